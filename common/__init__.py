@@ -1,0 +1,1 @@
+"""The shared floor: knows spectra and training, knows no paper."""

@@ -1,0 +1,133 @@
+"""Every choice of GaSNet-II in one place; each field's comment names its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.errors import UsageError
+
+SDSS_CLASSES = (  # Table 1, in order of label
+    "STAR_A0", "STAR_F5", "STAR_F9", "STAR_G2", "STAR_K1", "STAR_K3", "STAR_K5",
+    "GALAXY_nan", "GALAXY_AGN", "GALAXY_STARBURST", "GALAXY_STARFORMING",
+    "QSO_nan", "QSO_BROADLINE",
+)  # fmt: skip
+FOURMOST_CLASSES = (  # Table 2
+    "Dyn", "GalHR", "ESN", "GalDiskLR", "MCsn",
+    "COSMO_AGN", "ClusB", "WAVES", "RedGAL", "tides_host",
+)  # fmt: skip
+DESI_CLASSES = ("STAR", "QSO", "GALAXY")  # Table 3
+
+COARSE = {  # App. B
+    **{c: c.split("_")[0] for c in SDSS_CLASSES},
+    **dict.fromkeys(FOURMOST_CLASSES[:5], "STAR"),
+    "COSMO_AGN": "QSO",
+    **dict.fromkeys(FOURMOST_CLASSES[6:], "GALAXY"),
+    **{c: c for c in DESI_CLASSES},
+}
+CLASSES = {"sdss": SDSS_CLASSES, "fourmost": FOURMOST_CLASSES, "desi": DESI_CLASSES}
+DATASETS = tuple(CLASSES) + tuple(f"{name}-mock" for name in CLASSES)
+
+
+def survey_of(dataset):
+    """Return the survey ("sdss", "fourmost" or "desi") of a data set's name."""
+    return dataset.removesuffix("-mock")
+
+
+def extragalactic(classes):
+    """Return the classes that have a redshift network (Eq. 1), in order of label."""
+    return tuple(c for c in classes if COARSE[c] != "STAR")
+
+
+def gf_threshold(name):
+    """Return the Bias below which a redshift of this class is good (Sect. 4.1)."""
+    return 0.015 if COARSE[name] == "QSO" else 0.0015
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters of a run."""
+
+    dataset: str = "sdss-mock"
+    scale: str = "paper"
+    seed: int = 1  # default
+    wave_min: float = 4000.0  # Å, Sect. 2.1
+    wave_max: float = 9000.0  # Å, Sect. 2.1
+    n_pixels: int = 5001  # Sect. 2.1
+    unit_rms: bool = True  # Eq. 2 gives unit norm; the authors' code multiplies by sqrt(n_pixels)
+    filters: tuple = (16, 32, 64, 128, 256, 512)  # Fig. 10b
+    kernel_size: int = 5  # Fig. 10b
+    stride: int = 3  # Fig. 10b
+    dense: int = 256  # Fig. 10b
+    dropout: float = 0.5  # Sect. 3.3
+    initialiser: str = "he"  # default; "faithful" is the authors' RandomNormal(0, 1e-3)
+    bn_momentum: float = 0.99  # Keras's default, as in the authors' code
+    members: int = 10  # Sect. 3.2
+    epochs: int = 50  # Sect. 3.3
+    batch_size: int = 128  # authors' code
+    learning_rate: float = 1e-3  # Sect. 3.3
+    schedule: str = "steps"  # Sect. 3.3: halved every 5 epochs to 1e-6; "cosine" for short runs
+    huber_delta: float = 0.1  # Sect. 3.2
+    z_scale: float = 10.0  # authors' code: labels times ten
+    z_max: float = 5.0  # Sect. 3.2: labels limited to [0, 5]
+    per_class: int = 20000  # Sect. 2.1
+    split: tuple = (0.70, 0.15, 0.15)  # Sect. 2.1
+    precision: str = "float32"  # default
+
+    @property
+    def survey(self):
+        """The survey whose classes are used."""
+        return survey_of(self.dataset)
+
+    @property
+    def is_mock(self):
+        """True where the data set is a mock."""
+        return self.dataset.endswith("-mock")
+
+    @property
+    def classes(self):
+        """Class names in order of label."""
+        return CLASSES[self.survey]
+
+    @property
+    def grid(self):
+        """The common wavelength grid, ndarray of shape (n_pixels,), Å, vacuum."""
+        return np.linspace(self.wave_min, self.wave_max, self.n_pixels)
+
+
+SCALES = {
+    "smoke": dict(per_class=24, epochs=2, members=2, batch_size=32, bn_momentum=0.8,
+                  schedule="cosine"),
+    "demo": dict(per_class=1500, epochs=4, members=2, batch_size=64, bn_momentum=0.95,
+                 schedule="cosine"),
+    "paper": dict(),
+}  # fmt: skip
+
+
+def make_config(dataset, scale="demo", **changes):
+    """Return the configuration of a data set at a scale.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+    scale : {"smoke", "demo", "paper"}
+        Sizes and schedule: CI, a laptop's minutes, the paper's own.
+    **changes
+        Fields of `Config` to override; those that are None are left alone.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
+    if scale not in SCALES:
+        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
+    sizes = dict(SCALES[scale])
+    if scale == "paper" and survey_of(dataset) == "desi":
+        sizes["per_class"] = 7000  # Sect. 2.3
+    base = Config(dataset=dataset, scale=scale, **sizes)
+    return replace(base, **{k: v for k, v in changes.items() if v is not None})
