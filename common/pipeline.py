@@ -1,0 +1,166 @@
+"""Shards on disk -> tf.data: prepared spectra of any number without holding them in memory."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.errors import SuiteError
+
+ROWS_PER_SHARD = 4096
+
+
+class ShardWriter:
+    """Write prepared spectra, batch after batch, into a folder of memory-mappable arrays.
+
+    Use as a context manager; the folder counts as finished only when it closes without an error.
+
+    Parameters
+    ----------
+    folder : path-like
+        New folder, or one that an interrupted run left unfinished (written anew).
+    n_pixels : int
+        Pixels of the common grid.
+    """
+
+    def __init__(self, folder, n_pixels):
+        self.folder = Path(folder)
+        self.n_pixels = n_pixels
+        self._rows, self._count, self._sizes, self._labels = [], 0, [], []
+
+    def __enter__(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for old in (*self.folder.glob("x-*.npy"), self.folder / "shards.json"):
+            old.unlink(missing_ok=True)
+        return self
+
+    def write(self, x, labels):
+        """Add rows: x of shape (n, n_pixels), labels a DataFrame of n rows."""
+        if len(x) != len(labels) or x.shape[1] != self.n_pixels:
+            raise SuiteError(
+                f"Expected {len(labels)} rows of {self.n_pixels} pixels. Received {x.shape}."
+            )
+        self._labels.append(labels)
+        self._rows.append(np.asarray(x, dtype="float32"))
+        self._count += len(x)
+        while self._count >= ROWS_PER_SHARD:
+            self._flush(ROWS_PER_SHARD)
+
+    def _flush(self, n):
+        rows = np.concatenate(self._rows)
+        np.save(self.folder / f"x-{len(self._sizes):05d}.npy", rows[:n])
+        self._sizes.append(n)
+        self._rows, self._count = [rows[n:]], len(rows) - n
+
+    def __exit__(self, kind, error, trace):
+        if kind is not None:
+            return
+        if self._count:
+            self._flush(self._count)
+        if self._labels:
+            table = pd.concat(self._labels, ignore_index=True)
+            table.to_parquet(self.folder / "labels.parquet")
+        text = json.dumps({"n_pixels": self.n_pixels, "sizes": self._sizes})
+        part = self.folder / "shards.json.part"
+        part.write_text(text)
+        os.replace(part, self.folder / "shards.json")
+
+
+class Shards:
+    """Prepared spectra on disk, read by row number.
+
+    Attributes
+    ----------
+    labels : DataFrame
+        One row a spectrum, with at least ``id``.
+    n_pixels : int
+        Pixels of the common grid.
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        marker = self.folder / "shards.json"
+        if not marker.exists():
+            raise SuiteError(f"{folder}: no finished shards here. Prepare the data again.")
+        about = json.loads(marker.read_text())
+        self.n_pixels = about["n_pixels"]
+        self._start = np.concatenate([[0], np.cumsum(about["sizes"])]).astype(int)
+        self._arrays = [
+            np.load(self.folder / f"x-{i:05d}.npy", mmap_mode="r")
+            for i in range(len(about["sizes"]))
+        ]
+        table = self.folder / "labels.parquet"
+        self.labels = pd.read_parquet(table) if table.exists() else pd.DataFrame({"id": []})
+        if len(self.labels) != len(self):
+            raise SuiteError(
+                f"{folder}: {len(self)} spectra but {len(self.labels)} rows of labels. "
+                "Prepare the data again."
+            )
+
+    def __len__(self):
+        return int(self._start[-1])
+
+    def rows(self, index):
+        """Return spectra by row number, ndarray of shape (len(index), n_pixels), float32."""
+        index = np.asarray(index)
+        out = np.empty((len(index), self.n_pixels), dtype="float32")
+        shard = np.searchsorted(self._start, index, side="right") - 1
+        for s in np.unique(shard):
+            here = shard == s
+            out[here] = self._arrays[s][index[here] - self._start[s]]
+        return out
+
+
+def finished(folder):
+    """Return whether a folder holds finished shards."""
+    return (Path(folder) / "shards.json").exists()
+
+
+def dataset(shards, index, targets, *, batch_size, seed=None, replicas=1):
+    """Return a tf.data pipeline over some rows of the shards.
+
+    Only row numbers are shuffled, so that the shuffle is uniform over the whole set however
+    large it is; the rows of a batch are then gathered from disk in parallel.
+
+    Parameters
+    ----------
+    shards : Shards
+    index : ndarray of int, shape (n,)
+        Row numbers.
+    targets : ndarray of shape (n, ...)
+        One target for each row of `index`, in its order.
+    batch_size : int
+        Rows of a batch, over all replicas.
+    seed : int, optional
+        Shuffle anew in every epoch, from this seed; no shuffle without it.
+    replicas : int
+        Replicas that share a batch: a last batch too small for all of them is left out of a
+        shuffled epoch.
+
+    Returns
+    -------
+    tf.data.Dataset of (x, y)
+    """
+    import tensorflow as tf
+
+    index, targets = np.asarray(index), np.asarray(targets)
+    if len(index) != len(targets):
+        raise SuiteError(f"Received {len(index)} rows and {len(targets)} targets.")
+
+    def gather(rows):
+        return shards.rows(rows)
+
+    def load(rows, y):
+        x = tf.numpy_function(gather, [rows], tf.float32, stateful=False)
+        return tf.ensure_shape(x, (None, shards.n_pixels)), y
+
+    ds = tf.data.Dataset.from_tensor_slices((index, targets))
+    if seed is not None:
+        ds = ds.shuffle(len(index), seed=seed, reshuffle_each_iteration=True)
+    drop = seed is not None and replicas > 1 and len(index) >= batch_size
+    ds = ds.batch(batch_size, drop_remainder=drop)
+    return ds.map(load, num_parallel_calls=2).prefetch(2)

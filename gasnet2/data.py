@@ -1,0 +1,244 @@
+"""Sample, labels and splits of GaSNet-II (Sect. 2), and the way from files to shards."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.errors import MissingDataError
+from common.pipeline import Shards, ShardWriter, finished
+from common.surveys import find_files, read_many
+from gasnet2.config import CLASSES, COARSE
+from gasnet2.preprocess import preprocess
+
+SPLITS = ("train", "valid", "test")
+SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
+COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z")
+
+
+def fine_class(coarse, subclass, survey):
+    """Return the class label of a catalogue row, which need not be one of the network's.
+
+    Parameters
+    ----------
+    coarse, subclass : str
+        CLASS and SUBCLASS of the survey; an empty SUBCLASS reads ``nan`` (Table 1).
+    survey : {"sdss", "fourmost", "desi"}
+
+    Returns
+    -------
+    str
+        Such as "GALAXY_AGN"; empty where the row has no class.
+    """
+    coarse, subclass = str(coarse).strip(), str(subclass).strip()
+    if coarse in ("", "nan", "None"):
+        return ""
+    if survey != "sdss":
+        return coarse
+    return f"{coarse}_{subclass if subclass not in ('', 'None') else 'nan'}"
+
+
+def coarse_class(name):
+    """Return STAR, GALAXY or QSO for a class label (App. B); empty where unknown."""
+    if name in COARSE:
+        return COARSE[name]
+    head = name.split("_")[0]
+    return head if head in ("STAR", "GALAXY", "QSO") else ""
+
+
+def label_table(spectra, survey):
+    """Return the labels of a batch, a DataFrame with the columns of `COLUMNS`.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    survey : {"sdss", "fourmost", "desi"}
+        Whose classes to use.
+    """
+    meta = spectra.meta
+    table = pd.DataFrame({"id": spectra.ids})
+    for name in ("file", "ra", "dec", "snr", "vdisp", "z"):
+        table[name] = meta[name].to_numpy() if name in meta else ("" if name == "file" else np.nan)
+    blank = pd.Series([""] * len(spectra))
+    pairs = zip(meta.get("class", blank), meta.get("subclass", blank), strict=True)
+    table["class"] = [fine_class(c, s, survey) for c, s in pairs]
+    table["coarse"] = [coarse_class(c) for c in table["class"]]
+    return table[list(COLUMNS)]
+
+
+def objects(labels):
+    """Return one number an object: spectra of one place on the sky are of one object.
+
+    Parameters
+    ----------
+    labels : DataFrame with id and, where known, ra and dec in degrees
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Rows without a position are told apart by id.
+    """
+    from astropy import units as u
+    from astropy.coordinates import SkyCoord, search_around_sky
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(labels)
+    group = pd.factorize(labels["id"])[0]
+    known = np.flatnonzero(np.isfinite(labels["ra"]) & np.isfinite(labels["dec"]))
+    first, second = np.arange(n), np.zeros(n, dtype=int)
+    second = pd.Series(np.arange(n)).groupby(group).transform("first").to_numpy()
+    if len(known) > 1:
+        sky = SkyCoord(
+            labels["ra"].to_numpy()[known] * u.deg, labels["dec"].to_numpy()[known] * u.deg
+        )
+        a, b, _, _ = search_around_sky(sky, sky, SAME_OBJECT * u.arcsec)
+        first, second = np.concatenate([first, known[a]]), np.concatenate([second, known[b]])
+    graph = coo_matrix((np.ones(len(first)), (first, second)), shape=(n, n))
+    return connected_components(graph, directed=False)[1]
+
+
+def choose_split(labels, config):
+    """Choose the sample and split it per class and by object (Sect. 2.1: 70/15/15).
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As from `label_table`.
+    config : Config
+        Classes, size and fractions of the splits, seed.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "train", "valid", "test", or empty where a row is not used. All spectra of one object are
+        in one split, that of the object's first class.
+    """
+    rng = np.random.default_rng(config.seed)
+    group = objects(labels)
+    name = labels["class"].to_numpy()
+    split = np.full(len(labels), "", dtype=object)
+    of_object = {}
+    edges = np.cumsum(config.split)
+    for class_name in config.classes:
+        rows = np.flatnonzero(name == class_name)
+        rows = np.sort(rng.permutation(rows)[: config.per_class])
+        numbers = rng.permutation(np.unique(group[rows]))
+        new = [g for g in numbers if g not in of_object]
+        ends = np.round(edges * len(new)).astype(int)
+        for k, g in enumerate(new):
+            of_object[g] = SPLITS[int(np.searchsorted(ends, k, side="right").clip(0, 2))]
+        split[rows] = [of_object[g] for g in group[rows]]
+    return split
+
+
+def fingerprint(labels):
+    """Return a short hash of ids, classes and redshifts, in any order of rows."""
+    rows = sorted(f"{i}|{c}|{z:.6f}" for i, c, z in labels[["id", "class", "z"]].to_numpy())
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def find_data(config, data_dir=None, *, offline=False):
+    """Return the files of a data set, made (mocks) or fetched (SDSS) where that is needed.
+
+    Parameters
+    ----------
+    config : Config
+    data_dir : path-like, optional
+        Folder of the files; a mock is written there, and used again where it is there already.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    MissingDataError
+        If the files are neither here nor to be had.
+    """
+    if config.is_mock:
+        from common.assets import cache_dir
+        from gasnet2.mock import make_mock
+
+        name = f"{config.dataset}-{config.per_class}-{config.seed}"
+        folder = Path(data_dir) if data_dir else cache_dir() / "mocks" / name
+        return make_mock(
+            survey=config.survey,
+            n_per_class=config.per_class,
+            seed=config.seed,
+            out_dir=folder,
+            offline=offline,
+        )
+    if data_dir:
+        return find_files([data_dir])
+    if config.survey == "sdss":
+        from gasnet2.fetch import fetch_sdss
+
+        return fetch_sdss(offline=offline)
+    raise MissingDataError(
+        f"--dataset {config.dataset} has no public training set to fetch. Give the folder of your "
+        f"files with --data-dir, or use --dataset {config.dataset}-mock, which runs now."
+    )
+
+
+def prepare(config, folder, *, data_dir=None, offline=False):
+    """Read, label and prepare a data set into shards, or take those already there.
+
+    Parameters
+    ----------
+    config : Config
+    folder : path-like
+        Where the shards go; what cannot be used goes to rejects.ecsv there.
+    data_dir, offline
+        As in `find_data`.
+
+    Returns
+    -------
+    Shards
+
+    Raises
+    ------
+    MissingDataError
+        If no file holds a usable spectrum of one of the classes.
+    """
+    folder = Path(folder)
+    if finished(folder):
+        return Shards(folder)
+    paths = find_data(config, data_dir, offline=offline)
+    rejects, unlabelled = [], 0
+    with ShardWriter(folder, config.n_pixels) as writer:
+        for spectra in read_many(paths, rejects=rejects):
+            labels = label_table(spectra, config.survey)
+            inside = labels["class"].isin(CLASSES[config.survey]).to_numpy()
+            unlabelled += int((~inside).sum())
+            if not inside.any():
+                continue
+            chosen, labels = spectra[inside], labels[inside].reset_index(drop=True)
+            prepared = preprocess(chosen, config)
+            ok = prepared.usable
+            rejects += [
+                {"file": f, "id": i, "reason": r}
+                for f, i, r in zip(
+                    labels["file"][~ok], labels["id"][~ok], prepared.reason[~ok], strict=True
+                )
+            ]
+            writer.write(prepared.x[ok], labels[ok])
+    if rejects:
+        from common.catalog import write_table
+
+        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+    shards = Shards(folder)
+    if not len(shards):
+        (folder / "shards.json").unlink()
+        raise MissingDataError(
+            f"No spectrum of the classes {', '.join(config.classes)} in {len(paths)} file(s): "
+            f"{unlabelled} of other or no class, {len(rejects)} rejected"
+            + (f" (the first: {rejects[0]['reason']})" if rejects else "")
+            + ". Labels are read from the files; give files that have them."
+        )
+    return shards

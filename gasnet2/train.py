@@ -1,0 +1,344 @@
+"""Train the classifier and all redshift ensembles from one command (Sect. 3.3)."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import sys
+import time
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import parser, run, say
+from common.errors import UsageError
+from gasnet2.config import DATASETS, SCALES, extragalactic, make_config
+
+MIN_TRAIN = 5  # default: a redshift network needs at least this many spectra
+KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
+
+
+def _arguments():
+    p = parser("python -m gasnet2.train", "Train GaSNet-II: classes and redshifts of spectra.")
+    add_training_options(p)
+    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
+    return p
+
+
+def add_training_options(p):
+    """Add the options of a training to an argument parser."""
+    p.add_argument("--dataset", default="sdss-mock", choices=DATASETS, help="what to train on")
+    p.add_argument("--data-dir", type=Path, help="folder of the data set's files")
+    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
+    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
+    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
+                   "mixed_float16")  # fmt: skip
+    p.add_argument("--initialiser", choices=("he", "faithful"), help="default: he; faithful is "
+                   "the authors' RandomNormal(0, 1e-3)")  # fmt: skip
+    p.add_argument("--members", type=int, help="sub-networks of each ensemble")
+    p.add_argument("--epochs", type=int, help="epochs of each network")
+    p.add_argument("--per-class", type=int, help="spectra of each class, all splits together")
+    p.add_argument("--learning-rate", type=float, help="highest learning rate")
+    p.add_argument("--batch-size", type=int, help="spectra of a batch")
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument("--offline", action="store_true", help="use no network")
+
+
+def config_of(args):
+    """Return the configuration that the options of `add_training_options` ask for."""
+    for name in ("members", "epochs", "per_class", "batch_size", "learning_rate"):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must be above 0. Received {value}.")
+    return make_config(
+        args.dataset,
+        args.scale,
+        seed=args.seed,
+        initialiser=args.initialiser,
+        members=args.members,
+        epochs=args.epochs,
+        per_class=args.per_class,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+    )
+
+
+def default_run_dir(config):
+    """Return the run folder of a configuration where the user names none."""
+    return Path("runs") / f"{config.dataset}-{config.scale}"
+
+
+def open_run(run_dir, config, *, resume):
+    """Make a run folder, or check that it holds the same run to go on with.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run and `resume` is off, or a run of another configuration.
+    """
+    run_dir = Path(run_dir)
+    path = run_dir / "config.json"
+    if not path.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return {}
+    if not resume:
+        raise UsageError(
+            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
+        )
+    about = json.loads(path.read_text())
+    old = about.get("config", {})
+    plain = json.loads(json.dumps(asdict(config)))
+    differ = [f.name for f in fields(config) if old.get(f.name) != plain[f.name]]
+    if differ:
+        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
+        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
+    return about
+
+
+def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
+    """Train every network of a run and predict its validation and test splits.
+
+    Parameters
+    ----------
+    config : Config
+    run_dir : path-like
+        Run folder; see docs/run-folder.md for what it holds.
+    accelerator : common.accelerator.Accelerator
+    data_dir : path-like, optional
+        Folder of the data set's files.
+    resume : bool
+        Go on with an interrupted run.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    DataFrame
+        Predictions of the validation and test splits, as written to predictions.parquet.
+    """
+    from common.provenance import versions
+    from common.training import write_history, write_json
+    from gasnet2.data import choose_split, fingerprint, prepare
+    from gasnet2.networks import Networks, prediction_table
+
+    run_dir = Path(run_dir)
+    about = open_run(run_dir, config, resume=resume)
+    about = {"timing": {}} | about
+    about |= {"config": asdict(config), "versions": versions(), "device": accelerator.device}
+    write_json(run_dir / "config.json", about)
+    began = time.perf_counter()
+    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    labels = shards.labels
+    split = choose_split(labels, config)
+    about["data_fingerprint"] = fingerprint(labels[split != ""])
+    about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
+    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    write_json(run_dir / "config.json", about)
+    counts = ", ".join(f"{n} {s}" for s, n in about["sizes"].items())
+    say(f"{config.dataset}: {counts} spectra; {accelerator.device}, {accelerator.precision}")
+
+    began = time.perf_counter()
+    history = []
+    classifier = _classifier(config, run_dir, shards, split, accelerator, history)
+    write_history(run_dir / "history.csv", history)
+    redshift = {}
+    for name in extragalactic(config.classes):
+        model = _ensemble(name, config, run_dir, shards, split, accelerator, history, classifier)
+        if model is not None:
+            redshift[name] = model
+        write_history(run_dir / "history.csv", history)
+    about["timing"].setdefault("training_s", time.perf_counter() - began)
+
+    held = np.flatnonzero((split == "valid") | (split == "test"))
+    networks = Networks(config, classifier, redshift)
+    table = prediction_table(
+        networks, lambda rows: shards.rows(held[rows]), labels.iloc[held], split=split[held]
+    )
+    about["validation_mae"] = _validation_mae(table)
+    about["trained_spectra"] = sum(row["n_train"] for row in history)
+    part = run_dir / ".predictions.parquet"
+    table.to_parquet(part)
+    part.replace(run_dir / "predictions.parquet")
+    write_json(run_dir / "config.json", about)
+    return table
+
+
+def _classifier(config, run_dir, shards, split, accelerator, history):
+    from gasnet2.model import build_classifier
+
+    code = {name: k for k, name in enumerate(config.classes)}
+    target = shards.labels["class"].map(code).to_numpy()
+    path = run_dir / "models" / "classifier.keras"
+    return _network(
+        "classifier",
+        path,
+        run_dir / "work" / "classifier",
+        lambda: build_classifier(config.n_pixels, len(config.classes), config),
+        shards,
+        {s: np.flatnonzero(split == s) for s in ("train", "valid")},
+        target,
+        config,
+        accelerator,
+        history,
+        seed=config.seed,
+        loss="sparse_categorical_crossentropy",
+        metric="accuracy",
+    )
+
+
+def _ensemble(name, config, run_dir, shards, split, accelerator, history, classifier):
+    from common.ensemble import combine
+    from common.training import save_model
+    from gasnet2.model import build_redshift
+
+    path = run_dir / "models" / f"redshift_{name}.keras"
+    labels = shards.labels
+    use = (labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy()
+    rows = {s: np.flatnonzero(use & (split == s)) for s in ("train", "valid")}
+    if len(rows["train"]) < MIN_TRAIN:
+        print(
+            f"warning: {name}: {len(rows['train'])} training spectra, {MIN_TRAIN} are needed; "
+            "no redshift network is trained for it",
+            file=sys.stderr,
+        )
+        return None
+    z = np.clip(labels["z"].to_numpy(dtype="float32"), 0, config.z_max) * config.z_scale
+
+    def build():
+        model = build_redshift(config.n_pixels, 1, config)
+        if config.warm_start:
+            _warm_start(model, classifier)
+        return model
+
+    def member(i):
+        import keras
+
+        return _network(
+            f"{name}/{i}",
+            None,
+            run_dir / "work" / f"redshift_{name}" / str(i),
+            build,
+            shards,
+            rows,
+            z[:, None],
+            config,
+            accelerator,
+            history,
+            seed=config.seed + 1000 * (1 + config.classes.index(name)) + i,
+            loss=keras.losses.Huber(config.huber_delta),
+            metric="mae",
+            done=path.exists(),
+        )
+
+    members = [member(i) for i in range(config.members)]
+    if not path.exists():
+        with accelerator.scope():
+            model = combine(members, scale=1 / config.z_scale, name=f"redshift_{name}")
+        save_model(model, path)
+        for folder in (run_dir / "work" / f"redshift_{name}").iterdir():
+            for state in folder.glob("*.keras"):
+                state.unlink()
+    import keras
+
+    return keras.models.load_model(path, compile=False)
+
+
+def _warm_start(model, classifier):
+    """Give a redshift network the classifier's convolutions; its dense layers stay new."""
+    import keras
+
+    for ours, theirs in zip(model.layers, classifier.layers, strict=True):
+        if ours.weights and not isinstance(ours, keras.layers.Dense):
+            ours.set_weights(theirs.get_weights())
+
+
+def _network(
+    name, path, work, build, shards, rows, target, config, accelerator, history,
+    *, seed, loss, metric, done=False,
+):  # fmt: skip
+    """Train one network, or load it where it is finished; its history is appended."""
+    import keras
+
+    from common.pipeline import dataset
+    from common.training import fit, learning_rate, save_model
+
+    done = done or (path is not None and path.exists())
+    n_train = len(rows["train"])
+    if done:
+        rows_of_history = json.loads((work / "state.json").read_text())["history"]
+        model = keras.models.load_model(path, compile=False) if path else None
+    else:
+        keras.utils.set_random_seed(seed)
+        steps = math.ceil(n_train / config.batch_size)
+        with accelerator.scope():
+            model = build()
+            rate = learning_rate(
+                config.schedule,
+                initial=config.learning_rate,
+                epochs=config.epochs,
+                steps_per_epoch=steps,
+            )
+            model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=[metric])
+        options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
+        train = dataset(shards, rows["train"], target[rows["train"]], seed=seed, **options)
+        valid = None
+        if len(rows["valid"]):
+            valid = dataset(shards, rows["valid"], target[rows["valid"]], **options)
+        model, rows_of_history = fit(
+            model,
+            train,
+            valid,
+            name=name,
+            folder=work,
+            epochs=config.epochs,
+            monitor=f"val_{metric}" if valid is not None else metric,
+            mode="max" if metric == "accuracy" else "min",
+            units={"mae": 1 / config.z_scale},
+        )
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save_model(model, path)
+            for state in work.glob("*.keras"):
+                state.unlink()
+        last = rows_of_history[-1]
+        best = [f"{k} {v:.4g}" for k, v in last.items() if k in ("loss", "val_loss", metric,
+                f"val_{metric}")]  # fmt: skip
+        say(f"{name}: {', '.join(best)} after {len(rows_of_history)} epochs")
+    history += [row | {"n_train": n_train} for row in rows_of_history]
+    return model
+
+
+def _validation_mae(table):
+    valid = table[(table["split"] == "valid") & table["z_pred"].notna()]
+    error = (valid["z_pred"] - valid["z_true"].clip(0, 5)).abs()
+    return {k: float(v) for k, v in error.groupby(valid["class_true"]).mean().items()}
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    config = config_of(args)
+    accelerator = choose(args.precision)
+    from dataclasses import replace
+
+    config = replace(config, precision=accelerator.precision)
+    run_dir = args.run_dir or default_run_dir(config)
+    if not args.resume and not (run_dir / "config.json").exists():
+        shutil.rmtree(run_dir / "data", ignore_errors=True)
+    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
+          offline=args.offline)  # fmt: skip
+    say(f"run folder: {run_dir}")
+    say(f"next: python -m gasnet2.evaluate --run-dir {run_dir}")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv), kept=KEPT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
