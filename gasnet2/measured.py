@@ -1,0 +1,191 @@
+"""What a run gives for each published number: the `measure` entries of claims.toml."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import metrics
+from common.errors import SuiteError
+from gasnet2 import tables
+
+FEWEST = 5  # a class or bin with fewer objects measures nothing
+
+
+def measure(claims, df, *, history=None, config=None, timing=None, validation_mae=None,
+            z_scale=10.0, parameters=None, contaminated=None, point_is_mean=False):  # fmt: skip
+    """Return {claim id: value} for the claims that this run can speak to.
+
+    Parameters
+    ----------
+    claims : list of common.claims.Claim
+        Those of the run's survey.
+    df : DataFrame
+        Predictions of the test set.
+    history : DataFrame, optional
+        Training histories (see `gasnet2.tables.model_table`).
+    config, timing : dict, optional
+        From the run folder.
+    validation_mae : dict of str to float, optional
+        Class → MAE on the validation set.
+    z_scale : float
+        What the redshift labels were multiplied by.
+    parameters : dict of str to int, optional
+        Network → number of parameters.
+    contaminated : dict of int to DataFrame, optional
+        Percentage of shuffled labels → predictions (App. A); 0 is the reference.
+    point_is_mean : bool
+        True where the table has no point estimates: claims about them stay untested.
+    """
+    classes = tables.classes_of(df)
+    run = dict(
+        df=df,
+        classes=classes,
+        history=history,
+        timing=timing or {},
+        validation_mae=validation_mae,
+        z_scale=z_scale,
+        parameters=parameters or {},
+        contaminated=contaminated or {},
+        point_is_mean=point_is_mean,
+        n_pixels=(config or {}).get("n_pixels"),
+        cache={},
+    )
+    out = {}
+    for claim in claims:
+        how = dict(claim.measure)
+        name = how.pop("metric")
+        if name not in MEASURES and name not in REDSHIFT:
+            raise SuiteError(f"Claim {claim.id}: no measure is called {name!r}.")
+        value = _redshift(run, name, **how) if name in REDSHIFT else MEASURES[name](run, **how)
+        if value is not None and np.isfinite(value):
+            out[claim.id] = float(value)
+    return out
+
+
+REDSHIFT = ("mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10", "frac_t_le_3")
+
+
+def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
+    """One column of `tables.metrics_table`, reduced over classes (all of them must be there)."""
+    prefix = {"mc": "z", "point": "z_point"}[estimate]
+    if f"{prefix}_pred" not in run["df"] or (estimate == "point" and run["point_is_mean"]):
+        return None
+    if prefix not in run["cache"]:
+        table = tables.metrics_table(run["df"], run["classes"], prefix=prefix)
+        run["cache"][prefix] = table.set_index("class")
+    table = run["cache"][prefix].reindex(classes)
+    if (table["n"].fillna(0) < FEWEST).any():
+        return None
+    return getattr(table[name], reduce)(skipna=False)
+
+
+def _classified(run):
+    return "class_pred" in run["df"]
+
+
+def _class_average(run):
+    df = run["df"]
+    if not _classified(run) or set(run["classes"]) - set(df["class_true"]):
+        return None
+    return metrics.class_average(
+        true=df["class_true"], pred=df["class_pred"], labels=run["classes"]
+    )[0]
+
+
+def _accuracy(run, *, snr):
+    df = run["df"]
+    if not _classified(run) or "snr" not in df or set(run["classes"]) - set(df["class_true"]):
+        return None
+    part = df[(df["snr"] >= snr[0]) & (df["snr"] < snr[1]) & df["class_true"].isin(run["classes"])]
+    if len(part) < FEWEST:
+        return None
+    return metrics.accuracy(true=part["class_true"], pred=part["class_pred"])[0]
+
+
+def _diagonal(run, classes, reduce, merge):
+    if not _classified(run):
+        return None
+    true, pred, labels = tables._labels(run["df"], run["classes"], merge)
+    matrix, n = metrics.confusion(true=true, pred=pred, labels=labels)
+    rows = [labels.index(c) for c in (labels if classes is None else classes)]
+    if (n[rows] < FEWEST).any():
+        return None
+    return getattr(np, reduce)(np.diag(matrix)[rows])
+
+
+def _confused(run, *, true, pred):
+    if not _classified(run):
+        return None
+    part = run["df"][run["df"]["class_true"] == true]
+    return float((part["class_pred"] == pred).mean()) if len(part) >= FEWEST else None
+
+
+def _contamination(run, percent, of):
+    """Loss against the clean reference, averaged over the classes that were trained."""
+    tables_by_percent = run["contaminated"]
+    if percent not in tables_by_percent or 0 not in tables_by_percent:
+        return None
+    values = [of(tables_by_percent[key]) for key in (0, percent)]
+    return values[0] - values[1]
+
+
+def _average(df):
+    labels = list(dict.fromkeys(df["class_true"]))
+    return metrics.class_average(true=df["class_true"], pred=df["class_pred"], labels=labels)[0]
+
+
+def _mean_gf(df):
+    if not {"z_true", "z_pred"} <= set(df):
+        return np.nan
+    return tables.metrics_table(df, list(dict.fromkeys(df["class_true"])))["gf"].mean()
+
+
+def _history(run, network, column):
+    """Best value on validation, averaged over the members of an ensemble."""
+    if run["history"] is None:
+        if column == "val_mae" and run["validation_mae"]:
+            return run["validation_mae"].get(network)
+        return None
+    table = tables.model_table(run["history"], z_scale=run["z_scale"])
+    part = table[table["network"].str.split("/").str[0] == network]
+    return part[column].mean() if len(part) and column in part else None
+
+
+def _parameters(run):
+    """Parameters of the networks in millions: their common value, at the paper's 5001 pixels."""
+    counts = {round(v / 1e6, 2) for v in run["parameters"].values()}
+    return counts.pop() if len(counts) == 1 and run["n_pixels"] == 5001 else None
+
+
+MEASURES = {
+    "mean_z": lambda run, classes: _statistic(run, "mean_z", classes),
+    "mean_snr": lambda run, classes: _statistic(run, "mean_snr", classes),
+    "val_accuracy": lambda run, network: _history(run, network, "val_accuracy"),
+    "val_loss": lambda run, network: _history(run, network, "val_loss"),
+    "val_mae": lambda run, network: _history(run, network, "val_mae"),
+    "parameters": _parameters,
+    "class_average": _class_average,
+    "accuracy": _accuracy,
+    "class_accuracy": lambda run, classes, reduce="mean": _diagonal(run, classes, reduce, False),
+    "coarse_accuracy": lambda run, classes, reduce="mean": _diagonal(run, classes, reduce, True),
+    "coarse_average": lambda run: _diagonal(run, None, "mean", True),
+    "confused": _confused,
+    "contamination_accuracy": lambda run, percent: _contamination(run, percent, _average),
+    "contamination_gf": lambda run, percent: _contamination(run, percent, _mean_gf),
+    "seconds_to_classify": lambda run, n: _timed(run, "classify_seconds_per_spectrum", n),
+    "seconds_per_spectrum_core": lambda run: _timed(run, "seconds_per_spectrum_core", 1),
+}
+
+
+def _statistic(run, column, classes):
+    if "statistics" not in run["cache"]:
+        run["cache"]["statistics"] = tables.class_table(run["df"], run["classes"]).set_index(
+            "class"
+        )
+    part = run["cache"]["statistics"].loc[classes]
+    return None if (part["n"] < FEWEST).any() else part[column].mean(skipna=False)
+
+
+def _timed(run, key, n):
+    value = run["timing"].get(key)
+    return None if value is None else value * n
