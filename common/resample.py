@@ -1,0 +1,145 @@
+"""Moving spectra onto another wavelength grid."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.errors import SuiteError
+
+EDGE = 1e-9  # relative: a grid's end written as 9000.0 must meet a spectrum's 8999.9999999999
+
+
+def _check_grid(grid):
+    grid = np.asarray(grid, dtype=float)
+    if grid.ndim != 1 or len(grid) < 1 or not np.all(np.isfinite(grid)):
+        raise SuiteError(
+            f"grid must be one row of finite wavelengths. Received shape {grid.shape}."
+        )
+    if np.any(np.diff(grid) <= 0):
+        raise SuiteError("grid must increase strictly. Sort it and drop repeated wavelengths.")
+    return grid
+
+
+def _interpolate(wave, flux, grid):
+    """Interpolate finite fluxes on one grid; return (n, m) float32 and (m,) coverage."""
+    wave = np.asarray(wave, dtype=float)
+    out = np.zeros((len(flux), len(grid)), dtype=np.float32)
+    covered = (grid >= wave[0] * (1 - EDGE)) & (grid <= wave[-1] * (1 + EDGE))
+    at = np.clip(grid[covered], wave[0], wave[-1])
+    low = np.clip(np.searchsorted(wave, at, side="right") - 1, 0, max(len(wave) - 2, 0))
+    high = np.minimum(low + 1, len(wave) - 1)
+    span = np.where(high > low, wave[high] - wave[low], 1.0)
+    weight = ((at - wave[low]) / span).astype(np.float32)
+    left = flux[:, low]
+    # Written as left + w (right - left), a constant stays exactly that constant; where w is 1
+    # the right pixel is taken itself, free of rounding.
+    right = flux[:, high]
+    value = left + weight * (right - left)
+    out[:, covered] = np.where(weight == 1, right, value)
+    return out, covered
+
+
+def to_grid(spectra, grid, *, drop_zero_ivar=False):
+    """Interpolate spectra linearly onto a common grid (GaSNet-II, Sect. 2.1).
+
+    Parameters
+    ----------
+    spectra : Spectra
+        n spectra, on one grid or ragged.
+    grid : array-like of shape (m,)
+        Wavelengths in the spectra's own unit, medium and frame, strictly increasing.
+    drop_zero_ivar : bool
+        Interpolate across pixels without weight (ivar = 0) too. The paper does no masking.
+
+    Returns
+    -------
+    flux : ndarray of shape (n, m), float32
+        0 where a spectrum does not reach.
+    covered : ndarray of shape (n, m), bool
+        True between the first and the last usable pixel of a spectrum. Non-finite pixels
+        between these are bridged by interpolation and count as covered; those at the ends
+        shorten the coverage.
+
+    Raises
+    ------
+    SuiteError
+        If the grid is empty, not finite, or does not increase.
+    """
+    grid = _check_grid(grid)
+    n = len(spectra)
+    flux = np.zeros((n, len(grid)), dtype=np.float32)
+    covered = np.zeros((n, len(grid)), dtype=bool)
+
+    def usable(row):
+        good = np.isfinite(spectra.flux[row])
+        if drop_zero_ivar and spectra.ivar is not None:
+            good &= spectra.ivar[row] > 0
+        return good
+
+    if spectra.is_ragged:
+        rows = range(n)
+    else:
+        values = np.asarray(spectra.flux, dtype=np.float32)
+        good = np.isfinite(values)
+        if drop_zero_ivar and spectra.ivar is not None:
+            good &= np.asarray(spectra.ivar) > 0
+        whole = good.all(axis=1)
+        if whole.any():
+            part = values if whole.all() else values[whole]
+            flux[whole], covered[whole] = _interpolate(spectra.wavelength, part, grid)
+        rows = np.flatnonzero(~whole)
+    for row in rows:
+        good = usable(row)
+        if good.any():
+            values = np.asarray(spectra.flux[row], dtype=np.float32)[good]
+            wave = np.asarray(spectra.wavelength_of(row))[good]
+            flux[row], covered[row] = (
+                a.reshape(-1) for a in _interpolate(wave, values[None], grid)
+            )
+    return flux, covered
+
+
+def _edges(wave):
+    """Return the n + 1 pixel edges of a grid of n >= 2 pixels: mid-points, ends mirrored."""
+    middle = (wave[1:] + wave[:-1]) / 2
+    return np.concatenate([[2 * wave[0] - middle[0]], middle, [2 * wave[-1] - middle[-1]]])
+
+
+def rebin_conserving(*, wavelength, flux, grid):
+    """Rebin flux densities so that the flux integrated over wavelength is kept.
+
+    Each new pixel holds the mean of the old, piecewise constant flux density over it.
+
+    Parameters
+    ----------
+    wavelength : array-like of shape (p,), p >= 2
+        Pixel centres, increasing.
+    flux : array-like of shape (n, p) or (p,)
+        Flux density per unit wavelength, finite.
+    grid : array-like of shape (m,), m >= 2
+        New pixel centres, increasing.
+
+    Returns
+    -------
+    flux : ndarray of shape (n, m) or (m,), float64
+        0 where a new pixel is not wholly inside the old range.
+    covered : ndarray of shape (m,), bool
+
+    Raises
+    ------
+    SuiteError
+        If a grid has fewer than two pixels or does not increase.
+    """
+    wavelength, grid = _check_grid(wavelength), _check_grid(grid)
+    if min(len(wavelength), len(grid)) < 2:
+        raise SuiteError("Rebinning needs at least two pixels in both grids.")
+    flux = np.asarray(flux, dtype=float)
+    rows = np.atleast_2d(flux)
+    old, new = _edges(wavelength), _edges(grid)
+    total = np.zeros((len(rows), len(old)))
+    np.cumsum(rows * np.diff(old), axis=1, out=total[:, 1:])
+    slack = EDGE * abs(old[-1])
+    covered = (new[:-1] >= old[0] - slack) & (new[1:] <= old[-1] + slack)
+    at = np.stack([np.interp(new, old, row) for row in total])
+    out = np.where(covered, np.diff(at, axis=1) / np.diff(new), 0.0)
+    return out.reshape((*flux.shape[:-1], len(grid))), covered

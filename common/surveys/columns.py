@@ -1,0 +1,94 @@
+"""Small helpers shared by the readers: columns by any case, native types, the meta table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+TEXT = ("file", "survey", "class", "subclass", "objtype")
+NUMBERS = ("ra", "dec", "snr", "z", "z_err", "vdisp")
+SURVEY_UNIT = "1e-17 erg / (s cm2 Angstrom)"
+
+
+def names_of(hdu):
+    """Return {lower-case name: name} of a table HDU's columns; empty where it has none."""
+    columns = getattr(hdu, "columns", None)
+    return {} if columns is None else {name.lower(): name for name in columns.names}
+
+
+def column(hdu, *names, rows=slice(None)):
+    """Return the first of the named columns that the table has, native-endian, or None.
+
+    Parameters
+    ----------
+    hdu : astropy.io.fits.BinTableHDU
+    *names : str
+        Names in any case, in order of preference.
+    rows : slice, default all
+        Rows to read; others are not touched on disk.
+    """
+    known = names_of(hdu)
+    for name in names:
+        if name.lower() in known:
+            return native(hdu.data.field(known[name.lower()])[rows])
+    return None
+
+
+def native(values):
+    """Return an array in this machine's byte order; text comes back as stripped str."""
+    values = np.asarray(values)
+    if values.dtype.kind in "SU":
+        return np.char.strip(values.astype(str))
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    return values
+
+
+def float32(values):
+    """Return an array as native float32 of its own (never a view of a mapped file)."""
+    return None if values is None else np.array(values, dtype=np.float32)
+
+
+def median_snr(flux, ivar):
+    """Return the median of flux sqrt(ivar) over pixels with ivar > 0, per spectrum.
+
+    Parameters
+    ----------
+    flux, ivar : ndarray of shape (n, n_pixels)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        NaN where no pixel carries information.
+    """
+    out = np.full(len(flux), np.nan)
+    for row, (f, w) in enumerate(zip(flux, ivar, strict=True)):
+        good = (w > 0) & np.isfinite(f) & np.isfinite(w)
+        if good.any():
+            out[row] = np.median(f[good] * np.sqrt(w[good]))
+    return out
+
+
+def make_meta(n, **values):
+    """Return the meta table of n spectra; what is unknown is "" (text), NaN or missing.
+
+    Parameters
+    ----------
+    n : int
+    **values
+        Scalars, arrays of length n, or None for columns that are not known. The column
+        ``class`` is passed as ``class_``.
+    """
+    values = {key.rstrip("_"): value for key, value in values.items() if value is not None}
+    table = {}
+    for name in TEXT:
+        table[name] = np.broadcast_to(np.asarray(values.pop(name, ""), dtype=str), (n,)).copy()
+    for name in NUMBERS:
+        value = np.asarray(values.pop(name, np.nan), dtype=float)
+        table[name] = np.broadcast_to(value, (n,)).copy()
+    zwarn = values.pop("zwarn", None)
+    table["zwarn"] = pd.array(
+        [pd.NA] * n if zwarn is None else np.broadcast_to(np.asarray(zwarn), (n,)).astype("int64"),
+        dtype="Int64",
+    )
+    return pd.DataFrame({**table, **values})

@@ -1,0 +1,210 @@
+"""DESI co-adds: the b, r and z arms of many fibres, joined onto one wavelength grid.
+
+All DESI grids are multiples of 0.8 Å, so that the arms share pixels where they overlap; there
+the fluxes are averaged with their inverse variances as weights. Labels come from the redrock
+file of the same name beside the co-add, and from QSO_cat files in its folder for targets that
+redrock does not label; both are joined by TARGETID. Vacuum, barycentric.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from common.errors import ReadError
+from common.spectra import Spectra
+from common.surveys.columns import (
+    SURVEY_UNIT,
+    column,
+    float32,
+    make_meta,
+    median_snr,
+)
+from common.surveys.fitsfile import open_fits
+
+NAME = "DESI co-add"
+STEP = 0.8  # Å, spacing of every DESI arm
+
+
+def _arms(hdus):
+    """Return {arm: {quantity: HDU}}, e.g. {"B": {"WAVELENGTH": ..., "FLUX": ...}}."""
+    arms = {}
+    for hdu in hdus:
+        arm, _, quantity = hdu.name.upper().partition("_")
+        if arm in ("B", "R", "Z", "BRZ") and quantity in ("WAVELENGTH", "FLUX", "IVAR", "MASK"):
+            arms.setdefault(arm, {})[quantity] = hdu
+    return {k: v for k, v in arms.items() if {"WAVELENGTH", "FLUX", "IVAR"} <= set(v)}
+
+
+def recognise(hdus):
+    """Return True for a file with a FIBERMAP and wavelength, flux and ivar of an arm."""
+    return any(hdu.name.upper() == "FIBERMAP" for hdu in hdus) and bool(_arms(hdus))
+
+
+def count(hdus):
+    """Return the number of fibres."""
+    return int(hdus["FIBERMAP"].header["NAXIS2"])
+
+
+def join_arms(*, waves, fluxes, ivars, masks):
+    """Join arms onto the one 0.8 Å grid that holds all their pixels.
+
+    Parameters
+    ----------
+    waves : list of ndarray of shape (p_i,)
+        Å, each on multiples of 0.8 Å.
+    fluxes, ivars : list of ndarray of shape (n, p_i)
+    masks : list of (ndarray of bool, shape (n, p_i))
+        True where a pixel is bad; such pixels have no weight.
+
+    Returns
+    -------
+    wave : ndarray of shape (m,)
+    flux, ivar : ndarray of shape (n, m), float32
+        Weighted mean and summed inverse variance. Where no arm has weight, the plain mean of
+        the arms and an inverse variance of 0.
+    mask : ndarray of shape (n, m), bool
+        True where no arm has a good pixel.
+    """
+    places = [np.round(np.asarray(w) / STEP).astype(int) for w in waves]
+    first = min(p[0] for p in places)
+    m = max(p[-1] for p in places) - first + 1
+    n = len(fluxes[0])
+    weighted, total = np.zeros((n, m)), np.zeros((n, m))
+    plain, hits = np.zeros((n, m)), np.zeros(m)
+    for place, flux, ivar, bad in zip(places, fluxes, ivars, masks, strict=True):
+        at = place - first
+        weight = np.where(bad | ~np.isfinite(flux) | ~np.isfinite(ivar), 0.0, ivar)
+        weighted[:, at] += np.where(weight > 0, flux, 0.0) * weight
+        total[:, at] += weight
+        plain[:, at] += flux
+        hits[at] += 1
+    covered = hits > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        flux = np.where(total > 0, weighted / total, plain / hits)
+    wave = (first + np.arange(m)) * STEP
+    return (
+        wave[covered],
+        flux[:, covered].astype(np.float32),
+        total[:, covered].astype(np.float32),
+        total[:, covered] <= 0,
+    )
+
+
+@lru_cache(maxsize=64)
+def _label_table(path, stamp):
+    """Return {TARGETID: (class, subclass, z, z_err, zwarn)} of a redrock or QSO_cat file."""
+    with open_fits(path) as hdus:
+        table = next(h for h in hdus[1:] if column(h, "TARGETID", rows=slice(0)) is not None)
+        target = column(table, "TARGETID")
+        n = len(target)
+
+        def get(*names, default):
+            found = column(table, *names)
+            return [default] * n if found is None else found.tolist()
+
+        rows = zip(
+            get("SPECTYPE", default="QSO"),
+            get("SUBTYPE", default=""),
+            get("Z", default=np.nan),
+            get("ZERR", default=np.nan),
+            get("ZWARN", default=0),
+            strict=True,
+        )
+        return dict(zip(target.tolist(), rows, strict=True))
+
+
+def _labels(path):
+    """Return the labels for a co-add from the files beside it; redrock's come first."""
+    beside = [
+        file
+        for ending in ("", ".gz")
+        if path.name.startswith("coadd-")
+        for file in [path.parent / _redrock_name(path.name, ending)]
+        if file.is_file()
+    ]
+    out = {}
+    for file in beside + sorted(path.parent.glob("QSO_cat*.fits*")):
+        for target, row in _label_table(Path(file), file.stat().st_mtime_ns).items():
+            out.setdefault(target, row)
+    return out
+
+
+def _redrock_name(name, ending):
+    return "redrock-" + name.removeprefix("coadd-").removesuffix(".gz") + ending
+
+
+def read(path, hdus, *, rows=slice(None), grid=None):
+    """Return the chosen fibres, sky fibres among them (meta column objtype).
+
+    Parameters
+    ----------
+    path : Path
+        The co-add; label files are looked for in its folder.
+    hdus : astropy.io.fits.HDUList
+    rows : slice
+        Fibres to read.
+    grid
+        Not used: the file has its own grid.
+
+    Raises
+    ------
+    ReadError
+        If an arm's wavelengths are not on multiples of 0.8 Å, or a label file is damaged.
+    """
+    arms, fibermap = _arms(hdus), hdus["FIBERMAP"]
+    waves, fluxes, ivars, masks = [], [], [], []
+    for arm, parts in arms.items():
+        wave = np.asarray(parts["WAVELENGTH"].data, dtype=float)
+        if np.any(np.abs(wave / STEP - np.round(wave / STEP)) > 0.01) or np.any(np.diff(wave) <= 0):
+            raise ReadError(
+                path,
+                f"arm {arm} has wavelengths that are not increasing multiples of {STEP} Å",
+                "DESI co-adds on the survey's own grid",
+                "Read files of the DESI pipeline as they are released.",
+            )
+        waves.append(wave)
+        fluxes.append(float32(parts["FLUX"].data[rows]))
+        ivars.append(float32(parts["IVAR"].data[rows]))
+        mask = parts.get("MASK")
+        masks.append(
+            np.zeros(fluxes[-1].shape, bool) if mask is None else np.asarray(mask.data[rows]) != 0
+        )
+    wave, flux, ivar, mask = join_arms(waves=waves, fluxes=fluxes, ivars=ivars, masks=masks)
+    target = column(fibermap, "TARGETID", rows=rows)
+    objtype = column(fibermap, "OBJTYPE", rows=rows)
+    if objtype is None:  # DESI numbers its sky positions below zero
+        objtype = np.where(target < 0, "SKY", "TGT")
+    labels = _labels(path)
+    unknown = ("", "", np.nan, np.nan, None)
+    found = [labels.get(t, unknown) for t in target.tolist()]
+    class_, subclass, z, z_err, zwarn = zip(*found, strict=True) if found else ([],) * 5
+    meta = make_meta(
+        len(target),
+        file=str(path),
+        survey="desi",
+        ra=column(fibermap, "TARGET_RA", rows=rows),
+        dec=column(fibermap, "TARGET_DEC", rows=rows),
+        snr=median_snr(flux, ivar),
+        class_=class_,
+        subclass=subclass,
+        z=z,
+        z_err=z_err,
+        objtype=objtype,
+    )
+    for row, value in enumerate(zwarn):
+        if value is not None:
+            meta.loc[row, "zwarn"] = value
+    return Spectra(
+        wavelength=wave,
+        flux=flux,
+        ivar=ivar,
+        mask=mask,
+        ids=target.astype(str),
+        meta=meta,
+        medium="vacuum",
+        frame="barycentric",
+        unit=SURVEY_UNIT,
+    )

@@ -1,0 +1,69 @@
+"""Tables of normalised DESI spectra: FLUX, VALID and Z per row on a log grid, 3600-9800 Å."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.spectra import Spectra
+from common.surveys.columns import column, float32, make_meta, names_of
+
+NAME = "table of normalised DESI spectra (FLUX, VALID, Z)"
+WAVE_MIN, WAVE_MAX = 3600.0, 9800.0  # Å
+
+
+def _table(hdus):
+    for hdu in hdus[1:]:
+        if {"flux", "valid", "z"} <= set(names_of(hdu)):
+            return hdu
+    return None
+
+
+def recognise(hdus):
+    """Return True for a table with FLUX, VALID and Z."""
+    return _table(hdus) is not None
+
+
+def count(hdus):
+    """Return the number of spectra."""
+    return int(_table(hdus).header["NAXIS2"])
+
+
+def read(path, hdus, *, rows=slice(None), grid=None):
+    """Return the chosen rows; pixels that are not VALID are masked and NaN.
+
+    Parameters
+    ----------
+    path : Path
+        For messages and ids: such tables name no targets, so that ids are "stem-row".
+    hdus : astropy.io.fits.HDUList
+    rows : slice
+        Rows to read.
+    grid : ndarray of shape (n_pixels,), optional
+        Å; by default pixels at equal steps in log wavelength from 3600 to 9800 Å.
+    """
+    table = _table(hdus)
+    flux = float32(column(table, "FLUX", rows=rows))
+    valid = column(table, "VALID", rows=rows).astype(bool)
+    flux[~valid] = np.nan
+    n, n_pixels = flux.shape
+    stem = path.name.split(".")[0]
+    target = column(table, "TARGETID", rows=rows)
+    meta = make_meta(
+        n,
+        file=str(path),
+        survey="desi",
+        z=column(table, "Z", rows=rows),
+        class_=column(table, "SPECTYPE", "CLASS", rows=rows),
+    )
+    numbers = range(count(hdus))[rows]
+    return Spectra(
+        wavelength=np.geomspace(WAVE_MIN, WAVE_MAX, n_pixels) if grid is None else np.asarray(grid),
+        flux=flux,
+        ivar=None,
+        mask=~valid,
+        ids=[f"{stem}-{i}" for i in numbers] if target is None else target.astype(str),
+        meta=meta,
+        medium="vacuum",
+        frame="barycentric",
+        unit="",  # divided by its continuum level: no unit left
+    )

@@ -1,0 +1,82 @@
+"""Finding the spectrum files under the files and folders that a user names."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+from common.errors import UsageError
+
+ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
+LABEL_FILES = ("redrock-*", "qso_cat*", "zbest-*", "index.*")
+
+
+def is_label_file(path):
+    """Return True for a file that labels the spectra beside it and holds none itself."""
+    return any(fnmatch(Path(path).name.lower(), pattern) for pattern in LABEL_FILES)
+
+
+def find_files(paths):
+    """Return the spectrum files among files and folders.
+
+    Parameters
+    ----------
+    paths : path-like or sequence of path-like
+        Files are taken as they are, whatever their names; folders are searched through all
+        levels for names ending in .fits, .fits.gz, .fit, .fit.gz or .fz. Files of labels
+        (redrock-*, QSO_cat*) found in folders are left out.
+
+    Returns
+    -------
+    list of Path
+        Each file once, folders in order of name.
+
+    Raises
+    ------
+    UsageError
+        If a path does not exist, a folder cannot be read, or a folder holds no such file.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        paths = [paths]
+    paths = [Path(p) for p in paths]
+    if not paths:
+        raise UsageError("No files given. Name files or folders that hold spectra.")
+    found = {}
+    for path in paths:
+        try:
+            exists, folder = path.exists(), path.is_dir()
+        except PermissionError:
+            raise _unreadable(path) from None
+        if not exists:
+            raise UsageError(f"{path}: there is no such file or folder. Check the path.")
+        for file in _search(path) if folder else [path]:
+            found.setdefault(file)
+    return list(found)
+
+
+def _unreadable(folder):
+    return UsageError(
+        f"{folder}: the folder may not be read. Allowed: folders that this user can list and "
+        "enter. Change its permissions (chmod u+rx) or name another one."
+    )
+
+
+def _search(folder):
+    """Return the spectrum files at all levels under a folder, in order of name."""
+
+    def refuse(error):
+        raise _unreadable(error.filename) if isinstance(error, PermissionError) else error
+
+    files = []
+    for root, folders, names in os.walk(folder, onerror=refuse):
+        folders.sort()
+        for name in sorted(names):
+            if name.lower().endswith(ENDINGS) and not is_label_file(name):
+                files.append(Path(root) / name)
+    if not files:
+        raise UsageError(
+            f"{folder}: no spectrum files in this folder. Allowed: names ending in "
+            f"{', '.join(ENDINGS)}. Name a folder that holds some."
+        )
+    return files

@@ -1,0 +1,162 @@
+"""Reading any number of survey files in chunks; what cannot be used goes to a list of rejects."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from common.errors import ReadError, SuiteError, UsageError
+from common.spectra import Spectra
+from common.surveys.checks import faults
+from common.surveys.find import find_files
+from common.surveys.fitsfile import open_fits
+from common.surveys.read import recognise
+
+
+def read_many(
+    paths,
+    *,
+    progress=True,
+    chunk=512,
+    labels=False,
+    grid=None,
+    duplicates="reject",
+    rejects=None,
+):
+    """Read files and folders as a stream of Spectra.
+
+    Parameters
+    ----------
+    paths : path-like or sequence of path-like
+        Files and folders, see `find_files`.
+    progress : bool
+        Show a progress bar over the files on stderr.
+    chunk : int
+        Largest number of spectra per batch.
+    labels : bool
+        Reject spectra without a known redshift and class.
+    grid : ndarray of shape (n_pixels,), optional
+        Wavelengths in Å (vacuum) for tables that do not carry theirs.
+    duplicates : {"reject", "keep"}
+        What becomes of an id that was seen before.
+    rejects : list, optional
+        List to append to; a new one by default.
+
+    Returns
+    -------
+    SpectraStream
+        Iterate over it for batches of `Spectra`; its `rejects` is a list of
+        dict(file, id, reason), complete once the stream is used up. One bad file costs one
+        reject and not the run.
+
+    Raises
+    ------
+    UsageError
+        If a path does not exist or holds no files, or an option is unknown.
+    """
+    if duplicates not in ("reject", "keep"):
+        raise UsageError(f'duplicates must be "reject" or "keep". Received {duplicates!r}.')
+    if chunk < 1:
+        raise UsageError(f"chunk must be at least 1. Received {chunk}.")
+    return SpectraStream(
+        find_files(paths), progress, int(chunk), labels, grid, duplicates == "reject", rejects
+    )
+
+
+class SpectraStream:
+    """Iterator over batches of Spectra; made by `read_many`.
+
+    Attributes
+    ----------
+    files : list of Path
+        The files to read.
+    rejects : list of dict
+        file, id ("" where a whole file is meant) and reason of everything left out so far.
+    """
+
+    def __init__(self, files, progress, chunk, labels, grid, unique, rejects):
+        self.files = files
+        self.rejects = [] if rejects is None else rejects
+        self._progress, self._chunk, self._labels = progress, chunk, labels
+        self._grid, self._unique, self._seen = grid, unique, {}
+        self._batches = self._join(self._parts())
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        return next(self._batches)
+
+    def _reject(self, file, identity, reason):
+        self.rejects.append({"file": str(file), "id": str(identity), "reason": reason})
+
+    def _parts(self):
+        """Yield the usable spectra of each file, at most one chunk at a time."""
+        for path in tqdm(self.files, desc="reading", unit="file", disable=not self._progress):
+            done = 0
+            try:
+                with open_fits(path) as hdus:
+                    reader = recognise(path, hdus)
+                    total = reader.count(hdus)
+                    if total == 0:
+                        self._reject(path, "", "the file holds no spectra")
+                    # A plain FITS table is mapped into memory: only these rows are touched.
+                    for start in range(0, total, self._chunk):
+                        rows = slice(start, min(start + self._chunk, total))
+                        part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
+                        part = self._usable(path, part)
+                        if len(part):
+                            yield part
+                        done = rows.stop
+            except ReadError as error:
+                reason = str(error).removeprefix(f"{error.path}: ")
+                self._reject(path, "", reason + (f" (after {done} spectra)" if done else ""))
+            except (SuiteError, MemoryError) as error:
+                self._reject(path, "", str(error) or type(error).__name__)
+
+    def _usable(self, path, part):
+        keep = np.zeros(len(part), dtype=bool)
+        for row, fault in enumerate(faults(part)):
+            identity = part.ids[row]
+            if fault is None and self._labels:
+                fault = _label_fault(part.meta.iloc[row])
+            if fault is None and self._unique and identity in self._seen:
+                fault = f"duplicate id: first seen in {self._seen[identity]}"
+            if fault is None:
+                keep[row] = True
+                self._seen.setdefault(identity, str(path))
+            else:
+                self._reject(path, identity, fault)
+        return part if keep.all() else part[keep]
+
+    def _join(self, parts):
+        """Yield the parts joined to batches of `chunk` spectra that can stand in one object."""
+        held, size = [], 0
+        for part in parts:
+            if held and _kind(part) != _kind(held[0]):
+                yield Spectra.concatenate(held)
+                held, size = [], 0
+            while size + len(part) >= self._chunk:
+                take = self._chunk - size
+                yield Spectra.concatenate([*held, part[:take]]) if held else part[:take]
+                held, size, part = [], 0, part[take:]
+            if len(part):
+                held.append(part)
+                size += len(part)
+        if held:
+            yield Spectra.concatenate(held)
+
+
+def _kind(part):
+    """Return what must agree between spectra of one batch."""
+    return (part.medium, part.frame, part.unit, part.ivar is None, part.mask is None)
+
+
+def _label_fault(row):
+    if not row["class"]:
+        return "no label: class unknown"
+    if not np.isfinite(row["z"]):
+        return "no label: redshift unknown"
+    return None
