@@ -164,3 +164,45 @@ def dataset(shards, index, targets, *, batch_size, seed=None, replicas=1):
     drop = seed is not None and replicas > 1 and len(index) >= batch_size
     ds = ds.batch(batch_size, drop_remainder=drop)
     return ds.map(load, num_parallel_calls=2).prefetch(2)
+
+
+def ahead(iterable, depth=2):
+    """Yield from an iterable that runs in a thread of its own, a few items ahead.
+
+    Reading files then overlaps with the network's arithmetic. An error in the iterable is raised
+    here, after the items before it.
+    """
+    import queue
+    import threading
+
+    items, stop, end = queue.Queue(depth), threading.Event(), object()
+
+    def put(item):
+        while not stop.is_set():
+            try:
+                return items.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+
+    def fill():
+        try:
+            for item in iterable:
+                put((item, None))
+                if stop.is_set():
+                    return
+            put((end, None))
+        except BaseException as error:
+            put((end, error))
+
+    thread = threading.Thread(target=fill, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item, error = items.get()
+            if error is not None:
+                raise error
+            if item is end:
+                return
+            yield item
+    finally:
+        stop.set()

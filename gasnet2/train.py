@@ -42,6 +42,9 @@ def add_training_options(p):
     p.add_argument("--per-class", type=int, help="spectra of each class, all splits together")
     p.add_argument("--learning-rate", type=float, help="highest learning rate")
     p.add_argument("--batch-size", type=int, help="spectra of a batch")
+    p.add_argument("--grid", type=float, nargs=3, metavar=("FIRST", "LAST", "PIXELS"),
+                   help="the network's linear grid in Angstrom, taken too for tables that do not "
+                   "carry theirs, such as the authors' (default: 4000 9000 5001)")  # fmt: skip
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--offline", action="store_true", help="use no network")
 
@@ -53,6 +56,15 @@ def config_of(args):
         if value is not None and value <= 0:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} must be above 0. Received {value}.")
+    grid = {}
+    if args.grid:
+        first, last, pixels = args.grid
+        if not (0 < first < last and pixels == int(pixels) and pixels >= 2):
+            raise UsageError(
+                f"--grid takes FIRST < LAST in Angstrom and a whole number of pixels. Received "
+                f"{first:g} {last:g} {pixels:g}."
+            )
+        grid = dict(wave_min=first, wave_max=last, n_pixels=int(pixels))
     return make_config(
         args.dataset,
         args.scale,
@@ -63,6 +75,7 @@ def config_of(args):
         per_class=args.per_class,
         learning_rate=args.learning_rate,
         batch_size=args.batch_size,
+        **grid,
     )
 
 

@@ -1,0 +1,46 @@
+# make env | demo | test | lint | lock | docs | bench | clean
+# Nothing but Python 3.11+, make and a network to the package registry is needed.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+DEMO ?= demo
+
+.PHONY: env demo test lint lock docs bench clean
+
+env: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "error: Python 3.11 or later is needed, found $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.11" >&2; exit 1; }
+	@echo "building the environment in $(VENV) (about 2 minutes, 3 GB)"
+	@$(PYTHON) -m venv $(VENV) \
+	  || { echo "error: $(PYTHON) has no venv module (on Debian: apt-get install python3-venv)" >&2; exit 1; }
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: env
+	$(PY) -m gasnet2.reproduce --dataset sdss-mock --scale demo -o $(DEMO)/gasnet2 --resume
+
+test: env
+	$(PY) -m pytest
+
+lint: env
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+docs: env
+	$(PY) -m sphinx -W -q -b html docs docs/_build/html
+
+bench: env
+	$(PY) -m benchmarks
+
+# The lock is universal (all platforms, Python 3.11 and later).
+lock:
+	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
+	build/lock/bin/uv pip compile pyproject.toml --extra test --extra lint --extra docs --extra specutils \
+	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist $(DEMO) docs/_build *.egg-info

@@ -1,0 +1,154 @@
+"""What the networks look at: |dz/d lambda| and |dP/d lambda| (App. D, Fig. D1)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.cli import parser, run, say
+from common.errors import SuiteError
+from common.explain import saliency
+from gasnet2.config import extragalactic
+from gasnet2.networks import load_networks
+
+
+def gradients(networks, x, names):
+    """Return the gradients of redshift and class probability along each spectrum.
+
+    Parameters
+    ----------
+    networks : Networks
+    x : ndarray of shape (n, n_pixels)
+        Normalised flux.
+    names : sequence of str
+        Class of each row, whose probability and redshift are explained.
+
+    Returns
+    -------
+    dz, dp : ndarrays of shape (n, n_pixels)
+        |dz/dflux| and |dP/dflux| in each pixel; dz is NaN where the class has no redshift network.
+    """
+    classes = networks.config.classes
+    names = np.asarray(names)
+    dp = np.abs(saliency(networks.classifier, x, output=[classes.index(n) for n in names]))
+    dz = np.full_like(dp, np.nan)
+    for name in np.unique(names):
+        if name in networks.redshift:
+            rows = names == name
+            dz[rows] = np.abs(saliency(networks.redshift[name], x[rows]))
+    return dz, dp
+
+
+def _from_run(run_dir, config, per_class):
+    """Choose test spectra of high S/N, a few of each extragalactic class (App. D)."""
+    from common.pipeline import Shards
+    from gasnet2.data import choose_split
+
+    shards = Shards(Path(run_dir) / "data")
+    labels = shards.labels
+    split = choose_split(labels, config)
+    rng = np.random.default_rng(config.seed)
+    chosen = []
+    for name in extragalactic(config.classes):
+        rows = np.flatnonzero((labels["class"] == name).to_numpy() & (split == "test"))
+        if not len(rows):
+            rows = np.flatnonzero((labels["class"] == name).to_numpy() & (split != ""))
+        snr = labels["snr"].to_numpy(dtype=float)[rows]
+        rows = rows[snr >= np.nanquantile(snr, 0.75)] if np.isfinite(snr).any() else rows
+        chosen += list(rng.permutation(rows)[:per_class])
+    if not chosen:
+        raise SuiteError(f"{run_dir}: no extragalactic spectrum to explain in this run's data.")
+    return shards.rows(chosen), labels.iloc[chosen].reset_index(drop=True)
+
+
+def _from_files(networks, paths):
+    from common.training import predict
+    from gasnet2.predict import usable_chunks
+
+    parts = list(usable_chunks(networks, paths, []))
+    if not parts:
+        raise SuiteError("None of the files holds a spectrum that can be used.")
+    x = np.concatenate([p[1] for p in parts])
+    labels = pd.concat([p[0] for p in parts], ignore_index=True)
+    top = predict(networks.classifier, x).argmax(axis=1)
+    known = labels["class"].isin(networks.config.classes)
+    labels["class"] = np.where(known, labels["class"], np.array(networks.config.classes)[top])
+    return x, labels
+
+
+def explain_run(run_dir, paths=(), out=None, *, per_class=1):
+    """Write gradients and Fig. D1 for spectra of a run's test split, or of files.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    paths : sequence of path-like, optional
+        Files or folders; test spectra of the run without them.
+    out : path-like, optional
+        Output folder; the run folder by default.
+    per_class : int
+        Test spectra of each extragalactic class.
+
+    Returns
+    -------
+    DataFrame
+        One row a spectrum: id, class, z, and the lists flux, dz, dp on the run's grid; also
+        written to explain/gradients.parquet.
+    """
+    from common.figures import save
+    from gasnet2.figures_classes import gradients as draw
+
+    networks = load_networks(run_dir)
+    config = networks.config
+    x, labels = _from_files(networks, paths) if paths else _from_run(run_dir, config, per_class)
+    dz, dp = gradients(networks, x, labels["class"])
+    table = labels[["id", "class", "z", "snr"]].copy()
+    for name, values in (("flux", x), ("dz", dz), ("dp", dp)):
+        table[name] = list(values.astype("float32"))
+    out = Path(out or run_dir)
+    (out / "explain").mkdir(parents=True, exist_ok=True)
+    part = out / "explain" / ".gradients.parquet"
+    table.to_parquet(part)
+    part.replace(out / "explain" / "gradients.parquet")
+    few = slice(0, 6)
+    figure = draw(
+        wavelength=config.grid,
+        flux=x[few],
+        dz=dz[few],
+        dp=dp[few],
+        names=labels["class"].to_numpy()[few],
+        z=labels["z"].to_numpy(dtype=float)[few],
+    )
+    save(figure, out / "figures" / "D1_gradients")
+    return table
+
+
+def _arguments():
+    p = parser("python -m gasnet2.explain", "Gradients of redshift and class along the spectrum.")
+    p.add_argument("--run-dir", type=Path, required=True, help="run folder of gasnet2.train")
+    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
+    p.add_argument("-n", "--per-class", type=int, default=1, help="test spectra of each class")
+    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
+                   help="spectra to explain (default: test spectra of the run)")  # fmt: skip
+    return p
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    choose("float32")
+    table = explain_run(args.run_dir, args.paths, args.output, per_class=args.per_class)
+    say(f"{len(table)} spectra explained -> {Path(args.output or args.run_dir) / 'figures'}")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
