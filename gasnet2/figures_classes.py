@@ -1,0 +1,213 @@
+"""Figures of samples and classes (Figs 3-9, 11, 12, 19, 22, A1-A3, B1, C1, D1), from tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common import metrics
+from common.figures import (
+    BLACK,
+    BLUE,
+    GREEN,
+    RED,
+    Figure,
+    confusion_figure,
+    confusion_panel,
+    curve_panel,
+    mark_lines,
+    panels,
+    stacked_panel,
+    styled,
+)  # fmt: skip
+from common.lines import visible
+from gasnet2 import tables
+from gasnet2.config import COARSE, extragalactic
+from gasnet2.figures import label, pair, parts
+
+
+@styled
+def redshift_distribution(df, classes):
+    """Draw Figs 3, 7, 9: stacked histogram of the true redshifts of the extragalactic classes."""
+    figure, (axis,) = panels(1, columns=1, width=6.0, height=3.6)
+    groups = {k: df.loc[df["class_true"] == k, "z_true"] for k in extragalactic(classes)}
+    every = df.loc[df["class_true"].isin(groups), "z_true"].dropna()
+    top = max(float(np.percentile(every, 99.9)), 0.05) if len(every) else 1.0
+    stacked_panel(axis, groups, bins=np.linspace(0, top, 61), xlabel="true redshift")
+    return figure
+
+
+@styled
+def snr_distribution(df, classes):
+    """Draw Fig. 4: stacked histograms of S/N of stars, galaxies and quasars."""
+    kinds = [k for k in ("STAR", "GALAXY", "QSO") if k in {COARSE[c] for c in classes}]
+    figure, axes = panels(len(kinds), columns=1, width=6.4, height=2.3)
+    for axis, kind in zip(axes, kinds, strict=True):
+        names = [c for c in classes if COARSE[c] == kind]
+        groups = {k: df.loc[df["class_true"] == k, "snr"] for k in names}
+        every = df.loc[df["class_true"].isin(names), "snr"].dropna()
+        top = max(float(np.percentile(every, 99)), 1.0) if len(every) else 50.0
+        low = min(0.0, float(np.percentile(every, 0.5))) if len(every) else 0.0
+        stacked_panel(axis, groups, bins=np.linspace(low, top, 51), xlabel="median S/N per pixel")
+        axis.set_title(kind, loc="left")
+    return figure
+
+
+@styled
+def training(history):
+    """Draw Fig. 11: loss and accuracy of the classifier, loss and MAE of the redshift networks.
+
+    Parameters
+    ----------
+    history : DataFrame
+        Columns network, epoch, loss, val_loss, accuracy, val_accuracy, mae, val_mae. Of each
+        ensemble the first member is drawn.
+    """
+    classifier = history[history["network"] == "classifier"]
+    regressors = history[history["network"].str.endswith("/0")].copy()
+    regressors["network"] = regressors["network"].str.removesuffix("/0")
+    wanted = [(classifier, ("loss", "val_loss"), "loss (cross-entropy)", True, "classifier"),
+              (classifier, ("accuracy", "val_accuracy"), "accuracy", False, "classifier"),
+              (regressors, ("loss", "val_loss"), "loss (Huber)", True, "redshift networks"),
+              (regressors, ("mae", "val_mae"), "MAE in z", True, "redshift networks")]  # fmt: skip
+    wanted = [w for w in wanted if len(w[0]) and w[1][1] in w[0]]
+    figure, axes = panels(len(wanted), columns=2, width=5.0, height=3.4)
+    for axis, (part, columns, ylabel, log, title) in zip(axes, wanted, strict=True):
+        curve_panel(axis, part, columns, ylabel=ylabel, log=log, title=title)
+    return figure
+
+
+def confusion(df, classes, *, merge=False, title=None):
+    """Draw Figs 12, 19, 22 (or, merged into coarse classes, B1), read along columns."""
+    true, pred, labels = tables._labels(df, classes, merge)
+    matrix, n = metrics.confusion(true=true, pred=pred, labels=labels)
+    average = np.nanmean(np.diag(matrix))
+    text = f"{title + ': ' if title else ''}average accuracy {100 * average:.1f} %"
+    return confusion_figure(matrix=matrix, labels=labels, counts=n, title=text)
+
+
+@styled
+def accuracy_against_snr(df, n_bins=14, top=50.0):
+    """Draw Fig. C1: accuracy in 14 bins of S/N between 0 and 50, with binomial errors."""
+    figure, (axis,) = panels(1, columns=1, width=6.0, height=3.8)
+    right = (df["class_true"] == df["class_pred"]).to_numpy(float)
+    edges = np.linspace(0, top, n_bins + 1)
+    x, mean, n = metrics.binned(x=df["snr"].to_numpy(), y=right, edges=edges, statistic=np.mean)
+    full = n > 0
+    error = np.sqrt(mean[full] * (1 - mean[full]) / n[full])
+    axis.errorbar(x[full], 100 * mean[full], yerr=100 * error, fmt="o-", color=BLUE, capsize=2)
+    low, high = axis.get_ylim()
+    for u, v, count in zip(x[full], mean[full], n[full], strict=True):
+        axis.annotate(f"{count}", (u, 100 * v), xytext=(0, -13), textcoords="offset points",
+                      ha="center", fontsize=6.5, color="#555555")  # fmt: skip
+    axis.set(xlabel="S/N", ylabel="accuracy (%)", xlim=(0, top), ylim=(low - 3, min(high + 2, 101)))
+    axis.set_title("small numbers: spectra in the bin")
+    return figure
+
+
+@styled
+def contaminated_confusion(runs):
+    """Draw Figs A1, A2: confusion with ever more shuffled labels.
+
+    Parameters
+    ----------
+    runs : dict of int to DataFrame
+        Per cent of shuffled labels → predictions.
+    """
+    labels = list(dict.fromkeys(next(iter(runs.values()))["class_true"]))
+    figure, axes = panels(len(runs), columns=3, width=4.1, height=4.1)
+    for axis, (percent, df) in zip(axes, sorted(runs.items()), strict=True):
+        matrix, n = metrics.confusion(true=df["class_true"], pred=df["class_pred"], labels=labels)
+        title = f"{percent} % shuffled: {100 * np.nanmean(np.diag(matrix)):.1f} %"
+        short = [name.split("_")[-1] for name in labels]
+        confusion_panel(axis, matrix=matrix, labels=short, counts=n, title=title)
+        axis.set_yticks(range(len(short)), short, rotation=90, va="center")
+    return figure
+
+
+@styled
+def contaminated_redshift(runs):
+    """Draw Fig. A3: predicted against true redshift, one row per level of shuffled labels."""
+    levels = sorted(runs)
+    names = list(parts(runs[levels[0]]))
+    figure = Figure(figsize=(3.2 * len(names), 3.1 * len(levels)), layout="constrained")
+    axes = figure.subplots(len(levels), len(names), squeeze=False)
+    for row, percent in zip(axes, levels, strict=True):
+        groups = parts(runs[percent])
+        for axis, name in zip(row, names, strict=True):
+            z = pair(groups[name])
+            axis.plot(z["z_true"], z["z_pred"], ".", ms=2, mew=0, alpha=0.5, color=BLUE,
+                      rasterized=True)  # fmt: skip
+            top = float(z["z_true"].max())
+            axis.plot((0, top), (0, top), color=RED, lw=0.8)
+            axis.text(0.03, 0.97, label(name, groups[name]), transform=axis.transAxes, va="top",
+                      fontsize=7.5)  # fmt: skip
+            axis.set(xlabel=r"$z_t$", ylabel=rf"$z_p$  ({percent} % shuffled)")
+    return figure
+
+
+@styled
+def gradients(*, wavelength, flux, dz, dp, names, z):
+    """Draw Fig. D1: flux, |dz/dlambda| (shifted by -1), |dP/dlambda| (by -2), lines marked.
+
+    Parameters
+    ----------
+    wavelength : ndarray of shape (n_pixels,)
+        Å, vacuum, observed.
+    flux, dz, dp : ndarrays of shape (n, n_pixels)
+        Flux and absolute gradients; each is scaled to its own highest value.
+    names : sequence of n str
+    z : ndarray of shape (n,)
+        Redshifts at which lines are marked; NaN or 0: none.
+    """
+    figure, axes = panels(len(names), columns=1, width=8.2, height=2.4, sharex=True)
+    for axis, name, f, gz, gp, redshift in zip(axes, names, flux, dz, dp, z, strict=True):
+        for values, shift, colour, text in (
+            (f, 0, BLACK, "flux"),
+            (np.abs(gz), -1, RED, "|dz/dλ|"),
+            (np.abs(gp), -2, GREEN, "|dP/dλ|"),
+        ):
+            if not np.isfinite(values).any() or not np.nanmax(np.abs(values)):
+                continue
+            scale = np.nanpercentile(np.abs(values), 99.9) if shift == 0 else np.nanmax(values)
+            scaled = np.clip(values / (scale or 1.0), -0.4, 1.15)
+            axis.plot(wavelength, scaled + shift, color=colour, lw=0.6, label=text)
+        has_z = np.isfinite(redshift) and redshift > 0.003
+        if has_z:
+            mark_lines(axis, visible(redshift, wavelength[0], wavelength[-1]))
+        axis.set_ylabel(f"{name.replace('_', ' ')}\nz = {redshift:.3f}" if has_z else name)
+        axis.set(xlim=(wavelength[0], wavelength[-1]), yticks=[])
+    axes[0].legend(loc="upper left", ncols=3)
+    axes[-1].set_xlabel("wavelength (Å, vacuum)")
+    return figure
+
+
+@styled
+def mock_beside_real(examples):
+    """Draw the mock beside real spectra, one panel per class, each scaled to unit median.
+
+    Parameters
+    ----------
+    examples : dict of str to dict
+        Class → ``wavelength`` (n_pixels,) in Å (one frame for both), ``mock`` (n, n_pixels)
+        fluxes, ``real`` (m, n_pixels) fluxes; NaN where a spectrum has no pixel.
+    """
+    figure, axes = panels(len(examples), columns=2, width=5.2, height=2.4)
+    for axis, (name, data) in zip(axes, examples.items(), strict=True):
+        wave = np.asarray(data["wavelength"], float)
+        shown = []
+        for key, colour in (("mock", BLUE), ("real", RED)):
+            flux = np.atleast_2d(np.asarray(data[key], float))
+            if not flux.size:
+                continue
+            flux = flux / np.abs(np.nanmedian(flux, axis=1, keepdims=True))
+            low, middle, high = np.nanpercentile(flux, [16, 50, 84], axis=0)
+            if len(flux) > 2:
+                axis.fill_between(wave, low, high, color=colour, alpha=0.18, lw=0)
+            axis.plot(wave, middle, color=colour, lw=0.7, label=f"{key} (n={len(flux)})")
+            shown.append(middle)
+        limits = np.nanpercentile(np.concatenate(shown), [0.3, 99.7])
+        pad = 0.25 * max(np.ptp(limits), 1e-3)
+        axis.set(xlim=(wave[0], wave[-1]), ylim=(limits[0] - pad, limits[1] + pad), title=name)
+        axis.legend(loc="upper right")
+        axis.set_xlabel("wavelength (Å, vacuum)")
+    return figure
