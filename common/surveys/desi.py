@@ -175,8 +175,10 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     wave, flux, ivar, mask = join_arms(waves=waves, fluxes=fluxes, ivars=ivars, masks=masks)
     target = column(fibermap, "TARGETID", rows=rows)
     objtype = column(fibermap, "OBJTYPE", rows=rows)
-    if objtype is None:  # DESI numbers its sky positions below zero
-        objtype = np.where(target < 0, "SKY", "TGT")
+    if objtype is None:
+        objtype = np.full(len(target), "")
+    # DESI numbers below zero what is no target: sky positions and stuck fibres.
+    objtype = np.where((objtype == "") & (target < 0), "SKY", objtype)
     labels = _labels(path)
     unknown = ("", "", np.nan, np.nan, None)
     found = [labels.get(t, unknown) for t in target.tolist()]

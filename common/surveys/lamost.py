@@ -31,6 +31,9 @@ def _arrays(path, hdus):
     header = hdus[0].header
     if header.get("NAXIS") == 2 and header["NAXIS2"] >= 4:
         flux, ivar, wave, bad = (native(row) for row in hdus[0].data[:4])
+        if "SUBCONT" in str(header.get("EXTEN0", "")).upper():
+            # To DR1 the third row is a continuum and the grid stands in the header alone.
+            wave = 10.0 ** (header["COEFF0"] + header["COEFF1"] * np.arange(len(flux)))
         return wave, flux, ivar, bad
     names = [hdu.name.upper() for hdu in hdus[1:]]
     if any(name.startswith(("COADD_B", "COADD_R", "B-", "R-")) for name in names):

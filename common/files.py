@@ -1,0 +1,75 @@
+"""Writing files so that a name is either absent or whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+from common.errors import SuiteError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def atomic_path(path):
+    """Give a temporary path in the same folder, moved to `path` when the block succeeds.
+
+    Parameters
+    ----------
+    path : path-like
+        The final file; its folder is made if it is missing. An older file of this name stays
+        untouched until the new one is whole.
+
+    Yields
+    ------
+    Path
+        To be written to; has the same ending as `path`.
+
+    Raises
+    ------
+    SuiteError
+        If the disk is full, or the folder cannot be made or written to. On this and on every
+        other failure, Ctrl-C among them, the temporary file is removed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        _translate(error, path, temporary)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _flush(path):
+    """Force a file's content to disk: a full disk may show only then."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _translate(error, path, temporary):
+    """Raise the clear error for a full disk or a folder that may not be written to."""
+    if error.errno in NO_SPACE:
+        written = temporary.stat().st_size if temporary.exists() else 0
+        free = shutil.disk_usage(path.parent).free
+        raise SuiteError(
+            f"{path}: the disk or quota is full ({error.strerror}): {written / 1e6:.1f} MB of the "
+            f"file were written and are removed again, {free / 1e6:.1f} MB are free. Make room "
+            "or choose another folder; nothing stands under this name that was not there before."
+        ) from error
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+        raise SuiteError(
+            f"{path}: cannot be written ({error.strerror}). Allowed: a folder that this user may "
+            "write to. Choose another one or change its permissions."
+        ) from error
