@@ -171,7 +171,7 @@ def _to_table(frame, notes, meta, *, ascii_only):
         else:
             table[name] = Table.from_pandas(series.to_frame())[name]
         if np.ma.isMaskedArray(table[name]) and table[name].dtype.kind == "i":
-            table[name].fill_value = np.iinfo(table[name].dtype).min  # becomes TNULLn in FITS
+            table[name].fill_value = np.iinfo(table[name].dtype).min  # becomes TNULL in FITS
         table[name].unit = notes["unit"].get(name) or None
         table[name].description = notes["description"].get(name)
         if name in notes["ucd"]:

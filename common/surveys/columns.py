@@ -49,6 +49,14 @@ def float32(values):
     return None if values is None else np.array(values, dtype=np.float32)
 
 
+def stem(path):
+    """Return a file's name without its ending and compression."""
+    name = path.name
+    for ending in (".gz", ".fz", ".fits", ".fit"):
+        name = name.removesuffix(ending)
+    return name
+
+
 def median_snr(flux, ivar):
     """Return the median of flux sqrt(ivar) over pixels with ivar > 0, per spectrum.
 

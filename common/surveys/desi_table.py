@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.spectra import Spectra
-from common.surveys.columns import column, float32, make_meta, names_of
+from common.surveys.columns import column, float32, make_meta, names_of, stem
 
 NAME = "table of normalised DESI spectra (FLUX, VALID, Z)"
 WAVE_MIN, WAVE_MAX = 3600.0, 9800.0  # Å
@@ -46,7 +46,6 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     valid = column(table, "VALID", rows=rows).astype(bool)
     flux[~valid] = np.nan
     n, n_pixels = flux.shape
-    stem = path.name.split(".")[0]
     target = column(table, "TARGETID", rows=rows)
     meta = make_meta(
         n,
@@ -61,7 +60,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         flux=flux,
         ivar=None,
         mask=~valid,
-        ids=[f"{stem}-{i}" for i in numbers] if target is None else target.astype(str),
+        ids=[f"{stem(path)}-{i}" for i in numbers] if target is None else target.astype(str),
         meta=meta,
         medium="vacuum",
         frame="barycentric",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import warnings
+import mmap
+import os
 import zlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,15 +13,27 @@ from pathlib import Path
 from astropy.io import fits
 
 from common.errors import ReadError
+from common.surveys.quick import quick_hdus
 
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
+SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead of read
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
 
 
-def _content(path):
-    """Return the decompressed bytes of a gzipped file, or None for a plain FITS file."""
+def content_of(path):
+    """Return the bytes of a gzipped or small FITS file, or None for a large plain one.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, unreadable, empty, truncated (gzip) or no FITS file.
+    """
     try:
         with open(path, "rb") as file:
             start = file.read(len(FITS_START))
@@ -31,6 +44,8 @@ def _content(path):
                 with gzip.GzipFile(fileobj=file) as unzipped:
                     content = unzipped.read()
                 start = content[: len(FITS_START)]
+            elif os.fstat(file.fileno()).st_size <= SMALL:
+                content = start + file.read()
             else:
                 content = None
     except FileNotFoundError:
@@ -53,20 +68,37 @@ def _content(path):
 
 
 @contextmanager
-def open_fits(path):
-    """Open a FITS file and translate whatever is wrong with it.
+def translated(path):
+    """Turn what goes wrong inside the ``with`` block into a `ReadError` that names the file.
 
-    Damage often shows only when the data are touched, so that errors raised in the body of the
-    ``with`` statement are translated too.
+    Damage often shows only when the data are touched.
+    """
+    try:
+        yield
+    except ReadError:
+        raise
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        raise ReadError(
+            path, f"the file is damaged or truncated ({text})", ALLOWED, REMEDY
+        ) from error
+
+
+@contextmanager
+def open_fits(path, content=None):
+    """Open a FITS file and translate whatever is wrong with it.
 
     Parameters
     ----------
     path : path-like
-        A FITS file, plain (then mapped into memory) or gzipped.
+        A FITS file, plain or gzipped.
+    content : bytes, optional
+        Its content, where `content_of` has read it already.
 
     Yields
     ------
     astropy.io.fits.HDUList
+        Mapped into memory where the file is large and plain.
 
     Raises
     ------
@@ -74,18 +106,16 @@ def open_fits(path):
         If the file is missing, unreadable, empty, truncated or no FITS file.
     """
     path = Path(path)
-    content = _content(path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fits.verify.VerifyWarning)
-        warnings.filterwarnings("error", message=".*truncated.*")
-        try:
-            source = path if content is None else io.BytesIO(content)
-            with fits.open(source, memmap=content is None, lazy_load_hdus=True) as hdus:
-                yield hdus
-        except ReadError:
-            raise
-        except (OSError, ValueError, TypeError, KeyError, IndexError, Warning) as error:
-            text = " ".join(str(error).split()) or type(error).__name__
-            raise ReadError(
-                path, f"the file is damaged or truncated ({text})", ALLOWED, REMEDY
-            ) from error
+    content = content_of(path) if content is None else content
+    with translated(path):
+        if content is None:
+            with (
+                open(path, "rb") as file,
+                mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
+            ):
+                quick_hdus(view, limit=None)
+        else:
+            quick_hdus(content, limit=None)  # astropy would only warn of a truncated file
+        source = path if content is None else io.BytesIO(content)
+        with fits.open(source, memmap=content is None, lazy_load_hdus=True) as hdus:
+            yield hdus

@@ -10,7 +10,15 @@ from astropy import units
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.columns import SURVEY_UNIT, column, make_meta, median_snr, names_of, native
+from common.surveys.columns import (
+    SURVEY_UNIT,
+    column,
+    make_meta,
+    median_snr,
+    names_of,
+    native,
+    stem,
+)
 
 NAME = "4MOST spectrum in the ESO phase-3 layout"
 
@@ -87,7 +95,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             ivar = np.where(np.isfinite(error) & (error > 0), 1.0 / error**2, 0.0)
         ivar = ivar.astype(np.float32)
     n = len(flux)
-    name = header.get("OBJECT") or path.name.split(".")[0]
+    name = header.get("OBJECT") or stem(path)
     label = {k: column(table, k, rows=rows) for k in ("CLASS", "SUBCLASS", "Z")}
     meta = make_meta(
         n,

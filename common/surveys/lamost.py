@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.columns import float32, make_meta, median_snr, names_of, native
+from common.surveys.columns import float32, make_meta, median_snr, names_of, native, stem
 
 NAME = "LAMOST low-resolution spectrum"
 
@@ -94,7 +94,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         flux=flux,
         ivar=ivar,
         mask=(bad != 0)[None],
-        ids=[str(header.get("OBSID") or path.name.split(".")[0])],
+        ids=[str(header.get("OBSID") or stem(path))],
         meta=meta,
         medium="vacuum",
         frame="heliocentric",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +11,45 @@ import numpy as np
 from common.errors import ReadError
 from common.surveys import desi, desi_table, fourmost, lamost, sdss, sdss_table
 from common.surveys.checks import faults
-from common.surveys.fitsfile import open_fits
+from common.surveys.fitsfile import content_of, open_fits, translated
+from common.surveys.quick import quick_hdus
 
-FORMATS = (lamost, sdss, desi, fourmost, desi_table, sdss_table)
+FORMATS = (lamost, desi, fourmost, desi_table, sdss_table)  # and sdss, looked at first
 
 
-def recognise(path, hdus):
-    """Return the reader module of an open file.
+@contextmanager
+def open_survey(path):
+    """Open a survey file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    module, hdus
+        The reader that knows the file's layout, and what its functions take.
 
     Raises
     ------
     ReadError
-        If no reader knows the layout.
+        If the file is damaged or no reader knows its layout.
     """
+    content = content_of(path)
+    if content is not None:
+        with translated(path):
+            hdus = quick_hdus(content)
+            is_spec = sdss.recognise(hdus)
+            if is_spec:
+                yield sdss, hdus
+        if is_spec:
+            return
+    with open_fits(path, content) as hdus:
+        yield _recognise(path, hdus), hdus
+
+
+def _recognise(path, hdus):
+    """Return the reader module of an open file."""
     for reader in FORMATS:
         if reader.recognise(hdus):
             return reader
@@ -32,7 +59,7 @@ def recognise(path, hdus):
     raise ReadError(
         path,
         f"a FITS file without spectra in a known layout (HDUs: {layout})",
-        "; ".join(reader.NAME for reader in FORMATS),
+        "; ".join(reader.NAME for reader in (sdss, *FORMATS)),
         "Convert the file to one of these.",
     )
 
@@ -60,8 +87,8 @@ def read(path, *, grid=None):
         If the file is damaged, of another format, or holds nothing that can be used.
     """
     path = Path(path)
-    with open_fits(path) as hdus:
-        spectra = recognise(path, hdus).read(path, hdus, grid=grid)
+    with open_survey(path) as (reader, hdus):
+        spectra = reader.read(path, hdus, grid=grid)
     reasons = faults(spectra)
     bad = [reason for reason in reasons if reason]
     if len(bad) == len(reasons):

@@ -11,16 +11,24 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, names_of, native
+from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, native, stem
 
 NAME = "SDSS spec or spec-lite file"
 LOG_STEP = 1e-4  # SDSS co-adds are sampled on multiples of 1e-4 in log10(wavelength / Å)
 
 
 def recognise(hdus):
-    """Return True for a file whose HDU 1 is a co-add of one spectrum."""
-    names = names_of(hdus[1]) if len(hdus) > 1 else {}
-    return {"flux", "loglam", "ivar"} <= set(names)
+    """Return True for a file whose HDU 1 is a co-add of one spectrum.
+
+    Parameters
+    ----------
+    hdus : list of QuickHDU
+    """
+    if len(hdus) < 2 or not hdus[1].is_table:
+        return False
+    keys = [f"TTYPE{i}" for i in range(1, 12)]
+    names = {str(hdus[1].get(key, "")).lower() for key in keys}
+    return {"flux", "loglam", "ivar"} <= names
 
 
 def count(hdus):
@@ -52,14 +60,13 @@ def sdss_ids(plate, mjd, fiber):
 
 def _row(hdus):
     """Return the pipeline's row as a function name -> value or None."""
-    hdu = hdus[2] if len(hdus) > 2 else None
-    known = names_of(hdu)
-    known = known if known and len(hdu.data) == 1 else {}
+    table = hdus[2].table() if len(hdus) > 2 and hdus[2].is_table else np.zeros(0)
+    known = table.dtype.names if len(table) == 1 else ()
 
     def get(*names):
         for name in names:
             if name.lower() in known:
-                value = native(hdu.data.field(known[name.lower()])[0])
+                value = native(table[name.lower()][0])
                 return value.item() if value.ndim == 0 else value
         return None
 
@@ -73,7 +80,7 @@ def _identity(path, header, get):
         found = get(*names)
         if found is not None:
             return found
-        return next((header[n] for n in names if header.get(n) not in (None, "")), None)
+        return next((header(n) for n in names if header(n) not in (None, "")), None)
 
     plate, mjd, fiber = value("PLATE", "PLATEID"), value("MJD"), value("FIBERID")
     target = value("CATALOGID", "SDSS_ID")
@@ -81,10 +88,7 @@ def _identity(path, header, get):
         return f"{get('FIELD')}-{mjd}-{target}"
     if None not in (plate, mjd, fiber):
         return sdss_ids([plate], [mjd], [fiber])[0]
-    name = path.name
-    for ending in (".gz", ".fits", ".fit"):
-        name = name.removesuffix(ending)
-    return name
+    return stem(path)
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
@@ -94,7 +98,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     ----------
     path : Path
         For messages and ids.
-    hdus : astropy.io.fits.HDUList
+    hdus : list of QuickHDU
     rows, grid
         Not used: the file holds one spectrum with its own grid.
 
@@ -103,23 +107,20 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     ReadError
         If the co-add is empty.
     """
-    known, data = names_of(hdus[1]), hdus[1].data
-    if data is None or not len(data):
+    data = hdus[1].table()
+    if not len(data):
         raise ReadError(path, "the co-add has no pixels", "a " + NAME, "Fetch the file again.")
-    flux = float32(data.field(known["flux"]))[None]
-    ivar = float32(data.field(known["ivar"]))[None]
-    mask = None
-    if "and_mask" in known:
-        mask = (native(data.field(known["and_mask"])) != 0)[None]
-    header, get = hdus[0].header, _row(hdus)
+    flux, ivar = float32(data["flux"])[None], float32(data["ivar"])[None]
+    mask = (data["and_mask"] != 0)[None] if "and_mask" in data.dtype.names else None
+    header, get = hdus[0].get, _row(hdus)
     snr = get("SN_MEDIAN_ALL", "SNMEDIAN_ALL")
     ra, dec = get("PLUG_RA", "RACAT", "FIBER_RA"), get("PLUG_DEC", "DECCAT", "FIBER_DEC")
     meta = make_meta(
         1,
         file=str(path),
         survey="sdss",
-        ra=header.get("PLUG_RA") if ra is None else ra,
-        dec=header.get("PLUG_DEC") if dec is None else dec,
+        ra=header("PLUG_RA") if ra is None else ra,
+        dec=header("PLUG_DEC") if dec is None else dec,
         snr=median_snr(flux, ivar) if snr is None else snr,
         class_=get("CLASS"),
         subclass=get("SUBCLASS"),
@@ -129,7 +130,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         vdisp=get("VDISP"),
     )
     return Spectra(
-        wavelength=10.0 ** snap(data.field(known["loglam"])),
+        wavelength=10.0 ** snap(data["loglam"]),
         flux=flux,
         ivar=ivar,
         mask=mask,

@@ -19,6 +19,7 @@ from common.surveys.columns import (
     make_meta,
     median_snr,
     names_of,
+    stem,
 )
 from common.surveys.sdss import sdss_ids
 
@@ -126,7 +127,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     parts = [get(name) for name in ("PLATE", "MJD", "FIBERID")]
     if any(part is None for part in parts):
         first = range(count(hdus))[rows]
-        ids = [f"{path.name.split('.')[0]}-{i}" for i in first]
+        ids = [f"{stem(path)}-{i}" for i in first]
     else:
         ids = sdss_ids(*parts)
     meta = make_meta(

@@ -11,8 +11,7 @@ from common.errors import ReadError, SuiteError, UsageError
 from common.spectra import Spectra
 from common.surveys.checks import faults
 from common.surveys.find import find_files
-from common.surveys.fitsfile import open_fits
-from common.surveys.read import recognise
+from common.surveys.read import open_survey
 
 
 def read_many(
@@ -97,8 +96,7 @@ class SpectraStream:
         for path in tqdm(self.files, desc="reading", unit="file", disable=not self._progress):
             done = 0
             try:
-                with open_fits(path) as hdus:
-                    reader = recognise(path, hdus)
+                with open_survey(path) as (reader, hdus):
                     total = reader.count(hdus)
                     if total == 0:
                         self._reject(path, "", "the file holds no spectra")
