@@ -1,0 +1,1 @@
+"""Forward models of survey spectra: templates, lines, instruments, noise."""

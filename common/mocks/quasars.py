@@ -1,0 +1,254 @@
+"""Quasars: principal components of real ones, parametric ones, and mixtures, with absorption."""
+
+from __future__ import annotations
+
+import numpy as np
+from astropy.io import fits
+from scipy.ndimage import gaussian_filter1d
+from scipy.special import expit
+
+from common import assets
+from common.mocks.instrument import MODEL_PIXELS, REST_PIXELS, STEP, model_grid, pixel_of, rest_grid
+from common.mocks.lines import VACUUM, add_gaussian, peak_of_flux, width_in_pixels
+
+# Broad lines: median equivalent width at rest (Å), median FWHM (km/s), median shift (km/s).
+# Composite of Vanden Berk et al. 2001, Table 2; shifts after Shen et al. 2016.
+BROAD = {
+    "OVI": (9.0, 5000, -300), "Lya": (65.0, 4500, 0), "NV": (14.0, 5500, -100),
+    "OI1305": (2.0, 3500, 0), "CII1335": (0.8, 3500, 0), "SiIV": (8.0, 5500, -200),
+    "CIV": (28.0, 5000, -600), "HeII1640": (6.0, 9000, -500), "OIII1664": (1.5, 4500, 0),
+    "AlIII": (2.0, 5000, -100), "SiIII": (2.5, 4500, -100), "CIII": (17.0, 6000, -300),
+    "CII2326": (2.0, 5000, 0), "MgII": (30.0, 4500, 0), "Hd": (6.0, 4500, 0),
+    "Hg": (13.0, 4500, 0), "Hb": (48.0, 4800, 0), "HeI5876": (6.0, 4500, 0),
+    "Ha": (200.0, 4300, 0),
+}  # fmt: skip
+NARROW = {  # flux relative to [OIII] 5007
+    "OIII": 1.0, "OIII4959": 0.336, "Hb": 0.10, "Ha": 0.32, "NII": 0.25, "NII6548": 0.08,
+    "OII3727": 0.07, "OII3729": 0.08, "NeIII": 0.09, "NeIII3968": 0.03, "NeV": 0.05,
+    "NeV3347": 0.02, "Hg": 0.045, "OIII4363": 0.02, "SII6716": 0.07, "SII6731": 0.06,
+    "OI6300": 0.04, "OI6364": 0.013, "OII7320": 0.01, "OII7330": 0.01,
+}  # fmt: skip
+# Fe II humps: centre, width (Å), share; after the shape in Vestergaard & Wilkes 2001 (ultraviolet)
+# and Boroson & Green 1992 (optical).
+IRON = (
+    (2080, 45, 0.20), (2300, 90, 0.45), (2480, 75, 0.85), (2600, 40, 0.35), (2750, 50, 0.22),
+    (2950, 60, 0.28), (3200, 120, 0.30), (4180, 50, 0.10), (4300, 40, 0.07), (4490, 40, 0.16),
+    (4570, 45, 0.26), (4650, 35, 0.14), (5190, 40, 0.16), (5270, 35, 0.20), (5330, 35, 0.17),
+)  # fmt: skip
+
+
+class Quasars:
+    """Rest-frame quasar spectra, normalised to order one, free of intervening absorption.
+
+    Parameters
+    ----------
+    offline : bool
+        Never touch the network.
+    """
+
+    def __init__(self, *, offline=False):
+        folder = assets.fetch("pypeit", offline=offline) / "pypeit/data/telluric/models"
+        self.wave = rest_grid()
+        self.blue, blue_draws = _components(folder / "qso_pca_1200_3100.fits", self.wave)
+        self.red, red_draws = _components(folder / "qso_pca_2200_5100.fits", self.wave)
+        self.blue_draws, self.red_draws = blue_draws, red_draws
+        overlap = np.flatnonzero((self.wave > 2250) & (self.wave < 3050))[::25]
+        a = blue_draws @ self.blue[:, overlap]
+        b = red_draws @ self.red[:, overlap]
+        a = a - a.mean(axis=1, keepdims=True)
+        b = b - b.mean(axis=1, keepdims=True)
+        distance = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
+        # Each blue half is joined to one of the red halves that look alike where both exist.
+        self.partners = np.argsort(distance, axis=1)[:, :30]
+        self.cuts = [int(np.searchsorted(self.wave, w)) for w in (1203, 2450, 2750, 5080)]
+        self.iron = sum(s * np.exp(-0.5 * ((self.wave - c) / w) ** 2) for c, w, s in IRON)
+        self.iron = gaussian_filter1d(self.iron, 15).astype(np.float32)
+        edge = 3646.0
+        self.balmer = np.where(
+            self.wave < edge,
+            (self.wave / edge) ** 3 * np.exp(-((edge / self.wave) ** 3 - 1) * 0.2),
+            np.exp(-((self.wave - edge) / 60.0)),
+        ).astype(np.float32)
+
+    def real(self, n, rng):
+        """Return n spectra (n, REST_PIXELS) drawn from the components of real quasars."""
+        first, second = rng.integers(len(self.blue_draws), size=(2, n))
+        share = np.where(rng.random(n) < 0.5, 1.0, rng.uniform(0.3, 1.0, n))[:, None]
+        mate = self.partners[first, rng.integers(self.partners.shape[1], size=n)]
+        other = self.partners[second, rng.integers(self.partners.shape[1], size=n)]
+        blue = share * self.blue_draws[first] + (1 - share) * self.blue_draws[second]
+        red = share * self.red_draws[mate] + (1 - share) * self.red_draws[other]
+        start, low, high, end = self.cuts
+        log = np.zeros((n, REST_PIXELS), dtype=np.float32)
+        log[:, start:high] = blue.astype(np.float32) @ self.blue[:, start:high].astype(np.float32)
+        tail = red.astype(np.float32) @ self.red[:, low:end].astype(np.float32)
+        tail += (log[:, low:high].mean(1) - tail[:, : high - low].mean(1))[:, None]
+        ramp = np.linspace(0, 1, high - low, dtype=np.float32)
+        log[:, low:high] = (1 - ramp) * log[:, low:high] + ramp * tail[:, : high - low]
+        log[:, high:end] = tail[:, high - low :]
+        # Redward of the components: power law through 4200 and 5080 Å, flatter as observed.
+        x = np.log(self.wave / self.wave[end])
+        anchor = log[:, end - 60 : end].mean(axis=1)
+        k = int(np.searchsorted(self.wave, 4200))
+        slope = (anchor - log[:, k - 50 : k + 50].mean(axis=1)) / -x[k]
+        slope = np.clip(0.6 * slope + rng.normal(0, 0.3, n), -2.2, 0.8)
+        log[:, end:] = anchor[:, None] + slope[:, None] * x[end:]
+        # Blueward: continuum from 1285 Å and the wing of Lyman alpha as it was at the edge.
+        k = int(np.searchsorted(self.wave, 1285))
+        level = log[:, k - 40 : k + 40].mean(axis=1)
+        tilt = rng.normal(-0.9, 0.5, n)[:, None]
+        power = level[:, None] + tilt * np.log(self.wave[:start] / self.wave[k])
+        excess = np.exp(log[:, start] - power[:, -1]) - 1
+        wing = np.exp(-0.5 * ((self.wave[:start] - self.wave[start]) / 9.0) ** 2)
+        log[:, :start] = power + np.log(np.maximum(1 + excess[:, None] * wing, 0.2))
+        out = np.exp(np.clip(log, -12, 12))
+        out /= np.median(out[:, self.cuts[0] : end : 20], axis=1)[:, None]
+        missing = ("HeI5876", "Ha"), ("OVI",)
+        ew, fwhm = _family(n, rng)
+        for names in missing:
+            self._broad(out, names=names, ew=ew, fwhm=fwhm, rng=rng)
+        # Every line may also be stronger than in the components.
+        self._broad(out, names=BROAD, ew=ew * rng.choice([0, 0, 0.4], n), fwhm=fwhm, rng=rng)
+        return out
+
+    def parametric(self, n, rng):
+        """Return n spectra (n, REST_PIXELS) from power laws, iron, Balmer continuum, broad lines."""
+        x = np.log(self.wave / 3000.0).astype(np.float32)
+        blue = rng.normal(-1.5, 0.45, n)[:, None].astype(np.float32)
+        red = (blue + np.abs(rng.normal(0.9, 0.6, n))[:, None]).astype(np.float32)
+        bend = np.log(rng.uniform(4200, 5600, n) / 3000.0)[:, None].astype(np.float32)
+        log = blue * np.minimum(x, bend) + red * np.maximum(x - bend, 0)
+        far = np.log(1216.0 / 3000.0)
+        log -= (rng.normal(0.5, 0.4, n)[:, None].astype(np.float32) + blue * 0.3) * np.minimum(
+            x - far, 0
+        )
+        out = np.exp(log)
+        ew, fwhm = _family(n, rng)
+        strength = (0.45 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
+        out *= 1 + strength * self.iron
+        hump = (0.25 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
+        out += hump * self.balmer
+        self._broad(out, names=BROAD, ew=ew, fwhm=fwhm, rng=rng)
+        return out
+
+    def _broad(self, out, *, names, ew, fwhm, rng):
+        """Add broad lines in place: two Gaussians each, own strength, width and shift."""
+        n = len(out)
+        for name in names:
+            median, width, shift = BROAD[name]
+            rest = VACUUM[name]
+            k = int(np.searchsorted(self.wave, rest))
+            level = np.median(out[:, k - 400 : k + 400 : 40], axis=1)
+            area = ew * median * 10 ** rng.normal(0, 0.13, n) * level
+            sigma = fwhm * width / 2.355 * 10 ** rng.normal(0, 0.06, n)
+            speed = shift * rng.gamma(2.0, 0.5, n) + rng.normal(0, 120, n)
+            centre = k + (np.log10(rest / self.wave[k]) + speed / 299792.458 / np.log(10)) / STEP
+            core = rng.uniform(0.3, 0.8, n)
+            for share, factor in ((core, 0.6), (1 - core, 1.6)):
+                wide = width_in_pixels(kms=factor * sigma, step=STEP)
+                peak = peak_of_flux(area=share * area, rest=rest, sigma_pixels=wide, step=STEP)
+                add_gaussian(out, centre=centre, sigma=wide, peak=peak, reach=4.0)
+
+    def narrow(self, flux, *, z, ew, continuum, rng):
+        """Add narrow lines on the model's grid in place.
+
+        Parameters
+        ----------
+        flux : ndarray of shape (n, MODEL_PIXELS)
+        z, ew, continuum : ndarray of shape (n,)
+            Redshift, equivalent width of [OIII] 5007 at rest (Å), continuum level there.
+        rng : numpy.random.Generator
+        """
+        n = len(z)
+        sigma = width_in_pixels(kms=rng.lognormal(np.log(190), 0.35, n), step=STEP)
+        mood = 10 ** rng.normal(0, 0.25, n)
+        for name, ratio in NARROW.items():
+            rest = VACUUM[name]
+            own = ratio if name.startswith("OIII") else ratio * mood * 10 ** rng.normal(0, 0.2, n)
+            area = ew * continuum * own
+            peak = peak_of_flux(area=area, rest=rest, sigma_pixels=sigma, step=STEP)
+            add_gaussian(flux, centre=pixel_of(rest=rest, z=z), sigma=sigma, peak=peak)
+
+
+def _family(n, rng):
+    """Strength and width factors that all lines of a quasar share."""
+    return 10 ** rng.normal(0, 0.22, n), 10 ** np.clip(rng.normal(0, 0.18, n), -0.5, 0.4)
+
+
+def _components(file, wave):
+    """Return components (k, REST_PIXELS; zero outside) and the draws (m, k) of real quasars."""
+    with fits.open(file) as hdus:
+        row = hdus[1].data
+        own = np.asarray(row["WAVE_PCA"], dtype=float).reshape(-1)
+        vectors = np.asarray(row["PCA_COMP"], dtype=float).reshape(-1, len(own))
+        draws = np.asarray(row["PCA_COEFFS"], dtype=float).reshape(-1, len(vectors))
+    return np.stack([np.interp(wave, own, v, left=0, right=0) for v in vectors]), draws
+
+
+def forest(flux, *, z, rng):
+    """Absorb by the Lyman forest in place: mean optical depth growing with redshift.
+
+    tau_eff = 0.00275 (1 + z)^3.6 (close to Becker et al. 2013 at z 2-4), log-normal scatter,
+    Lyman beta with 0.19 of it, and nothing left below the Lyman limit.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n, MODEL_PIXELS)
+    z : ndarray of shape (n,)
+    rng : numpy.random.Generator
+    """
+    wave = model_grid().astype(np.float32)
+    rows = np.flatnonzero(z > wave[0] / 1215.67 - 1.02)
+    if not len(rows):
+        return
+    noise = gaussian_filter1d(rng.standard_normal((len(rows), MODEL_PIXELS), np.float32), 1.6)
+    noise /= noise.std()
+    slow = gaussian_filter1d(rng.standard_normal((len(rows), MODEL_PIXELS), np.float32), 12)
+    clump = np.exp(1.3 * noise - 0.85 + 0.4 * slow / slow.std()) * 1.25
+    reach = (1 + z[rows, None]).astype(np.float32)
+    tau = np.zeros_like(clump)
+    for rest, share in ((1215.67, 1.0), (1025.72, 0.19), (972.54, 0.08)):
+        tau += share * 0.00275 * (wave / rest) ** 3.6 * (wave < rest * reach) * clump
+    limit = wave < 912.0 * reach
+    tau += limit * (0.8 * rng.exponential(1.0, (len(rows), 1))).astype(np.float32)
+    flux[rows] *= np.exp(-tau)
+
+
+def absorbers(flux, *, z, rng):
+    """Add broad absorption lines, damped systems and narrow metal doublets in place."""
+    wave = model_grid()
+    n = len(z)
+    x = np.log(wave)
+    for row in np.flatnonzero((rng.random(n) < 0.13) & (z > 1.4)):
+        fast = rng.uniform(2500, 22000)
+        slow = rng.uniform(0, fast * 0.7)
+        depth = rng.uniform(0.3, 1.0)
+        edge = rng.uniform(200, 900)
+        ripple = gaussian_filter1d(rng.standard_normal(MODEL_PIXELS), 12)
+        ripple = np.clip(0.75 + 0.5 * ripple / ripple.std(), 0, 1)
+        lines = [("CIV", 1.0), ("SiIV", 0.6), ("NV", 0.9), ("Lya", 0.5)]
+        if rng.random() < 0.15:
+            lines += [("AlIII", 0.7), ("MgII", 0.5)]
+        for name, share in lines:
+            v = (np.log(VACUUM[name] * (1 + z[row])) - x) * 299792.458
+            trough = expit((v - slow) / edge) * expit((fast - v) / edge)
+            flux[row] *= 1 - depth * share * ripple * trough
+    for row in np.flatnonzero((rng.random(n) < 0.12) & (z > 2.0)):
+        at = 1215.67 * (1 + rng.uniform(1.95, z[row] + 0.01))
+        width = rng.lognormal(np.log(9.0), 0.5)
+        flux[row] *= np.exp(-((width / np.maximum(np.abs(wave - at), 0.5)) ** 2))
+    for row in np.flatnonzero(rng.random(n) < 0.35):
+        first, ratio = (
+            [(2796.35, 2803.53), (1548.20, 1550.77), (1393.76, 1402.77)][rng.integers(3)],
+            rng.uniform(0.5, 1),
+        )
+        seen = (1 + z[row]) * (
+            1 + rng.normal(0, 0.001) if rng.random() < 0.4 else rng.uniform(0.6, 1)
+        )
+        width = width_in_pixels(kms=rng.uniform(20, 150), step=STEP)
+        for rest, share in zip(first, (1.0, ratio), strict=True):
+            centre = pixel_of(rest=rest, z=seen - 1)
+            k = np.arange(max(int(centre) - 15, 0), min(int(centre) + 16, MODEL_PIXELS))
+            if len(k):
+                line = np.exp(-0.5 * ((k - centre) / width) ** 2)
+                flux[row, k] *= 1 - 0.8 * share * ratio * line
