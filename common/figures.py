@@ -73,16 +73,16 @@ def panels(n, *, columns=3, width=3.4, height=2.9, title=None, **options):
     return figure, list(axes[:n])
 
 
-def save(figure, folder, name):
-    """Write a figure as NAME.png and NAME.pdf through temporary names; return the PNG's path."""
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+def save(figure, path):
+    """Write a figure as PATH.png and PATH.pdf through temporary names; return the PNG's path."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     for kind in ("pdf", "png"):
-        temporary = folder / f".{name}.part.{kind}"
+        temporary = path.with_name(f".{path.name}.part.{kind}")
         with matplotlib.rc_context(STYLE):
             figure.savefig(temporary, format=kind, dpi=STYLE["savefig.dpi"])
-        os.replace(temporary, folder / f"{name}.{kind}")
-    return folder / f"{name}.png"
+        os.replace(temporary, path.with_name(f"{path.name}.{kind}"))
+    return path.with_name(f"{path.name}.png")
 
 
 def confusion_panel(axis, *, matrix, labels, counts=None, title=None, axis_labels=True):
@@ -140,7 +140,7 @@ def stacked_panel(axis, groups, *, bins, xlabel, title=None, colours=COLOURS):
     groups = {k: v for k, v in groups.items() if v.size}
     if groups:
         axis.hist(
-            [np.clip(v, bins[0], bins[-1]) for v in groups.values()],
+            list(groups.values()),
             bins=bins,
             stacked=True,
             label=list(groups),

@@ -152,7 +152,9 @@ def t_against_z(df):
             )  # fmt: skip
         axis.axhline(3, color=BLACK, ls="--", lw=0.9)
         axis.set(yscale="log", ylim=(8e-4, 120), xlabel=r"true redshift $z_t$", ylabel="t")
-        axis.set_title(f"{name}: frac(t ≤ 3) = {fraction:.3f}, n = {n}")
+        axis.set_title(name)
+        axis.text(0.98, 0.96, f"frac(t ≤ 3) = {fraction:.3f}, n = {n}", ha="right", va="top",
+                  transform=axis.transAxes, fontsize=7.5)  # fmt: skip
     return figure
 
 
@@ -242,7 +244,7 @@ def error_against_vdisp(df):
     for i, (name, rows) in enumerate(groups.items()):
         vdisp, err = rows["vdisp"].to_numpy(float), rows["z_err"].to_numpy(float)
         colour = COLOURS[i]
-        axes[0].plot(vdisp, err, ".", ms=2, mew=0, alpha=0.3, color=colour, rasterized=True)
+        axes[0].plot(vdisp, err, ".", ms=2.5, mew=0, alpha=0.45, color=colour, rasterized=True)
         x, middle, n = metrics.binned(x=vdisp, y=err, edges=edges)
         axes[0].plot(x[n >= 5], middle[n >= 5], "-", color=colour, lw=2,
                      label=f"{name} (n={len(rows)})")  # fmt: skip

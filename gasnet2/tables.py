@@ -85,6 +85,7 @@ def read_predictions(path):
     for name in NUMBERS:
         if name in result:
             result[name] = pd.to_numeric(result[name], errors="coerce").astype(float)
+    result.attrs["layout"] = "authors" if "pred_bar" in lower else "own"
     if "class_pred" not in result and not {"z_true", "z_pred"} <= set(result):
         raise ReadError(
             path,
@@ -214,6 +215,44 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
             )[0]
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+def coarse_table(df, *, prefix="z_routed"):
+    """Return what a user gets per coarse class: accuracy, and redshifts of the predicted class.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions with class_true (any fine class, known or not) and class_pred.
+    prefix : {"z_routed", "z"}
+        Which redshift; an object whose predicted class has none counts as a failure.
+
+    Returns
+    -------
+    DataFrame
+        class, n, accuracy, and the columns of `metrics_table` for galaxies and quasars; a last row
+        "all" holds the number of objects and the fraction with the right coarse class.
+    """
+    true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
+    right = true == coarse(df["class_pred"])
+    rows = [
+        {
+            "class": name,
+            "n": int((true == name).sum()),
+            "accuracy": float(right[true == name].mean()),
+        }
+        for name in ("STAR", "GALAXY", "QSO")
+        if (true == name).any()
+    ]
+    known = np.isin(true, ("STAR", "GALAXY", "QSO"))
+    if known.any():
+        rows.append({"class": "all", "n": int(known.sum()), "accuracy": float(right[known].mean())})
+    table = pd.DataFrame(rows, columns=["class", "n", "accuracy"])
+    if {"z_true", f"{prefix}_pred"} <= set(df):
+        redshift = metrics_table(df.assign(class_true=true), ("GALAXY", "QSO"), prefix=prefix)
+        redshift = redshift.drop(columns=["robust_fraction", "robust_gf"])
+        table = table.merge(redshift.rename(columns={"n": "n_z"}), on="class", how="left")
+    return table
 
 
 def class_table(df, classes=None):

@@ -1,0 +1,152 @@
+"""The report of an evaluation: what it was made on, claims, tables, figures, what was left out."""
+
+from __future__ import annotations
+
+from common.report import Section, write_report
+
+REFERENCES = (
+    "Zhong F. et al. 2024, MNRAS 532, 643 (arXiv:2311.04146): GaSNet-II, the paper reproduced here",
+    "Bolton A. S. et al. 2012, AJ 144, 144: classes and redshifts of SDSS",
+    "Ahumada R. et al. 2020, ApJS 249, 3: SDSS DR16",
+    "DESI Collaboration 2024, AJ 168, 58: the DESI early data release",
+    "Okabe M., Ito K. 2008: the colours of the figures",
+)
+MOCK = (
+    "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
+    "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
+    "untested."
+)
+MOCK_TO_REAL = (
+    "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
+    "survey's own claims stay untested."
+)
+
+
+def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, source=None):
+    """Write report.html of one evaluation.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    ev : gasnet2.drawing.Evaluation
+    about : dict
+        config.json of the run, or {}.
+    judged : DataFrame
+        Claims, as `common.claims.judge` returns them.
+    measured : dict of str to DataFrame
+        Caption → table.
+    drawn : dict of str to Path
+        Caption → figure.
+    skipped : DataFrame
+        figure, reason.
+    rejects : DataFrame, optional
+        Spectra that could not be used.
+    source : pathlib.Path, optional
+        File of predictions made elsewhere.
+
+    Returns
+    -------
+    Path
+    """
+    is_mock = ev.config is not None and ev.config.is_mock
+    banner = f"Measured on: {ev.dataset}."
+    if is_mock:
+        banner = (MOCK_TO_REAL if "->" in ev.dataset else MOCK).format(ev.dataset)
+    sections = [
+        _claims(ev, judged),
+        Section("Measured", "What each column means: see the captions. GF is the fraction with "
+                "Bias below 0.0015 (galaxies) or 0.015 (quasars); outlier_fraction the fraction "
+                "with |dz| above 0.01 (galaxies) or 0.05 (quasars).", measured),
+        *_real(path.parent),
+        Section("Figures", "", {}, drawn),
+    ]  # fmt: skip
+    if rejects is not None and len(rejects):
+        sections.append(Section("Not used", "Spectra left out, with the reason.", {"": rejects}))
+    if len(skipped):
+        sections.append(Section("Not drawn", "Figures whose input is not here.", {"": skipped}))
+    sections.append(Section("References", "\n\n".join(REFERENCES)))
+    return write_report(
+        path,
+        title=f"GaSNet-II on {ev.dataset}",
+        banner=banner,
+        warn=is_mock,
+        facts=_facts(ev, about, source),
+        sections=sections,
+    )
+
+
+def _facts(ev, about, source):
+    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
+    sizes = about.get("sizes") or {}
+    commit = versions.pop("commit", None)
+    rate = config.get("learning_rate")
+    return {
+        "measured on": ev.dataset,
+        "spectra in the test": f"{len(ev.df)} of {ev.df['class_true'].nunique()} classes",
+        "predictions from": source.name if source else None,
+        "scale": config.get("scale"),
+        "spectra trained, validated, tested": ", ".join(f"{v} {k}" for k, v in sizes.items())
+        or None,
+        "epochs, members, batch": ", ".join(
+            str(config[k]) for k in ("epochs", "members", "batch_size") if k in config
+        )
+        or None,
+        "initialiser": config.get("initialiser"),
+        "learning rate": f"{rate}, {config.get('schedule')}" if rate else None,
+        "precision": config.get("precision"),
+        "device": about.get("device"),
+        "seed": config.get("seed"),
+        "data fingerprint": about.get("data_fingerprint"),
+        "timing": ", ".join(
+            f"{k} {v:.0f}" if isinstance(v, (int, float)) and v >= 1 else f"{k} {v}"
+            for k, v in (about.get("timing") or {}).items()
+        )
+        or None,
+        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
+        "commit": commit,
+    }
+
+
+def _claims(ev, judged):
+    """Claims measured here, and the list of those that were not."""
+    here = judged[judged["ours"].notna()]
+    counts = here["verdict"].value_counts()
+    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
+    text = (
+        f"{len(here)} published numbers were measured on {ev.dataset}: "
+        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
+        "within its tolerance, or better, counts as reproduced. "
+        f"{len(untested)} numbers were not measured."
+    )
+    if len(here) and (here["dataset"] != ev.survey).all():
+        text += (
+            f"\n\nThe paper's numbers are about {ev.survey}; the verdicts stand for {ev.dataset} "
+            f"alone. On {ev.survey} itself every claim stays untested."
+        )
+    return Section("Published numbers", text, {
+        "Measured": here, "Untested here": untested.drop(columns=["ours"])})  # fmt: skip
+
+
+def _real(folder):
+    """Mock → real: what earlier evaluations on real files left in on_*/ of this folder."""
+    from astropy.table import Table
+
+    found = {}
+    for path in sorted(folder.glob("on_*/tables/coarse.ecsv")):
+        table = Table.read(path, format="ascii.ecsv")
+        found[f"{table.meta.get('dataset', path.parts[-3])}"] = table.to_pandas()
+    if not found:
+        return []
+    figures = {}
+    for path in sorted(folder.glob("on_*/figures/*.png")):
+        captions = {"mock_beside_real": "Mock (blue) beside real (red) spectra",
+                    "failures": "Failures on real spectra, brightest first",
+                    "B1_coarse": "Coarse confusion on real spectra"}  # fmt: skip
+        if path.stem in captions:
+            figures[f"{captions[path.stem]} ({path.parts[-3]})"] = path
+    text = (
+        "The networks of this run on real spectra that they never saw the like of in training. "
+        "Each table: coarse accuracy, and redshifts from the predicted class. Reports of their own "
+        "are in the folders on_*."
+    )
+    return [Section("Real spectra", text, found, figures)]

@@ -1,0 +1,160 @@
+"""Spectra to show: examples of a run's classes, and real ones beside them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+
+from common.errors import SuiteError
+from gasnet2.config import COARSE
+
+ENOUGH = 200  # spectra of one class whose median and percentiles are drawn
+
+
+def of_run(run_dir, config, per_class=ENOUGH):
+    """Return prepared spectra of a run's own data, at most `per_class` of each class.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    config : gasnet2.config.Config
+
+    Returns
+    -------
+    labels : DataFrame
+        id, class, z, snr, ...
+    x : ndarray of shape (n, n_pixels)
+        Normalised flux on the run's grid.
+
+    Raises
+    ------
+    SuiteError
+        If the run folder does not hold its prepared spectra any more.
+    """
+    from common.pipeline import Shards
+
+    shards = Shards(Path(run_dir) / "data")
+    rng = np.random.default_rng(config.seed)
+    rows = [
+        np.sort(rng.permutation(np.flatnonzero(shards.labels["class"] == name))[:per_class])
+        for name in config.classes
+    ]
+    rows = np.concatenate(rows).astype(int)
+    if not rows.size:
+        raise SuiteError(f"{run_dir}: no spectrum of the run's classes is left in its data.")
+    return shards.labels.iloc[rows].reset_index(drop=True), shards.rows(rows)
+
+
+def of_files(config, paths):
+    """Return prepared labelled spectra of files: labels and normalised flux, as `of_run`."""
+    from gasnet2.predict import find_files, usable_chunks
+
+    chunks = list(usable_chunks(SimpleNamespace(config=config), find_files(paths), []))
+    if not chunks:
+        raise SuiteError("None of the files holds a spectrum that can be used.")
+    labels = pd.concat([c[0] for c in chunks], ignore_index=True)
+    return labels, np.concatenate([c[1] for c in chunks])
+
+
+def brightest(labels, x, classes, *, quantile=0.8, seed=1):
+    """Return {class: (flux, z)}: of each class one spectrum among those of high S/N."""
+    rng = np.random.default_rng(seed)
+    out = {}
+    for name in classes:
+        rows = np.flatnonzero(labels["class"] == name)
+        if not rows.size:
+            continue
+        snr = labels["snr"].to_numpy(float)[rows]
+        if np.isfinite(snr).any():
+            rows = rows[snr >= np.nanquantile(snr, quantile)]
+        row = rng.choice(rows)
+        out[name] = (x[row], float(labels["z"].iloc[row]))
+    return out
+
+
+def beside(config, mock, real):
+    """Return what `gasnet2.figures_classes.mock_beside_real` draws.
+
+    Stars are compared as observed; the rest at rest wavelengths, on the range that most of the
+    real spectra cover, so that lines fall on lines whatever the redshifts.
+
+    Parameters
+    ----------
+    config : gasnet2.config.Config
+    mock, real : tuple of (DataFrame, ndarray)
+        Labels and normalised flux, as `of_run` and `of_files` return them.
+    """
+    out = {}
+    for name in config.classes:
+        rows = [np.flatnonzero(labels["class"] == name)[:ENOUGH] for labels, _ in (mock, real)]
+        if not all(r.size for r in rows):
+            continue
+        grid = config.grid
+        z = [part[0]["z"].to_numpy(float)[r] for part, r in zip((mock, real), rows, strict=True)]
+        if COARSE[name] != "STAR" and all(np.isfinite(v).any() for v in z):
+            low, high = np.nanpercentile(z[1], [25, 75])
+            first, last = grid[0] / (1 + low), grid[-1] / (1 + high)
+            if first >= last:
+                first, last = grid[0] / (1 + high), grid[-1] / (1 + low)
+            grid = np.linspace(first, last, 2000)
+        else:
+            z = [np.zeros(len(r)) for r in rows]
+        flux = [
+            np.array(
+                [
+                    np.interp(grid, config.grid / (1 + v), part[1][i], left=np.nan, right=np.nan)
+                    for i, v in zip(r, shift, strict=True)
+                    if np.isfinite(v)
+                ]
+            )
+            for part, r, shift in zip((mock, real), rows, z, strict=True)
+        ]
+        if all(len(f) for f in flux):
+            covered = [f[np.isfinite(f).mean(axis=1) > 0.3] for f in flux]
+            if all(len(f) for f in covered):
+                out[name] = {"wavelength": grid, "mock": covered[0], "real": covered[1]}
+    return out
+
+
+def failures(df, labels, x, *, limits, most=12):
+    """Return {text: flux} and {text: z} of the worst failures, to be looked at one by one.
+
+    A failure is a wrong coarse class, or a redshift (of the predicted class) beyond its limit.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions: id, class_true, class_pred, z_true, z_routed_pred, snr.
+    labels : DataFrame
+        With ``id``, one row for each row of `x`.
+    x : ndarray of shape (n, n_pixels)
+    limits : dict of str to float
+        Coarse class → |dz| beyond which its redshift is catastrophic.
+    """
+    from gasnet2.tables import coarse
+
+    true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
+    pred = coarse(df["class_pred"])
+    dz = np.abs(df["z_routed_pred"] - df["z_true"]).to_numpy() / (1 + df["z_true"].to_numpy())
+    limit = np.array([limits.get(t, np.inf) for t in true])
+    wrong = true != pred
+    bad = np.flatnonzero(wrong | (dz > limit))
+    snr = df["snr"].fillna(0).to_numpy()
+    bad = bad[np.argsort(-snr[bad])][:most]  # the brightest failures are the least excusable
+    where = {id_: i for i, id_ in enumerate(labels["id"].astype(str))}
+    fluxes, redshifts = {}, {}
+    for row in bad:
+        line = df.iloc[row]
+        if str(line["id"]) not in where:
+            continue
+        z_pred = line["z_routed_pred"]
+        text = (
+            f"{line['id']}: {line['class_true']} z={line['z_true']:.3f} called "
+            f"{line['class_pred']} z={z_pred:.3f}, S/N {line['snr']:.1f}"
+        )
+        fluxes[text] = x[where[str(line["id"])]]
+        redshifts[text] = line["z_true"]
+    return fluxes, redshifts
