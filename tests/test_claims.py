@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from common import claims
+from common.errors import ReadError
+
+OURS = Path(__file__).parents[1] / "gasnet2" / "claims.toml"
+
+
+def claim(**changes):
+    fields = dict(id="a", where="Fig. 1", quantity="accuracy", conditions="all", published=0.92,
+                  tolerance=0.005, dataset="sdss", better="higher")  # fmt: skip
+    return claims.Claim(**(fields | changes))
+
+
+@pytest.mark.parametrize(
+    ("ours", "better", "expected"),
+    [
+        (0.921, "none", "reproduced"),
+        (0.925, "none", "reproduced"),  # exactly the tolerance
+        (0.926, "none", "missed"),
+        (0.99, "higher", "reproduced"),
+        (0.99, "lower", "missed"),
+        (0.90, "higher", "missed"),
+        (0.90, "lower", "reproduced"),
+        (np.nan, "higher", "untested"),
+        (None, "higher", "untested"),
+    ],
+)
+def test_verdict(ours, better, expected):
+    assert claims.verdict(claim(better=better), ours) == expected
+
+
+def test_a_mock_never_fills_the_real_survey():
+    table = claims.judge([claim()], {"a": 0.95}, "sdss-mock").set_index("dataset")
+    assert table.loc["sdss-mock", "verdict"] == "reproduced"
+    assert table.loc["sdss", "verdict"] == "untested"
+    assert np.isnan(table.loc["sdss", "ours"])
+
+
+def test_a_run_on_the_survey_fills_it():
+    table = claims.judge([claim()], {"a": 0.95}, "sdss")
+    assert table[["dataset", "verdict", "ours"]].values.tolist() == [["sdss", "reproduced", 0.95]]
+
+
+def test_what_was_not_measured_is_untested():
+    table = claims.judge([claim(), claim(id="b")], {"a": 0.5}, "sdss-mock")
+    assert table[table["id"] == "b"]["verdict"].tolist() == ["untested"]
+    assert table[table["id"] == "b"]["dataset"].tolist() == ["sdss"]
+
+
+def test_score_card_has_one_column_per_data_set():
+    both = [claim(), claim(id="b")]
+    card = claims.score_card(
+        [claims.judge(both, {"a": 0.9}, "sdss-mock"), claims.judge(both, {"b": 0.8}, "theirs")]
+    ).set_index("id")
+    assert card.loc["a", "sdss-mock"] == 0.9
+    assert card.loc["b", "theirs"] == 0.8
+    assert np.isnan(card.loc["a", "sdss"]) and np.isnan(card.loc["b", "sdss-mock"])
+
+
+def test_written_table_has_the_promised_columns(tmp_path):
+    path = claims.write(claims.judge([claim()], {"a": 0.9}, "sdss-mock"), tmp_path / "c.ecsv", k=1)
+    table = Table.read(path)
+    assert tuple(table.colnames) == claims.COLUMNS
+    assert table.meta["k"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["c.ecsv"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("not toml at all [", "claim"),
+        ("x = 1", "claim"),
+        ('[[claim]]\nid = "a"\n', "entry 1"),
+        (
+            '[[claim]]\nid="a"\nwhere="w"\nquantity="q"\nconditions="c"\npublished=1.0\n'
+            'tolerance=0.1\ndataset="sdss"\nbetter="sideways"\n',
+            "sideways",
+        ),
+    ],
+)
+def test_a_bad_file_says_what_is_wrong(tmp_path, text, says):
+    path = tmp_path / "claims.toml"
+    path.write_text(text)
+    with pytest.raises(ReadError, match=says):
+        claims.load(path)
+
+
+def test_an_id_twice_is_refused(tmp_path):
+    entry = (
+        '[[claim]]\nid="a"\nwhere="w"\nquantity="q"\nconditions="c"\npublished=1.0\n'
+        'tolerance=0.1\ndataset="sdss"\n'
+    )
+    (tmp_path / "claims.toml").write_text(entry * 2)
+    with pytest.raises(ReadError, match="twice"):
+        claims.load(tmp_path / "claims.toml")
+
+
+def test_gasnet2_claims_cover_the_paper_and_can_all_be_measured():
+    from gasnet2 import measured
+    from gasnet2.config import CLASSES
+
+    every = claims.load(OURS)
+    assert {c.dataset for c in every} == set(CLASSES)
+    for c in every:
+        assert c.tolerance > 0, c.id
+        metric = c.measure["metric"]
+        assert metric in measured.MEASURES or metric in measured.REDSHIFT, c.id
+        coarse = metric.startswith("coarse")
+        for name in c.measure.get("classes", ()):
+            allowed = CLASSES["desi"] if coarse else CLASSES[c.dataset]
+            assert name in allowed, c.id
+    for survey, names in CLASSES.items():  # Tables 1-3 give every class's mean S/N
+        assert {f"{survey}-mean-snr-{n}" for n in names} <= {c.id for c in every}

@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from common import metrics
+from common.errors import SuiteError
+
+Z = hnp.arrays(float, st.integers(1, 30), elements=st.floats(0, 7))
+
+
+def test_bias_against_hand_computed_values():
+    found = metrics.bias(z_true=[0.0, 1.0, 3.0], z_pred=[0.0, 0.5, 7.0])
+    np.testing.assert_allclose(found, [0.0, np.log(2 / 1.5), np.log(2.0)], rtol=1e-12)
+
+
+def test_bias_of_an_impossible_redshift_is_infinite():
+    assert metrics.bias(z_true=[0.1], z_pred=[-1.5])[0] == np.inf
+    assert metrics.bias(z_true=[0.1], z_pred=[-1.0])[0] == np.inf
+
+
+@given(Z, st.integers(0, 2**31))
+def test_bias_is_symmetric_and_close_to_delta_z(z, seed):
+    other = z + np.random.default_rng(seed).normal(0, 1e-4, z.shape)
+    one, two = metrics.bias(z_true=z, z_pred=other), metrics.bias(z_true=other, z_pred=z)
+    np.testing.assert_allclose(one, two, atol=1e-12)
+    # ln(1 + x) = x - x^2/2: for small residuals the two measures differ at second order only.
+    dz = metrics.delta_z(z_true=z, z_pred=other)
+    np.testing.assert_allclose(one, dz, atol=1e-6)
+
+
+@given(Z)
+def test_perfect_predictions_are_perfect(z):
+    pair = dict(z_true=z, z_pred=z)
+    assert metrics.good_fraction(**pair, limit=0.0015) == (1.0, z.size)
+    assert metrics.outlier_fraction(**pair, limit=0.01) == (0.0, z.size)
+    assert metrics.mae(**pair) == (0.0, z.size)
+    assert metrics.fraction_within(**pair, z_err=np.zeros_like(z)) == (1.0, z.size)
+
+
+def test_a_missing_prediction_is_a_failure_but_a_missing_truth_does_not_count():
+    pair = dict(z_true=[0.1, 0.1, np.nan], z_pred=[0.1, np.nan, 0.1])
+    assert metrics.good_fraction(**pair, limit=0.01) == (0.5, 2)
+    assert metrics.outlier_fraction(**pair, limit=0.01) == (0.5, 2)
+    assert metrics.mae(**pair) == (0.0, 1)
+
+
+def test_delta_z_and_mae():
+    pair = dict(z_true=[1.0, 0.0], z_pred=[1.2, 0.1])
+    np.testing.assert_allclose(metrics.delta_z(**pair), [0.1, 0.1])
+    assert metrics.mae(**pair) == (pytest.approx(0.15), 2)
+    assert metrics.mean_delta_z(**pair) == (pytest.approx(0.1), 2)
+
+
+def test_t_with_zero_errors():
+    t = metrics.t_statistic(z_true=[1.0, 1.0, 1.0], z_pred=[1.0, 1.3, 1.3], z_err=[0, 0, 0.1])
+    np.testing.assert_allclose(t, [0, np.inf, 3.0])
+
+
+def test_nmad_is_the_width_of_a_gaussian():
+    rng = np.random.default_rng(3)
+    z = rng.uniform(0, 2, 50_000)
+    value, n = metrics.nmad(z_true=z, z_pred=z + 0.02 * (1 + z) * rng.normal(size=z.size))
+    assert n == z.size
+    assert value == pytest.approx(0.02, rel=0.03)
+
+
+def test_coverage_and_pit_of_right_errors():
+    rng = np.random.default_rng(4)
+    z = rng.uniform(0, 2, 40_000)
+    err = rng.uniform(0.001, 0.1, z.size)
+    values = dict(z_true=z, z_pred=z + err * rng.normal(size=z.size), z_err=err)
+    found, gauss = metrics.coverage(**values, k=[1, 2, 3])
+    np.testing.assert_allclose(gauss, [0.6827, 0.9545, 0.9973], atol=1e-4)
+    np.testing.assert_allclose(found, gauss, atol=0.01)
+    counts, _ = np.histogram(metrics.pit(**values), bins=10, range=(0, 1))
+    np.testing.assert_allclose(counts / z.size, 0.1, atol=0.01)
+
+
+def test_confusion_has_the_truth_in_columns():
+    true = ["a", "a", "a", "b", "c"]
+    pred = ["a", "b", "b", "b", "elsewhere"]
+    matrix, n = metrics.confusion(true=true, pred=pred, labels=["a", "b", "c", "d"])
+    np.testing.assert_allclose(matrix[:, 0], [1 / 3, 2 / 3, 0, 0])
+    np.testing.assert_allclose(matrix[:, 1], [0, 1, 0, 0])
+    np.testing.assert_allclose(matrix[:, 2], 0)  # called something that is no label
+    assert np.isnan(matrix[:, 3]).all()
+    assert n.tolist() == [3, 1, 1, 0]
+
+
+def test_class_average_weighs_classes_not_objects():
+    true = np.array(["a"] * 9 + ["b"])
+    pred = np.array(["a"] * 10)
+    assert metrics.accuracy(true=true, pred=pred) == (0.9, 10)
+    assert metrics.class_average(true=true, pred=pred, labels=["a", "b"]) == (0.5, 10)
+
+
+def test_binned_puts_an_edge_into_the_upper_bin():
+    _, value, n = metrics.binned(x=[0.0, 1.0, 1.5, 9.0], y=[1.0, 2.0, 4.0, 8.0], edges=[0, 1, 2, 3])
+    assert n.tolist() == [1, 2, 0]
+    np.testing.assert_allclose(value, [1, 3, np.nan])
+
+
+def test_bootstrap_error_of_a_mean():
+    x = np.random.default_rng(5).normal(size=400)
+    error = metrics.bootstrap_error(np.mean, x, n_resamples=400, seed=2)
+    assert error == pytest.approx(x.std() / 20, rel=0.15)
+    assert error == metrics.bootstrap_error(np.mean, x, n_resamples=400, seed=2)
+
+
+def test_lengths_must_agree_and_arrays_go_by_name():
+    with pytest.raises(SuiteError, match="2 and 3"):
+        metrics.bias(z_true=[0, 1], z_pred=[0, 1, 2])
+    with pytest.raises(TypeError):
+        metrics.bias([0.1], [0.1])
