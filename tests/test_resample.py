@@ -1,0 +1,131 @@
+"""Interpolation onto a grid and flux-conserving rebinning."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from common.errors import SuiteError
+from common.resample import rebin_conserving, to_grid
+from common.spectra import Spectra
+
+finite = st.floats(-1e3, 1e3, width=32)
+
+
+def batch(wave, flux, ivar=None):
+    flux = flux if isinstance(flux, list) else np.atleast_2d(flux)
+    return Spectra(wavelength=wave, flux=flux, ivar=ivar, ids=np.arange(len(flux)))
+
+
+@st.composite
+def waves(draw, low=3800.0, at_least=3):
+    steps = draw(arrays(float, st.integers(at_least, 40), elements=st.floats(0.5, 50)))
+    return draw(st.floats(low, low + 400)) + np.cumsum(steps)
+
+
+@given(wave=waves(), grid=waves(), value=finite)
+def test_constant_stays_constant(wave, grid, value):
+    flux, covered = to_grid(batch(wave, np.full(len(wave), value)), grid)
+    assert np.all(flux[covered] == np.float32(value))
+    assert np.all(flux[~covered] == 0)
+
+
+@given(wave=waves(), grid=waves())
+def test_linear_function_is_reproduced(wave, grid):
+    flux, covered = to_grid(batch(wave, (wave - 4000) / 100), grid)
+    np.testing.assert_allclose(flux[covered], ((grid - 4000) / 100)[covered[0]], atol=1e-4)
+
+
+@given(wave=waves(), grid=waves())
+def test_coverage_is_the_range_of_the_spectrum(wave, grid):
+    _, covered = to_grid(batch(wave, np.ones(len(wave))), grid)
+    np.testing.assert_array_equal(covered[0], (grid >= wave[0] - 1e-5) & (grid <= wave[-1] + 1e-5))
+
+
+@given(data=st.data())
+def test_own_grid_is_the_identity(data):
+    wave = data.draw(waves())
+    flux = data.draw(arrays(np.float32, (3, len(wave)), elements=finite))
+    out, covered = to_grid(batch(wave, flux), wave)
+    np.testing.assert_array_equal(out, flux)
+    assert covered.all()
+
+
+@settings(max_examples=50)
+@given(data=st.data())
+def test_batch_equals_row_by_row_and_ragged(data):
+    wave, grid = data.draw(waves()), data.draw(waves())
+    value = st.one_of(finite, st.sampled_from([np.nan, np.inf]))
+    flux = data.draw(arrays(np.float32, (4, len(wave)), elements=value))
+    out, covered = to_grid(batch(wave, flux), grid)
+    ragged, ragged_covered = to_grid(batch([wave] * 4, list(flux)), grid)
+    np.testing.assert_array_equal(out, ragged)
+    np.testing.assert_array_equal(covered, ragged_covered)
+    for row in range(4):
+        one, one_covered = to_grid(batch(wave, flux[row]), grid)
+        np.testing.assert_array_equal(one[0], out[row])
+        np.testing.assert_array_equal(one_covered[0], covered[row])
+    assert np.isfinite(out).all()
+
+
+def test_agrees_with_numpy():
+    rng = np.random.default_rng(3)
+    wave = np.sort(rng.uniform(3900, 9100, 3000))
+    flux = rng.normal(size=(5, 3000)).astype(np.float32)
+    grid = np.linspace(4000, 9000, 5001)
+    out, covered = to_grid(batch(wave, flux), grid)
+    assert covered.all()
+    np.testing.assert_allclose(out, [np.interp(grid, wave, f) for f in flux], atol=2e-6)
+
+
+def test_bad_pixels_are_bridged_and_shorten_the_ends():
+    wave = np.arange(10.0) + 4000
+    flux = np.arange(10.0)
+    flux[[0, 4, 5]] = np.nan, np.inf, np.nan
+    out, covered = to_grid(batch(wave, flux), wave)
+    np.testing.assert_allclose(out[0], np.r_[0, np.arange(1, 10)], atol=1e-6)
+    assert list(np.flatnonzero(~covered[0])) == [0]
+
+
+def test_pixels_without_weight_are_bridged_only_when_asked():
+    wave, flux, ivar = np.arange(5.0) + 4000, np.array([1, 1, 99, 1, 1.0]), np.ones((1, 5))
+    ivar[0, 2] = 0
+    spectra = batch(wave, flux, ivar)
+    assert to_grid(spectra, wave)[0][0, 2] == 99
+    assert to_grid(spectra, wave, drop_zero_ivar=True)[0][0, 2] == 1
+
+
+def test_nothing_usable_gives_no_coverage():
+    out, covered = to_grid(
+        batch(np.arange(5.0) + 4000, np.full(5, np.nan)), np.arange(4000, 4005.0)
+    )
+    assert not covered.any()
+    assert not out.any()
+
+
+@pytest.mark.parametrize("grid", [[4000, 3999.0], [4000, np.nan], [], [[1.0, 2.0]]])
+def test_unusable_grids_are_refused(grid):
+    with pytest.raises(SuiteError, match="grid must"):
+        to_grid(batch(np.arange(5.0) + 4000, np.ones(5)), grid)
+
+
+@given(data=st.data())
+def test_rebinning_keeps_the_integrated_flux(data):
+    wave = 4000 + np.arange(60) * 1.0
+    flux = data.draw(arrays(float, 60, elements=st.floats(-100, 100)))
+    factor = data.draw(st.sampled_from([2, 3, 4, 5]))
+    grid = wave.reshape(-1, factor).mean(axis=1)
+    out, covered = rebin_conserving(wavelength=wave, flux=flux, grid=grid)
+    assert covered.all()
+    assert out.sum() * factor == pytest.approx(flux.sum(), abs=1e-6)
+    np.testing.assert_allclose(out, flux.reshape(-1, factor).mean(axis=1), atol=1e-8)
+
+
+def test_rebinning_covers_only_whole_pixels():
+    out, covered = rebin_conserving(
+        wavelength=np.arange(4000.0, 4010), flux=np.ones((2, 10)), grid=np.arange(3998.5, 4012)
+    )
+    assert out.shape == (2, 14)
+    np.testing.assert_allclose(out[:, covered], 1)
+    assert np.flatnonzero(covered).tolist() == list(range(2, 11))
