@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 from dataclasses import dataclass, field
@@ -28,16 +29,42 @@ class Accelerator:
         Build and compile models inside its ``scope()``.
     replicas : int
         Copies of the model that share a batch.
+    worker : int
+        Number of this process among the workers of TF_CONFIG; 0 is the one whose files count.
     """
 
     device: str
     precision: str
     strategy: object = field(repr=False)
     replicas: int = 1
+    worker: int = 0
 
     def scope(self):
         """Return the context to build models in (a null one on a single device)."""
         return self.strategy.scope() if self.replicas > 1 else contextlib.nullcontext()
+
+    def ready(self, model, data):
+        """Make a compiled model ready to fit; needed with several workers only.
+
+        Keras 3.15 fails in `fit` there, twice: it builds the metrics from a batch that is spread
+        over workers, and averages their scalars along an axis they do not have. They are built
+        from a local batch here, and averaged as scalars.
+        """
+        if type(self.strategy).__name__ != "CollectiveAllReduceStrategy":
+            return
+        import keras
+        from keras.src.backend.tensorflow import trainer
+
+        with self.strategy.scope():
+            model._symbolic_build(data_batch=next(iter(data)))
+        model._maybe_symbolic_build = lambda *_, **__: None
+
+        def mean(values, strategy, reduction):
+            return keras.tree.map_structure(
+                lambda value: strategy.reduce("MEAN", value, axis=None), values
+            )
+
+        trainer.reduce_per_replica = mean  # predictions do not come this way, see `predict`
 
 
 def cpu_flags():
@@ -114,7 +141,9 @@ def choose(precision="auto", *, devices=None):
     strategy = _strategy(tf, gpus, devices)
     kind = "GPU" if gpus and not devices else "CPU"
     n = strategy.num_replicas_in_sync
-    return Accelerator(kind if n == 1 else f"{n} x {kind}", precision, strategy, n)
+    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
+    worker = int(task.get("index", 0)) if not devices else 0
+    return Accelerator(kind if n == 1 else f"{n} x {kind}", precision, strategy, n, worker)
 
 
 def _strategy(tf, gpus, devices):

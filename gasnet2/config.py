@@ -96,6 +96,12 @@ class Config:
         """The common wavelength grid, ndarray of shape (n_pixels,), Å, vacuum."""
         return np.linspace(self.wave_min, self.wave_max, self.n_pixels)
 
+    @property
+    def table_grid(self):
+        """The grid of tables that do not carry theirs, where the user named one; else None."""
+        own = (self.wave_min, self.wave_max, self.n_pixels)
+        return None if own == (Config.wave_min, Config.wave_max, Config.n_pixels) else self.grid
+
 
 SCALES = {
     "smoke": dict(per_class=24, epochs=2, members=2, batch_size=32, bn_momentum=0.8,

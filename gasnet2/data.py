@@ -212,7 +212,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     paths = find_data(config, data_dir, offline=offline)
     rejects, unlabelled = [], 0
     with ShardWriter(folder, config.n_pixels) as writer:
-        for spectra in read_many(paths, rejects=rejects, grid=config.grid):
+        for spectra in read_many(paths, rejects=rejects, grid=config.table_grid):
             labels = label_table(spectra, config.survey)
             inside = labels["class"].isin(CLASSES[config.survey]).to_numpy()
             unlabelled += int((~inside).sum())

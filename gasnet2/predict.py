@@ -108,7 +108,7 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
 def usable_chunks(networks, paths, rejects):
     """Yield labels (with bad_fraction) and network input of the spectra that can be used."""
     config = networks.config
-    for spectra in ahead(read_many(paths, rejects=rejects)):
+    for spectra in ahead(read_many(paths, rejects=rejects, grid=config.table_grid)):
         labels = label_table(spectra, config.survey)
         prepared = preprocess(spectra, config)
         labels["bad_fraction"] = prepared.bad_fraction

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 import time
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +138,8 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from gasnet2.networks import Networks, prediction_table
 
     run_dir = Path(run_dir)
+    if accelerator.worker:  # every worker computes the same; the first one's files count
+        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
     about = open_run(run_dir, config, resume=resume)
     about = {"timing": {}} | about
     about |= {"config": asdict(config), "versions": versions(), "device": accelerator.device}
@@ -300,6 +302,7 @@ def _network(
         valid = None
         if len(rows["valid"]):
             valid = dataset(shards, rows["valid"], target[rows["valid"]], **options)
+        accelerator.ready(model, train)
         model, rows_of_history = fit(
             model,
             train,
@@ -336,8 +339,6 @@ def work(args):
 
     config = config_of(args)
     accelerator = choose(args.precision)
-    from dataclasses import replace
-
     config = replace(config, precision=accelerator.precision)
     run_dir = args.run_dir or default_run_dir(config)
     if not args.resume and not (run_dir / "config.json").exists():

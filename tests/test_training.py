@@ -1,0 +1,102 @@
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+import tensorflow as tf
+
+from common.errors import SuiteError
+from common.training import compiled, fit, learning_rate, predict, write_history
+
+X = np.random.default_rng(0).normal(size=(48, 6)).astype("f")
+Y = X[:, :1] * 2 - X[:, 1:2]
+
+
+def model_and_data(seed=0, y=Y):
+    keras.utils.set_random_seed(seed)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.Adam(0.01), loss="mse", metrics=["mae"])
+    return model, tf.data.Dataset.from_tensor_slices((X, y)).batch(16)
+
+
+def train(folder, epochs, *, seed=0):
+    model, data = model_and_data(seed)
+    options = dict(name="net", folder=folder, monitor="val_mae", mode="min")
+    return fit(model, data, data, epochs=epochs, units={"mae": 0.1}, **options)
+
+
+def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path):
+    whole, history = train(tmp_path / "a", 6)
+    train(tmp_path / "b", 3)
+    again, resumed = train(tmp_path / "b", 6, seed=99)  # another start must not matter
+    assert [r["epoch"] for r in resumed] == list(range(6))
+    assert np.allclose([r["loss"] for r in history], [r["loss"] for r in resumed], rtol=1e-5)
+    assert np.allclose(predict(whole, X), predict(again, X), atol=1e-5)
+
+
+def test_finished_run_is_not_trained_again(tmp_path):
+    first, _ = train(tmp_path, 2)
+    second, history = train(tmp_path, 2, seed=5)
+    assert len(history) == 2
+    assert np.array_equal(predict(first, X), predict(second, X))
+
+
+def test_best_epoch_is_kept(tmp_path):
+    model, data = model_and_data()
+    rates = [0.01, 0.01, 0.5]  # the last epoch spoils the weights
+
+    model.optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay([6], [
+        rates[0], rates[2]])  # fmt: skip
+    best, history = fit(
+        model, data, data, name="n", folder=tmp_path, epochs=3, monitor="val_loss", mode="min"
+    )
+    losses = [r["val_loss"] for r in history]
+    assert losses[2] > min(losses)
+    assert np.mean((predict(best, X) - Y) ** 2) == pytest.approx(min(losses), rel=1e-4)
+
+
+def test_units_and_history_file(tmp_path):
+    _, history = train(tmp_path / "n", 1)
+    model, data = model_and_data()
+    plain = model.fit(data, validation_data=data, verbose=0).history
+    assert history[0]["val_mae"] == pytest.approx(0.1 * plain["val_mae"][0], rel=1e-4)
+    write_history(tmp_path / "history.csv", history)
+    table = pd.read_csv(tmp_path / "history.csv")
+    assert table["network"].tolist() == ["net"]
+    assert {"epoch", "loss", "val_loss", "mae", "val_mae", "seconds"} <= set(table)
+
+
+def test_loss_that_is_not_finite_stops_with_the_place(tmp_path):
+    y = Y.copy()
+    y[20] = np.nan
+    model, data = model_and_data(y=y)
+    with pytest.raises(SuiteError, match=r"GALAXY_AGN/3: the loss became nan in epoch 1, step 2"):
+        fit(model, data, data, name="GALAXY_AGN/3", folder=tmp_path, epochs=1, monitor="val_mae",
+            mode="min")  # fmt: skip
+
+
+def test_steps_schedule_halves_every_five_epochs():
+    rate = learning_rate("steps", initial=1e-3, epochs=50, steps_per_epoch=10)
+    values = [float(rate(10 * epoch + 1)) for epoch in range(50)]
+    assert values[0] == values[4] == pytest.approx(1e-3)
+    assert values[5] == pytest.approx(5e-4)
+    assert values[49] == pytest.approx(1e-3 / 2**9)
+
+
+def test_cosine_schedule_rises_and_falls():
+    rate = learning_rate("cosine", initial=1e-3, epochs=10, steps_per_epoch=10)
+    values = [float(rate(step)) for step in range(101)]
+    assert max(values) == pytest.approx(1e-3, rel=0.01)
+    assert values[0] < 1e-4
+    assert values[-1] == pytest.approx(1e-6, rel=0.1)
+
+
+def test_unknown_schedule():
+    with pytest.raises(SuiteError, match=r"'steps' or 'cosine'\. Received"):
+        learning_rate("linear", initial=1, epochs=1, steps_per_epoch=1)
+
+
+def test_predict_is_the_model_whatever_the_batch():
+    model, _ = model_and_data()
+    assert np.allclose(predict(model, X, batch_size=7), model.predict(X, verbose=0), atol=1e-6)
+    assert predict(model, X[:0]).shape == (0, 1)
+    assert compiled(model)(X[:2]).dtype == np.float32
