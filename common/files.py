@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from common.errors import SuiteError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# NumPy and astropy report a full disk without an error number.
+SHORT_WRITE = re.compile(r"requested and \d+ written|Not enough space on disk")
 
 
 @contextmanager
@@ -46,7 +49,8 @@ def atomic_path(path):
         _translate(error, path, temporary)
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
 
 
 def _flush(path):
@@ -60,12 +64,12 @@ def _flush(path):
 
 def _translate(error, path, temporary):
     """Raise the clear error for a full disk or a folder that may not be written to."""
-    if error.errno in NO_SPACE:
+    if error.errno in NO_SPACE or (error.errno is None and SHORT_WRITE.search(str(error))):
         written = temporary.stat().st_size if temporary.exists() else 0
         free = shutil.disk_usage(path.parent).free
         raise SuiteError(
-            f"{path}: the disk or quota is full ({error.strerror}): {written / 1e6:.1f} MB of the "
-            f"file were written and are removed again, {free / 1e6:.1f} MB are free. Make room "
+            f"{path}: the disk or quota is full ({error.strerror or error}): "
+            f"{written / 1e6:.1f} MB of the file were written and are removed again, {free / 1e6:.1f} MB are free. Make room "
             "or choose another folder; nothing stands under this name that was not there before."
         ) from error
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):

@@ -138,7 +138,7 @@ def from_specutils(spectra, ids=None, *, medium, frame):
         ),
         medium=medium,
         frame=frame,
-        unit=unit.to_string(),
+        unit=SURVEY_UNIT if unit == wanted else unit.to_string(),
     )
 
 

@@ -24,8 +24,8 @@ def recognise(hdus):
     ----------
     hdus : list of QuickHDU
     """
-    if len(hdus) < 2 or not hdus[1].is_table:
-        return False
+    if len(hdus) < 2 or not hdus[1].is_table or "LAMOST" in str(hdus[0].get("TELESCOP")):
+        return False  # LAMOST's medium resolution has columns of the same names
     keys = [f"TTYPE{i}" for i in range(1, 12)]
     names = {str(hdus[1].get(key, "")).lower() for key in keys}
     return {"flux", "loglam", "ivar"} <= names

@@ -113,8 +113,8 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     """
     table = _table(hdus)
     flux = float32(column(table, *FLUX_NAMES, rows=rows))
-    flux = flux.reshape(len(flux), -1)
     n = len(flux)
+    flux = flux.reshape(n, int(np.prod(flux.shape[1:])))
     ivar = float32(column(table, "ivar", rows=rows))
     mask = column(table, "and_mask", "mask", rows=rows)
 

@@ -1,0 +1,242 @@
+"""What cannot be read: each gets its message, and costs a reject and not the run."""
+
+import gzip
+import os
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from common.errors import ReadError, SuiteError, UsageError
+from common.surveys import find_files, read, read_many
+from tests.test_sdss import spec_hdus, table_hdus
+
+
+def truncated(path):
+    spec_hdus(n=4000).writeto(path)
+    path.write_bytes(path.read_bytes()[:30000])
+
+
+def truncated_in_the_header(path):
+    spec_hdus().writeto(path)
+    path.write_bytes(path.read_bytes()[:3000])
+
+
+def truncated_gzip(path):
+    spec_hdus(n=4000).writeto(path)
+    whole = gzip.compress(path.read_bytes())
+    path.write_bytes(whole[: len(whole) // 2])
+
+
+def damaged_gzip(path):
+    spec_hdus(n=4000).writeto(path)
+    whole = bytearray(gzip.compress(path.read_bytes()))
+    whole[500:600] = bytes(100)
+    path.write_bytes(bytes(whole))
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def text(path):
+    path.write_text("wavelength flux\n4000 1.0\n")
+
+
+def html(path):
+    path.write_text("<!DOCTYPE html><title>404 not found</title>")
+
+
+def no_spectra(path):
+    image = fits.ImageHDU(np.zeros((5, 5)), name="PHOTO")
+    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
+
+
+def all_nan(path):
+    spec_hdus(flux=np.full(50, np.nan)).writeto(path)
+
+
+def all_zero(path):
+    spec_hdus(flux=np.zeros(50)).writeto(path)
+
+
+def zero_ivar(path):
+    spec_hdus(ivar=np.zeros(50)).writeto(path)
+
+
+def not_increasing(path):
+    hdus = spec_hdus()
+    hdus[1].data["loglam"][20] = 3.6
+    hdus.writeto(path)
+
+
+def no_rows(path):
+    table_hdus(n=0, header={"COEFF0": 3.6, "COEFF1": 1e-4}).writeto(path)
+
+
+def no_pixels(path):
+    spec_hdus(n=0).writeto(path)
+
+
+BAD = {
+    truncated: "damaged or truncated",
+    truncated_in_the_header: "damaged or truncated",
+    truncated_gzip: "gzip stream is damaged or truncated",
+    damaged_gzip: "gzip stream is damaged or truncated",
+    empty: "the file is empty",
+    text: r"not a FITS file: it starts with b'wavel",
+    html: r"not a FITS file: it starts with b'<!DOC",
+    no_spectra: r"without spectra in a known layout .*PHOTO.*allowed: SDSS spec",
+    all_nan: "flux is NaN everywhere",
+    all_zero: "flux is zero everywhere",
+    zero_ivar: "ivar is zero everywhere",
+    not_increasing: "wavelength does not increase",
+    no_rows: "the file holds no spectra",
+    no_pixels: "no pixels",
+}
+
+
+@pytest.mark.parametrize("make", BAD, ids=lambda f: f.__name__)
+def test_each_bad_file_has_its_message(tmp_path, make):
+    path = tmp_path / "bad.fits"
+    make(path)
+    with pytest.raises(ReadError, match=BAD[make]) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+    assert "allowed:" in str(caught.value)
+
+
+def test_bad_files_cost_rejects_and_not_the_run(tmp_path):
+    for number, make in enumerate(BAD):
+        make(tmp_path / f"{number:02d}.fits")
+    spec_hdus().writeto(tmp_path / "good.fits")
+    rejects = []
+    stream = read_many(tmp_path, progress=False, rejects=rejects)
+    (spectra,) = list(stream)
+    assert list(spectra.ids) == ["3586-55181-0004"]
+    assert stream.rejects is rejects
+    assert [r["file"] for r in rejects] == [
+        str(tmp_path / f"{i:02d}.fits") for i in range(len(BAD))
+    ]
+    assert all(r["reason"] for r in rejects)
+
+
+def test_every_cut_of_a_file_is_read_whole_or_refused(tmp_path):
+    """Wherever a transfer stopped, the result is the spectrum or a ReadError."""
+    spec_hdus(n=300).writeto(tmp_path / "whole.fits")
+    content = (tmp_path / "whole.fits").read_bytes()
+    flux = read(tmp_path / "whole.fits").flux
+    for size in range(1, len(content), 997):
+        (tmp_path / "cut.fits").write_bytes(content[:size])
+        try:
+            spectra = read(tmp_path / "cut.fits")
+        except ReadError:
+            continue
+        np.testing.assert_array_equal(spectra.flux, flux)
+        assert size > 2880 * 3  # the co-add is whole
+
+
+def test_missing_file_and_folder(tmp_path):
+    with pytest.raises(ReadError, match="no such file"):
+        read(tmp_path / "no.fits")
+    with pytest.raises(ReadError, match="this is a folder"):
+        read(tmp_path)
+    with pytest.raises(UsageError, match="no such file or folder"):
+        find_files([tmp_path / "no"])
+    with pytest.raises(UsageError, match="No files given"):
+        find_files([])
+
+
+def test_unreadable_file(tmp_path, monkeypatch):
+    spec_hdus().writeto(tmp_path / "a.fits")
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ReadError, match="may not be read"):
+        read(tmp_path / "a.fits")
+
+
+def test_unreadable_folder(tmp_path, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    spec_hdus().writeto(tmp_path / "a.fits")
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("inner"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(UsageError, match=r"inner: the folder may not be read.*chmod"):
+        find_files(tmp_path)
+
+
+def test_folder_without_spectra(tmp_path):
+    (tmp_path / "notes.txt").write_text("x")
+    (tmp_path / "redrock-1.fits").write_text("x")
+    with pytest.raises(UsageError, match=r"no spectrum files.*\.fits\.gz"):
+        find_files(tmp_path)
+
+
+def test_find_files_recurses_and_keeps_order(tmp_path):
+    for name in ("b/2.fits.gz", "b/1.fits", "a/x.FIT", "QSO_cat_1.fits", "c.fits.fz", "d.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    found = find_files([tmp_path / "d.csv", tmp_path, tmp_path / "b"])
+    names = [str(p.relative_to(tmp_path)) for p in found]
+    assert names == ["d.csv", "c.fits.fz", "a/x.FIT", "b/1.fits", "b/2.fits.gz"]
+
+
+def test_duplicate_ids_are_reported_once_each(tmp_path):
+    for name in ("a", "b", "c"):
+        spec_hdus(Z={"a": 0.1, "b": 0.2, "c": 0.3}[name]).writeto(tmp_path / f"{name}.fits")
+    stream = read_many(tmp_path, progress=False)
+    (spectra,) = list(stream)
+    assert spectra.meta["z"].tolist() == [0.1]
+    assert [r["file"][-6:] for r in stream.rejects] == ["b.fits", "c.fits"]
+    assert all("duplicate id: first seen in" in r["reason"] for r in stream.rejects)
+    (kept,) = list(read_many(tmp_path, progress=False, duplicates="keep"))
+    assert kept.meta["z"].tolist() == [0.1, 0.2, 0.3]
+
+
+def test_rows_of_a_table_are_judged_one_by_one(tmp_path):
+    hdus = table_hdus(n=6, header={"COEFF0": 3.6, "COEFF1": 1e-4})
+    hdus[1].data["flux"][1] = np.nan
+    hdus[1].data["ivar"][4] = 0
+    hdus.writeto(tmp_path / "t.fits")
+    stream = read_many(tmp_path / "t.fits", progress=False)
+    assert [len(s) for s in stream] == [4]
+    assert [(r["id"], r["reason"]) for r in stream.rejects] == [
+        ("0266-51602-0002", "flux is NaN everywhere"),
+        ("0266-51602-0005", "ivar is zero everywhere"),
+    ]
+
+
+def test_labels_can_be_demanded(tmp_path):
+    spec_hdus(FIBERID=1, CLASS="").writeto(tmp_path / "a.fits")
+    spec_hdus(FIBERID=2, Z=float("nan")).writeto(tmp_path / "b.fits")
+    spec_hdus(FIBERID=3).writeto(tmp_path / "c.fits")
+    stream = read_many(tmp_path, progress=False, labels=True)
+    assert [list(s.ids) for s in stream] == [["3586-55181-0003"]]
+    reasons = [r["reason"] for r in stream.rejects]
+    assert reasons == ["no label: class unknown", "no label: redshift unknown"]
+
+
+@pytest.mark.parametrize("options", [{"duplicates": "maybe"}, {"chunk": 0}])
+def test_unknown_options(tmp_path, options):
+    spec_hdus().writeto(tmp_path / "a.fits")
+    with pytest.raises(SuiteError, match="Received"):
+        read_many(tmp_path, **options)
+
+
+def test_medium_resolution_lamost_is_refused(shared_data):
+    with pytest.raises(ReadError, match=r"medium-resolution.*allowed: low-resolution"):
+        read(next((shared_data / "real/lamost_mrs").glob("*.gz")))
+
+
+def test_a_spectrum_that_ends_early_keeps_its_range(tmp_path):
+    loglam_7000 = round((np.log10(7000) - 3.58) * 1e4)
+    spec_hdus(n=loglam_7000, first=3.58).writeto(tmp_path / "short.fits")
+    assert read(tmp_path / "short.fits").wavelength[-1] == pytest.approx(7000, abs=2)

@@ -1,0 +1,172 @@
+"""Catalogues in every format, and files that are whole or absent."""
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+from common.catalog import check_format, read_table, write_table
+from common.errors import ReadError, SuiteError, UsageError
+from common.files import atomic_path
+
+ROOT = Path(__file__).resolve().parents[1]
+ENDINGS = (".fits", ".parquet", ".ecsv", ".csv")
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(
+        {
+            "id": ["3586-55181-0004", "", "nan"],
+            "class": ["QSO_nan", "STAR_A0", "nan"],
+            "z": [0.1, np.nan, 2.5],
+            "n": pd.array([1, None, 999999], dtype="Int64"),
+            "good": [True, False, True],
+            "p": np.array([0.25, 0.5, 1.0], dtype=np.float32),
+        }
+    )
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_what_is_written_is_read(frame, tmp_path, ending):
+    write_table(frame, tmp_path / f"a{ending}")
+    back = read_table(tmp_path / f"a{ending}")
+    assert list(back.columns) == list(frame.columns)
+    assert back["id"].tolist() == frame["id"].tolist()
+    assert back["class"].tolist() == frame["class"].tolist()
+    np.testing.assert_array_equal(back["z"], frame["z"])
+    assert back["n"].isna().tolist() == [False, True, False]
+    assert back["n"].dropna().tolist() == [1, 999999]
+    assert back["good"].tolist() == [True, False, True]
+    assert back["p"].tolist() == [0.25, 0.5, 1.0]
+    assert os.listdir(tmp_path) == [f"a{ending}"]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_empty_table(tmp_path, ending):
+    write_table(pd.DataFrame({"file": [], "reason": []}).astype(str), tmp_path / f"a{ending}")
+    assert list(read_table(tmp_path / f"a{ending}").columns) == ["file", "reason"]
+
+
+def test_units_and_ucds_reach_fits(frame, tmp_path):
+    write_table(
+        frame, tmp_path / "a.fits", units={"p": "Angstrom"}, ucds={"z": "src.redshift"},
+        descriptions={"z": "redshift from Å"}, meta={"NETWORK": "GaSNet-II", "LONGER_THAN_8": 2},
+    )  # fmt: skip
+    with fits.open(tmp_path / "a.fits") as hdus:
+        header = hdus[1].header
+        assert (header["TUNIT6"], header["TUCD3"]) == ("Angstrom", "src.redshift")
+        assert header["TCOMM3"] == "redshift from \\xc5"
+        assert (header["NETWORK"], header["LONGER_THAN_8"]) == ("GaSNet-II", 2)
+
+
+def test_units_and_ucds_reach_ecsv_and_parquet(frame, tmp_path):
+    notes = {"units": {"p": "deg"}, "ucds": {"p": "pos"}, "descriptions": {"p": "angle"}}
+    write_table(frame, tmp_path / "a.ecsv", meta={"SEED": 1}, **notes)
+    table = Table.read(tmp_path / "a.ecsv", format="ascii.ecsv")
+    assert (str(table["p"].unit), table["p"].description) == ("deg", "angle")
+    assert (table["p"].meta["ucd"], table.meta["SEED"]) == ("pos", 1)
+    write_table(frame, tmp_path / "a.parquet", **notes)
+    import pyarrow.parquet as pq
+
+    assert pq.read_schema(tmp_path / "a.parquet").field("p").metadata[b"unit"] == b"deg"
+
+
+def test_astropy_tables_are_taken_too(tmp_path):
+    write_table(Table({"id": ["a", "b"], "x": [[1.0, 2.0], [3.0, 4.0]]}), tmp_path / "a.fits")
+    back = read_table(tmp_path / "a.fits")
+    assert back["id"].tolist() == ["a", "b"]
+    np.testing.assert_array_equal(np.stack(back["x"]), [[1, 2], [3, 4]])
+
+
+def test_published_predictions_can_be_read(shared_data):
+    table = read_table(shared_data / "reference/gasnet2/test_results.fits")
+    assert len(table) == 18000
+    assert {"label", "SNR", "pred_bar", "pred_std"} <= set(table.columns)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a", "a.fits.bak"])
+def test_other_endings_are_refused(frame, tmp_path, name):
+    for work in (lambda p: write_table(frame, p), read_table, check_format):
+        with pytest.raises(UsageError, match=r"must end in one of \.fits"):
+            work(tmp_path / name)
+    assert os.listdir(tmp_path) == []
+
+
+def test_unit_of_a_column_that_is_not_there(frame, tmp_path):
+    with pytest.raises(UsageError, match="unit given for columns that are not"):
+        write_table(frame, tmp_path / "a.fits", units={"zz": "deg"})
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_damaged_and_missing_catalogues(tmp_path, ending):
+    with pytest.raises(ReadError, match="no such file"):
+        read_table(tmp_path / f"no{ending}")
+    if ending != ".csv":  # any text is a CSV
+        (tmp_path / f"a{ending}").write_text("nothing of the kind")
+        with pytest.raises(ReadError, match="damaged"):
+            read_table(tmp_path / f"a{ending}")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_full_disk(tmp_path, ending):
+    """A limit on file size stands in for the full disk: the write itself fails half-way."""
+    code = f"""
+        import resource, numpy as np, pandas as pd
+        from common.catalog import write_table
+        from common.errors import SuiteError
+        write_table(pd.DataFrame({{"x": [1.0]}}), "old{ending}")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+        frame = pd.DataFrame({{"x": np.random.default_rng(0).normal(size=100_000)}})
+        for name in ("old{ending}", "new{ending}"):
+            try:
+                write_table(frame, name)
+            except SuiteError as error:
+                print(error)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.count("the disk or quota is full") == 2, done.stderr
+    assert "MB are free" in done.stdout
+    assert "About 0.8 MB are needed for 100000 rows" in done.stdout
+    assert os.listdir(tmp_path) == [f"old{ending}"]
+    assert len(read_table(tmp_path / f"old{ending}")) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_nothing_is_left_of_a_failed_write(tmp_path, error):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(error), atomic_path(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_folder_that_may_not_be_written_to(tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with (
+        pytest.raises(SuiteError, match=r"cannot be written.*Choose another"),
+        atomic_path(tmp_path / "a") as temporary,
+    ):
+        temporary.write_text("x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_file_in_the_place_of_a_folder(tmp_path):
+    (tmp_path / "a").write_text("")
+    with pytest.raises(SuiteError, match="cannot be written"):
+        write_table(pd.DataFrame({"x": [1]}), tmp_path / "a" / "b.csv")

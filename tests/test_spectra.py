@@ -1,0 +1,102 @@
+"""Spectra: lengths, picking, joining, and the way to and from specutils."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import SuiteError
+from common.spectra import Spectra
+
+
+def make(n=3, m=8, ragged=False, **options):
+    wave = np.linspace(4000, 5000, m)
+    flux = np.arange(n * m, dtype=np.float32).reshape(n, m) + 1
+    return Spectra(
+        wavelength=[wave] * n if ragged else wave,
+        flux=list(flux) if ragged else flux,
+        ivar=list(np.ones((n, m))) if ragged else np.ones((n, m)),
+        ids=[f"s{i}" for i in range(n)],
+        meta=pd.DataFrame({"z": np.arange(n) / 10}),
+        **options,
+    )
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("rows", [slice(1, 3), [0, 2], np.array([True, False, True]), 1])
+def test_rows_are_picked_together(ragged, rows):
+    spectra = make(ragged=ragged)
+    chosen = spectra[rows]
+    want = np.atleast_1d(np.arange(3)[rows])
+    assert list(chosen.ids) == [f"s{i}" for i in want]
+    np.testing.assert_array_equal(chosen.meta["z"], want / 10)
+    np.testing.assert_array_equal(np.stack(list(chosen.flux)), np.stack(list(spectra.flux))[want])
+    assert list(chosen.meta.index) == list(range(len(want)))
+
+
+def test_joining_one_grid_and_two():
+    joined = Spectra.concatenate([make(), make()])
+    assert not joined.is_ragged
+    assert joined.flux.shape == (6, 8)
+    mixed = Spectra.concatenate([make(), make(m=5)])
+    assert mixed.is_ragged
+    assert [len(w) for w in mixed.wavelength] == [8, 8, 8, 5, 5, 5]
+    assert [len(f) for f in mixed.flux] == [8, 8, 8, 5, 5, 5]
+
+
+def test_joining_refuses_other_media_and_nothing():
+    with pytest.raises(SuiteError, match="medium"):
+        Spectra.concatenate([make(), make(medium="air")])
+    with pytest.raises(SuiteError, match="no spectra"):
+        Spectra.concatenate([])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"medium": "water"}, "medium must be one of"),
+        ({"frame": "lunar"}, "frame must be one of"),
+    ],
+)
+def test_unknown_medium_or_frame(change, message):
+    with pytest.raises(SuiteError, match=message):
+        make(**change)
+
+
+def test_lengths_must_agree():
+    with pytest.raises(SuiteError, match="equal lengths"):
+        Spectra(wavelength=np.arange(3.0), flux=np.ones((1, 4)), ivar=None, ids=["a"])
+    with pytest.raises(SuiteError, match="flux must have one row for each"):
+        Spectra(wavelength=np.arange(3.0), flux=np.ones((2, 3)), ivar=None, ids=["a"])
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_to_specutils_and_back(ragged):
+    pytest.importorskip("specutils")
+    spectra = make(ragged=ragged)
+    objects = spectra.to_specutils()
+    assert len(objects) == 3
+    assert objects[1].meta["id"] == "s1"
+    back = Spectra.from_specutils(objects, medium="vacuum", frame="heliocentric")
+    assert list(back.ids) == list(spectra.ids)
+    np.testing.assert_allclose(back.wavelength, np.linspace(4000, 5000, 8))
+    np.testing.assert_allclose(back.flux, np.stack(list(spectra.flux)))
+    np.testing.assert_allclose(back.ivar, 1)
+    np.testing.assert_allclose(back.meta["z"], spectra.meta["z"])
+    assert back.unit == spectra.unit
+
+
+def test_specutils_units_are_converted():
+    specutils = pytest.importorskip("specutils")
+    from astropy import units as u
+    from astropy.nddata import StdDevUncertainty
+
+    one = specutils.Spectrum(
+        spectral_axis=np.linspace(400, 500, 5) * u.nm,
+        flux=np.full(5, 2e-17) * u.Unit("erg / (s cm2 Angstrom)"),
+        uncertainty=StdDevUncertainty(np.full(5, 1e-17)),
+    )
+    spectra = Spectra.from_specutils(one, ["x"], medium="air", frame="rest")
+    np.testing.assert_allclose(spectra.wavelength, np.linspace(4000, 5000, 5))
+    np.testing.assert_allclose(spectra.flux, 2, rtol=1e-6)
+    np.testing.assert_allclose(spectra.ivar, 1, rtol=1e-6)
+    assert (spectra.medium, spectra.frame) == ("air", "rest")
