@@ -69,8 +69,9 @@ def _translate(error, path, temporary):
         free = shutil.disk_usage(path.parent).free
         raise SuiteError(
             f"{path}: the disk or quota is full ({error.strerror or error}): "
-            f"{written / 1e6:.1f} MB of the file were written and are removed again, {free / 1e6:.1f} MB are free. Make room "
-            "or choose another folder; nothing stands under this name that was not there before."
+            f"{written / 1e6:.1f} MB of the file were written and are removed again, "
+            f"{free / 1e6:.1f} MB are free. Make room or choose another folder; nothing "
+            "stands under this name that was not there before."
         ) from error
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
         raise SuiteError(
