@@ -20,6 +20,7 @@ import zipfile
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import ClassVar
 
 from common.errors import MissingDataError, SuiteError, UsageError
 
@@ -193,7 +194,7 @@ def unpack(archive, asset, target):
 class _PlainUnpickler(pickle.Unpickler):
     """Admits numpy arrays and scalars and plain containers; nothing that can run code."""
 
-    allowed = {
+    allowed: ClassVar = {
         ("numpy", "ndarray"),
         ("numpy", "dtype"),
         ("numpy.core.multiarray", "_reconstruct"),

@@ -10,10 +10,11 @@ desi : ``coadd-mock-CLASS.fits`` with FIBERMAP (TARGETID, TARGET_RA, TARGET_DEC,
     OBJTYPE "TGT") and, for each arm B, R, Z: X_WAVELENGTH (Å), X_FLUX, X_IVAR, X_MASK (int32,
     0 is good); beside it ``redrock-mock-CLASS.fits`` with HDU REDSHIFTS: TARGETID, Z, ZERR, ZWARN,
     SPECTYPE, SUBTYPE, DELTACHI2.
-fourmost : ``fourmost-mock-CLASS.fits``, a one-table analogue of the ESO phase-3 layout. HDU 1
-    ``PHASE3SPECTRUM`` with one row per spectrum: OBJECT (id), CLASS (Table 2's name), Z, SNR,
-    FLUX (23201E, erg/s/cm2/Å), ERR_FLUX (23201E), QUAL (23201B, 0 is good); HDU 2 ``WAVE`` holds
-    one column WAVE (D, Å, vacuum), common to all rows (3700-9500 Å, step 0.25).
+fourmost : ``fourmost-mock-CLASS.fits``, the ESO phase-3 layout with one row per spectrum. HDU 0 has
+    INSTRUME = QMOST; HDU 1 ``PHASE3SPECTRUM``: WAVE (5801E, Å, vacuum, the same in every row,
+    3700-9500 Å in steps of 1 Å: four of the instrument's pixels), FLUX, ERR_FLUX (5801E,
+    erg/(s*cm^2*Angstrom); the error is infinite where a pixel is bad), CLASS (Table 2's name),
+    Z, SNR.
 """
 
 from __future__ import annotations
@@ -25,151 +26,14 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.table import Table
 
 from common.errors import UsageError
 from common.mocks import instrument
-from common.mocks.galaxies import Galaxies, add_lines, attenuation, level_at, line_ratios
 from common.mocks.noise import FibreNoise
-from common.mocks.quasars import Quasars, absorbers, forest
-from common.mocks.stars import TYPES, Stars
 from gasnet2.config import CLASSES
+from gasnet2.mock_classes import Universe, desi_class, distributions, fourmost_class, sdss_class
 
-CHUNK = 500  # spectra made at a time: about 25 MB per array
-# Mean S/N of the stellar classes (Table 1 of the paper).
-STAR_SNR = dict(zip(TYPES, (26.2, 30.5, 34.9, 33.7, 32.8, 31.1, 31.0), strict=True))
-WIDE_Z = 0.25  # share of the quasars drawn flat in redshift, so that no epoch is too rare to learn
-
-
-class Universe:
-    """Every template the mock needs, loaded once.
-
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
-    """
-
-    def __init__(self, *, offline=False):
-        self.stars = Stars(offline=offline)
-        self.galaxies = Galaxies(self.stars, offline=offline)
-        self.quasars = Quasars(offline=offline)
-        self.noise = FibreNoise(offline=offline)
-
-    def star(self, kind, n, rng):
-        """Return noiseless stars (n, MODEL_PIXELS) of an SDSS type and their redshifts."""
-        z = np.clip(rng.normal(0, 110, n), -600, 600) / 299792.458
-        rest = self.stars.of_type(kind, n, rng) * attenuation(rng.exponential(0.06, n), 1.3)
-        return instrument.redshifted(rest, z), z
-
-    def galaxy(self, kind, z, rng):
-        """Return noiseless galaxies (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
-        n = len(z)
-        mixture = {
-            "nan": (("passive", 0.8), ("mixed", 0.2)),
-            "AGN": (("passive", 0.4), ("mixed", 0.6)),
-            "STARFORMING": (("mixed", 0.35), ("starforming", 0.65)),
-            "STARBURST": (("starforming", 0.4), ("starburst", 0.6)),
-        }[kind]
-        names, shares = zip(*mixture, strict=True)
-        pick = rng.choice(len(names), n, p=shares)
-        rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
-        spread = np.empty(n)
-        for k, name in enumerate(names):
-            rows = np.flatnonzero(pick == k)
-            if len(rows):
-                rest[rows], spread[rows] = self.galaxies.continua(name, len(rows), rng)
-        flux = instrument.redshifted(rest, z)
-        ratios = line_ratios(kind, n, rng)
-        gas = {"AGN": 150, "nan": 140, "STARFORMING": 75, "STARBURST": 65}[kind]
-        add_lines(
-            flux, ratios=ratios, continuum=level_at(rest, 6564.6), z=z,
-            kms=rng.lognormal(np.log(gas), 0.35, n),
-        )  # fmt: skip
-        return flux
-
-    def quasar(self, kind, z, rng):
-        """Return noiseless quasars (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
-        n = len(z)
-        # The components stop at 5100 Å: at low redshift the parametric model takes more share.
-        parametric = rng.random(n) < np.where(z < 0.6, 0.6, 0.4)
-        rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
-        for rows, make in ((parametric, self.quasars.parametric), (~parametric, self.quasars.real)):
-            if rows.any():
-                rest[rows] = make(int(rows.sum()), rng)
-        rest *= attenuation(np.where(rng.random(n) < 0.5, rng.exponential(0.07, n), 0), 1.2)
-        k = np.searchsorted(instrument.rest_grid(), 5008.2)
-        rest /= rest[:, k - 300 : k + 300].mean(axis=1)[:, None]
-        near = np.flatnonzero(z < 1.1)
-        if len(near):
-            share = np.clip(rng.lognormal(np.log(0.25), 0.9, len(near)) * (1 - z[near] / 1.3), 0, 3)
-            kind_of = rng.choice(["passive", "mixed", "starforming"])
-            host, _ = self.galaxies.continua(kind_of, len(near), rng)
-            rest[near] += share[:, None].astype(np.float32) * host
-        flux = instrument.redshifted(rest, z)
-        self.quasars.narrow(
-            flux, z=z, ew=rng.lognormal(np.log(14 if kind == "BROADLINE" else 8), 1.0, n),
-            continuum=level_at(rest, 5100.0), rng=rng,
-        )  # fmt: skip
-        absorbers(flux, z=z, rng=rng)
-        forest(flux, z=z, rng=rng)
-        return flux
-
-    def observe(self, flux, *, snr, used, rng):
-        """Return noisy flux and inverse variance on the model's grid."""
-        self.noise.miscalibrate(flux, rng)
-        flux, error = self.noise.scaled(flux, snr=snr, used=used, rng=rng)
-        return self.noise.observe(flux, error, rng)
-
-
-def distributions():
-    """Return {class: (z levels, z values, [(S/N levels, values) per z bin])} of SDSS DR16."""
-    table = Table.read(Path(__file__).with_name("sdss_distributions.ecsv"), format="ascii.ecsv")
-    out = {}
-    for name in sorted(set(table["class"])):
-        mine = table[table["class"] == name]
-        z = mine[mine["quantity"] == "z"]
-        bins = sorted(set(mine["bin"][mine["quantity"] == "snr"]))
-        snr = [mine[(mine["quantity"] == "snr") & (mine["bin"] == k)] for k in bins]
-        out[str(name)] = (
-            np.array(z["level"]), np.array(z["value"]),
-            [(np.array(s["level"]), np.array(s["value"])) for s in snr],
-        )  # fmt: skip
-    return out
-
-
-def draw_z_snr(name, n, rng, *, table=None, wide=WIDE_Z):
-    """Draw redshifts and S/N of an SDSS extragalactic class.
-
-    Parameters
-    ----------
-    name : str
-        E.g. "GALAXY_AGN".
-    n : int
-    rng : numpy.random.Generator
-    table : dict, optional
-        From `distributions`.
-    wide : float
-        Share of quasars drawn flat over 0.05 < z < 4.5.
-
-    Returns
-    -------
-    z, snr : ndarray of shape (n,)
-    """
-    levels, values, by_bin = (table or distributions())[name]
-    rank = rng.random(n)
-    z = np.interp(rank, levels, values)
-    snr = np.empty(n)
-    which = np.minimum((rank * len(by_bin)).astype(int), len(by_bin) - 1)
-    if name.startswith("QSO"):
-        flat = rng.random(n) < wide
-        z[flat] = rng.uniform(0.05, 4.5, flat.sum())
-        edges = np.interp(np.linspace(0, 1, len(by_bin) + 1), levels, values)[1:-1]
-        which = np.searchsorted(edges, z)
-    for k, (at, value) in enumerate(by_bin):
-        rows = which == k
-        snr[rows] = np.exp(np.interp(rng.random(rows.sum()), at, np.log(value)))
-    return np.clip(z, 0.0, 6.3), snr
+CHUNK = 250  # spectra made at a time: 14 MB per array at rest
 
 
 def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=True):
@@ -203,7 +67,7 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
     """
     from tqdm import tqdm
 
-    makers = {"sdss": _sdss}
+    makers = {"sdss": _sdss, "fourmost": _fourmost, "desi": _desi}
     if survey not in makers:
         raise UsageError(f"survey must be one of {', '.join(makers)}. Received {survey!r}.")
     if n_per_class < 1:
@@ -221,35 +85,34 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
     ) as bar:
         for label, name in enumerate(classes):
             rng = np.random.default_rng([seed, zlib.crc32(f"{survey}/{name}".encode())])
-            paths.append(makers[survey](universe, label, name, n_per_class, rng, out_dir, bar))
+            paths.append(
+                makers[survey](universe, label, name, n_per_class, rng, out_dir, bar, offline)
+            )
     return paths
 
 
-def sdss_class(universe, name, n, rng, table=None):
-    """Return noiseless spectra (n, MODEL_PIXELS), redshifts and S/N of one of the 13 classes."""
-    kind, sub = name.split("_", 1)
-    if kind == "STAR":
-        flux, z = universe.star(sub, n, rng)
-        sigma = 0.55
-        snr = rng.lognormal(np.log(STAR_SNR[sub]) - 0.5 * sigma**2, sigma, n)
-        return flux, z, np.clip(snr, 2.0, 120.0)
-    z, snr = draw_z_snr(name, n, rng, table=table)
-    return (universe.galaxy if kind == "GALAXY" else universe.quasar)(sub, z, rng), z, snr
-
-
-def _sdss(universe, label, name, n, rng, out_dir, bar):
-    used = instrument.sdss_slice()
-    table = distributions()
-    rows = {"flux": [], "ivar": [], "z": []}
+def _chunks(universe, draw, noise, name, n, rng, bar):
+    """Yield (flux scaled to its S/N, error, redshifts) of a class on the grid of a noise model."""
+    onto_grid = instrument.Resampler(noise.wavelength)
     for first in range(0, n, CHUNK):
-        size = min(CHUNK, n - first)
-        flux, z, snr = sdss_class(universe, name, size, rng, table)
-        flux, ivar = universe.observe(flux, snr=snr, used=used, rng=rng)
-        rows["flux"].append(flux[:, used])
-        rows["ivar"].append(ivar[:, used])
-        rows["z"].append(z)
-        bar.update(size)
-    flux, ivar, z = (np.concatenate(rows[k]) for k in ("flux", "ivar", "z"))
+        flux, z, snr = draw(universe, name, min(CHUNK, n - first), rng)
+        flux = onto_grid(flux)
+        noise.miscalibrate(flux, rng)
+        flux, error = noise.scaled(flux, snr=snr, rng=rng)
+        yield flux, error, z
+        bar.update(len(z))
+
+
+def _sdss(universe, label, name, n, rng, out_dir, bar, offline):
+    noise = FibreNoise(instrument.model_grid()[instrument.sdss_slice()], offline=offline)
+    table = distributions()
+    parts = [
+        (*noise.observe(flux, error, rng), z)
+        for flux, error, z in _chunks(
+            universe, lambda *a: sdss_class(*a, table=table), noise, name, n, rng, bar
+        )
+    ]
+    flux, ivar, z = (np.concatenate(p) for p in zip(*parts, strict=True))
     number = np.arange(n)
     kind, sub = name.split("_", 1)
     good = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
@@ -271,9 +134,87 @@ def _sdss(universe, label, name, n, rng, out_dir, bar):
     return _write([table], out_dir / f"sdss-mock-{name}.fits")
 
 
-def _write(hdus, target):
+def _fourmost(universe, label, name, n, rng, out_dir, bar, offline):
+    noise = FibreNoise(instrument.linear_grid(*instrument.FOURMOST), offline=offline)
+    parts = [
+        (*noise.observe(flux, error, rng), z)
+        for flux, error, z in _chunks(universe, fourmost_class, noise, name, n, rng, bar)
+    ]
+    flux, ivar, z = (np.concatenate(p) for p in zip(*parts, strict=True))
+    good = ivar > 0
+    error = np.where(good, 1e-17 / np.sqrt(np.where(good, ivar, 1)), np.inf)
+    snr = np.nanmedian(np.where(good, flux * np.sqrt(ivar), np.nan), axis=1)
+    vector, unit = f"{flux.shape[1]}E", "erg/(s*cm^2*Angstrom)"
+    wave = np.broadcast_to(noise.wavelength.astype(np.float32), flux.shape)
+    table = fits.BinTableHDU.from_columns(
+        [
+            fits.Column("WAVE", vector, array=wave, unit="Angstrom"),
+            fits.Column("FLUX", vector, array=flux * np.float32(1e-17), unit=unit),
+            fits.Column("ERR_FLUX", vector, array=error, unit=unit),
+            fits.Column("CLASS", "16A", array=np.full(n, name)),
+            fits.Column("Z", "D", array=z),
+            fits.Column("SNR", "E", array=snr),
+        ],
+        name="PHASE3SPECTRUM",
+    )
+    cards = {"INSTRUME": "QMOST", "TELESCOP": "ESO-VISTA", "ORIGIN": "simulation"}
+    return _write([table], out_dir / f"fourmost-mock-{name}.fits", cards)
+
+
+def _desi(universe, label, name, n, rng, out_dir, bar, offline):
+    first, last = instrument.DESI_ARMS["B"][0], instrument.DESI_ARMS["Z"][1]
+    joined = FibreNoise(instrument.linear_grid(first, last, 0.8), offline=offline)
+    arms = {
+        arm: FibreNoise(instrument.linear_grid(*ends), offline=offline)
+        for arm, ends in instrument.DESI_ARMS.items()
+    }
+    parts = {arm: [] for arm in arms}
+    redshifts = []
+    for flux, error, z in _chunks(universe, desi_class, joined, name, n, rng, bar):
+        redshifts.append(z)
+        for arm, noise in arms.items():  # each arm has noise of its own where two overlap
+            start = round((noise.wavelength[0] - first) / 0.8)
+            part = slice(start, start + len(noise.wavelength))
+            parts[arm].append(noise.observe(flux[:, part], error[:, part], rng))
+    z = np.concatenate(redshifts)
+    target = 39_000_000_000_000_000 + 1_000_000 * label + np.arange(n)
+    sky = rng.uniform((150.0, -5.0), (250.0, 60.0), (n, 2))
+    fibres = [
+        fits.Column("TARGETID", "K", array=target),
+        fits.Column("COADD_FIBERSTATUS", "J", array=np.zeros(n)),
+        fits.Column("TARGET_RA", "D", array=sky[:, 0], unit="deg"),
+        fits.Column("TARGET_DEC", "D", array=sky[:, 1], unit="deg"),
+        fits.Column("OBJTYPE", "3A", array=np.full(n, "TGT")),
+    ]
+    hdus = [fits.BinTableHDU.from_columns(fibres, name="FIBERMAP")]
+    for arm, noise in arms.items():
+        flux, ivar = (np.concatenate(p) for p in zip(*parts[arm], strict=True))
+        hdus += [
+            fits.ImageHDU(noise.wavelength, name=f"{arm}_WAVELENGTH"),
+            fits.ImageHDU(flux, name=f"{arm}_FLUX"),
+            fits.ImageHDU(ivar, name=f"{arm}_IVAR"),
+            fits.ImageHDU((ivar <= 0).astype(np.int32), name=f"{arm}_MASK"),
+        ]
+        hdus[-4].header["BUNIT"] = "Angstrom"
+        hdus[-3].header["BUNIT"] = "10**-17 erg/(s cm2 Angstrom)"
+    labels = [
+        fits.Column("TARGETID", "K", array=target),
+        fits.Column("Z", "D", array=z),
+        fits.Column("ZERR", "D", array=np.zeros(n)),
+        fits.Column("ZWARN", "K", array=np.zeros(n)),
+        fits.Column("SPECTYPE", "6A", array=np.full(n, name)),
+        fits.Column("SUBTYPE", "20A", array=np.full(n, "")),
+        fits.Column("DELTACHI2", "D", array=np.full(n, 1e4)),
+    ]
+    redshift_table = fits.BinTableHDU.from_columns(labels, name="REDSHIFTS")
+    _write([redshift_table], out_dir / f"redrock-mock-{name}.fits")
+    return _write(hdus, out_dir / f"coadd-mock-{name}.fits")
+
+
+def _write(hdus, target, cards=None):
     """Write HDUs under a temporary name, mark them as a mock, move them into place."""
     primary = fits.PrimaryHDU()
+    primary.header.update(cards or {})
     for hdu in (primary, hdus[0]):
         hdu.header["MOCK"] = (True, "simulated, not observed")
     handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=".mock-", suffix=".fits")

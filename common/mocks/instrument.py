@@ -15,7 +15,9 @@ DESI_ARMS = {  # first, last wavelength and step in Å (DESI Collaboration 2024,
     "R": (5760.0, 7620.0, 0.8),
     "Z": (7520.0, 9824.0, 0.8),
 }
-FOURMOST = (3700.0, 9500.0, 0.25)  # 4MOST low-resolution spectrograph, joined arms
+# 4MOST's low-resolution spectrograph, joined arms. The product's pixel is 0.25 Å; the model knows
+# nothing below 0.8 Å, so four pixels are one here.
+FOURMOST = (3700.0, 9500.0, 1.0)
 
 
 def rest_grid():

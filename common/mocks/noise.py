@@ -7,7 +7,6 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
 from common import assets
-from common.mocks.instrument import MODEL_PIXELS, model_grid
 from common.mocks.stars import air_to_vacuum
 
 # Median error of sky-subtracted SDSS sky fibres (1e-17 erg/s/cm2/Å per pixel) against wavelength
@@ -21,25 +20,27 @@ TELLURIC = ((6880, 25, 0.25), (7190, 60, 0.12), (7620, 28, 0.6), (8230, 80, 0.10
 
 
 class FibreNoise:
-    """Noise model on the model's grid.
+    """Noise model on one wavelength grid.
 
     Parameters
     ----------
+    wavelength : ndarray of shape (n_pixels,)
+        Å, vacuum, observed.
     offline : bool
         Never touch the network.
     """
 
-    def __init__(self, *, offline=False):
+    def __init__(self, wavelength, *, offline=False):
         file = assets.fetch("pypeit", offline=offline) / "pypeit/data/sky_spec/paranal_sky.fits"
         with fits.open(file) as hdus:
             sky, own = np.asarray(hdus[0].data, float), np.asarray(hdus[1].data, float)
-        wave = model_grid()
+        wave = self.wavelength = np.asarray(wavelength, dtype=float)
         own = own * (1e4 if own.max() < 100 else 10.0 if own.max() < 4000 else 1.0)
         edges = np.sqrt(wave[1:] * wave[:-1])
         edges = np.concatenate([[2 * wave[0] - edges[0]], edges, [2 * wave[-1] - edges[-1]]])
         total = np.concatenate([[0], np.cumsum(sky[1:] * np.diff(own))])
         binned = np.diff(np.interp(edges, air_to_vacuum(own), total)) / np.diff(edges)
-        binned = gaussian_filter1d(binned, 1.2)
+        binned = gaussian_filter1d(binned, 1.5 / np.median(np.diff(wave)))  # the instrument's width
         base = gaussian_filter1d(percentile_filter(binned, 25, 301), 60)
         self.lines = np.clip(binned / np.maximum(base, 1e-9) - 1, 0, 60)
         dark = np.interp(wave, SKY_WAVE, SKY_ERROR)
@@ -54,29 +55,27 @@ class FibreNoise:
         """Return the error of each pixel, photons of the object included (like flux)."""
         return np.sqrt(sigma**2 + self.object * np.maximum(flux, 0)).astype(np.float32)
 
-    def scaled(self, flux, *, snr, used, rng):
+    def scaled(self, flux, *, snr, rng):
         """Scale spectra so that their median S/N per pixel is the one asked for.
 
         Parameters
         ----------
-        flux : ndarray of shape (n, MODEL_PIXELS)
+        flux : ndarray of shape (n, n_pixels)
             Noiseless, any scale.
         snr : ndarray of shape (n,)
-            Median of flux / error over the pixels used.
-        used : slice
-            Pixels that count.
+            Median of flux / error over the pixels.
         rng : numpy.random.Generator
 
         Returns
         -------
-        flux, error : ndarray of shape (n, MODEL_PIXELS)
+        flux, error : ndarray of shape (n, n_pixels)
         """
         n = len(flux)
         sigma = self.sigma * (
-            1 + 0.25 * (rng.random((n, 1)) - 0.5) * np.linspace(-1, 1, MODEL_PIXELS)
+            1 + 0.25 * (rng.random((n, 1)) - 0.5) * np.linspace(-1, 1, flux.shape[1])
         )
         sigma = sigma.astype(np.float32)
-        thin = slice(used.start, used.stop, 9)
+        thin = slice(None, None, 9)
         shape, base, own = flux[:, thin], sigma[:, thin], self.object[thin]
         low = np.full(n, -6.0)
         high = np.full(n, 8.0)
@@ -98,7 +97,7 @@ class FibreNoise:
         white = rng.standard_normal(flux.shape, np.float32)
         white[:, 1:] += 0.15 * white[:, :-1]
         coarse = rng.standard_normal((n, 24), np.float32) * rng.uniform(0.05, 0.45, (n, 1))
-        knots = np.linspace(0, 23, MODEL_PIXELS)
+        knots = np.linspace(0, 23, flux.shape[1])
         k = np.minimum(knots.astype(int), 22)
         f = (knots - k).astype(np.float32)
         white *= rng.uniform(0.84, 1.0, (n, 1)).astype(np.float32)
@@ -113,10 +112,10 @@ class FibreNoise:
         ivar = error**-2
         rows = np.repeat(np.arange(n), rng.poisson(3, n))
         for row, first, length in zip(
-            rows, rng.integers(20, MODEL_PIXELS - 40, len(rows)), rng.geometric(0.3, len(rows)),
+            rows, rng.integers(20, flux.shape[1] - 40, len(rows)), rng.geometric(0.3, len(rows)),
             strict=True,
         ):  # fmt: skip
-            last = min(first + length, MODEL_PIXELS - 2)
+            last = min(first + length, flux.shape[1] - 2)
             if rng.random() < 0.15:  # a cosmic ray that was not found
                 noisy[row, first:last] += 8 * error[row, first:last]
                 continue
@@ -126,15 +125,15 @@ class FibreNoise:
             )[1:-1]
         return noisy.astype(np.float32), ivar.astype(np.float32)
 
-    def miscalibrate(self, flux, rng, *, tilt=0.10):
+    def miscalibrate(self, flux, rng, *, tilt=0.06):
         """Multiply by smooth calibration errors, an arm joint and telluric residuals, in place."""
         n = len(flux)
-        x = np.linspace(-1, 1, MODEL_PIXELS)
+        x = np.linspace(-1, 1, flux.shape[1])
         basis = np.stack(
             [np.polynomial.legendre.Legendre.basis(k)(x) / k for k in range(1, 9)]
         ).astype(np.float32)
         log = (tilt * rng.standard_normal((n, 8))).astype(np.float32) @ basis
-        joint = 1 / (1 + np.exp(-(model_grid() - 6000.0) / 60.0))
+        joint = 1 / (1 + np.exp(-(self.wavelength - 6000.0) / 60.0))
         log += (0.03 * rng.standard_normal((n, 1)) * (joint - 0.5)).astype(np.float32)
         log += (0.12 * rng.standard_normal((n, 1)) * self.telluric).astype(np.float32)
         flux *= np.exp(log)

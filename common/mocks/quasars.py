@@ -112,7 +112,7 @@ class Quasars:
         return out
 
     def parametric(self, n, rng):
-        """Return n spectra (n, REST_PIXELS) from power laws, iron, Balmer continuum, broad lines."""
+        """Return n spectra (n, REST_PIXELS): power laws, iron, Balmer continuum, broad lines."""
         x = np.log(self.wave / 3000.0).astype(np.float32)
         blue = rng.normal(-1.5, 0.45, n)[:, None].astype(np.float32)
         red = (blue + np.abs(rng.normal(0.9, 0.6, n))[:, None]).astype(np.float32)

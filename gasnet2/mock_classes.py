@@ -1,0 +1,264 @@
+"""What each class of GaSNet-II's three surveys is made of: noiseless spectra, redshifts, S/N."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from astropy.table import Table
+from scipy.ndimage import gaussian_filter1d
+
+from common.mocks import instrument
+from common.mocks.galaxies import Galaxies, add_lines, attenuation, level_at, line_ratios
+from common.mocks.quasars import Quasars, absorbers, forest
+from common.mocks.stars import TYPES, Stars
+
+# Mean S/N of the stellar classes (Table 1 of the paper).
+STAR_SNR = dict(zip(TYPES, (26.2, 30.5, 34.9, 33.7, 32.8, 31.1, 31.0), strict=True))
+WIDE_Z = 0.25  # share of the quasars drawn flat in redshift, so that no epoch is too rare to learn
+
+
+def by_kind(kinds, make):
+    """Fill an array row by row from a function of kind.
+
+    Parameters
+    ----------
+    kinds : ndarray of str, shape (n,)
+    make : callable (kind, ndarray of bool (n,)) -> ndarray with one row per chosen row
+
+    Returns
+    -------
+    ndarray of shape (n, n_pixels)
+    """
+    out = None
+    for kind in sorted(set(kinds)):
+        rows = kinds == kind
+        made = make(kind, rows)
+        if out is None:
+            out = np.empty((len(kinds), made.shape[1]), dtype=np.float32)
+        out[rows] = made
+    return out
+
+
+class Universe:
+    """Every template the mock needs, loaded once.
+
+    Parameters
+    ----------
+    offline : bool
+        Never touch the network.
+    """
+
+    def __init__(self, *, offline=False):
+        self.stars = Stars(offline=offline)
+        self.galaxies = Galaxies(self.stars, offline=offline)
+        self.quasars = Quasars(offline=offline)
+
+    def star(self, kind, n, rng):
+        """Return noiseless stars (n, MODEL_PIXELS) of an SDSS type and their redshifts."""
+        return self._star(self.stars.of_type(kind, n, rng), rng)
+
+    def _star(self, rest, rng, *, dust=0.06, speed=(0, 110)):
+        """Redden stars and give them velocities (mean and spread in km/s)."""
+        n = len(rest)
+        z = np.clip(rng.normal(*speed, n), -600, 600) / 299792.458
+        rest = rest * attenuation(rng.exponential(dust, n), 1.3)
+        return instrument.redshifted(rest, z), z
+
+    def field_star(self, n, rng, *, teff, logg, feh, dust=0.06, speed=(0, 110)):
+        """Return noiseless stars with labels normal about (mean, spread), and their redshifts."""
+        rest = self.stars.spectra(
+            teff=np.clip(rng.normal(*teff, n), 3500, 40000),
+            logg=rng.normal(*logg, n),
+            feh=rng.normal(*feh, n),
+        )
+        return self._star(rest, rng, dust=dust, speed=speed)
+
+    def white_dwarf(self, n, rng):
+        """Return noiseless DA-like stars: hot dwarfs with lines broadened by pressure."""
+        teff = np.clip(rng.lognormal(np.log(13000), 0.35, n), 8500, 35000)
+        rest = self.stars.spectra(teff=teff, logg=np.full(n, 5.0), feh=np.full(n, -2.5))
+        shape = gaussian_filter1d(rest, 400, axis=1)
+        lines = gaussian_filter1d(rest / np.maximum(shape, 1e-9), 12, axis=1)
+        return self._star(shape * lines**1.5, rng, dust=0.03)
+
+    def galaxy(self, kind, z, rng):
+        """Return noiseless galaxies (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
+        n = len(z)
+        mixture = {
+            "nan": (("passive", 0.8), ("mixed", 0.2)),
+            "AGN": (("passive", 0.4), ("mixed", 0.6)),
+            "STARFORMING": (("mixed", 0.35), ("starforming", 0.65)),
+            "STARBURST": (("starforming", 0.4), ("starburst", 0.6)),
+        }[kind]
+        names, shares = zip(*mixture, strict=True)
+        pick = rng.choice(len(names), n, p=shares)
+        rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
+        spread = np.empty(n)
+        for k, name in enumerate(names):
+            rows = np.flatnonzero(pick == k)
+            if len(rows):
+                rest[rows], spread[rows] = self.galaxies.continua(name, len(rows), rng)
+        flux = instrument.redshifted(rest, z)
+        ratios = line_ratios(kind, n, rng)
+        gas = {"AGN": 150, "nan": 140, "STARFORMING": 75, "STARBURST": 65}[kind]
+        add_lines(
+            flux, ratios=ratios, continuum=level_at(rest, 6564.6), z=z,
+            kms=rng.lognormal(np.log(gas), 0.35, n),
+        )  # fmt: skip
+        return flux
+
+    def quasar(self, kind, z, rng):
+        """Return noiseless quasars (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
+        n = len(z)
+        # The components stop at 5100 Å: at low redshift the parametric model takes more share.
+        parametric = rng.random(n) < np.where(z < 0.6, 0.6, 0.4)
+        rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
+        for rows, make in ((parametric, self.quasars.parametric), (~parametric, self.quasars.real)):
+            if rows.any():
+                rest[rows] = make(int(rows.sum()), rng)
+        rest *= attenuation(np.where(rng.random(n) < 0.5, rng.exponential(0.07, n), 0), 1.2)
+        k = np.searchsorted(instrument.rest_grid(), 5008.2)
+        rest /= rest[:, k - 300 : k + 300].mean(axis=1)[:, None]
+        near = np.flatnonzero(z < 1.1)
+        if len(near):
+            share = np.clip(rng.lognormal(np.log(0.25), 0.9, len(near)) * (1 - z[near] / 1.3), 0, 3)
+            kinds = rng.choice(["passive", "mixed", "starforming"], len(near))
+            host = by_kind(
+                kinds, lambda k, rows: self.galaxies.continua(k, int(rows.sum()), rng)[0]
+            )
+            rest[near] += share[:, None].astype(np.float32) * host
+        flux = instrument.redshifted(rest, z)
+        self.quasars.narrow(
+            flux, z=z, ew=rng.lognormal(np.log(14 if kind == "BROADLINE" else 8), 1.0, n),
+            continuum=level_at(rest, 5100.0), rng=rng,
+        )  # fmt: skip
+        absorbers(flux, z=z, rng=rng)
+        forest(flux, z=z, rng=rng)
+        return flux
+
+
+def distributions():
+    """Return {class: (z levels, z values, [(S/N levels, values) per z bin])} of SDSS DR16."""
+    table = Table.read(Path(__file__).with_name("sdss_distributions.ecsv"), format="ascii.ecsv")
+    out = {}
+    for name in sorted(set(table["class"])):
+        mine = table[table["class"] == name]
+        z = mine[mine["quantity"] == "z"]
+        bins = sorted(set(mine["bin"][mine["quantity"] == "snr"]))
+        snr = [mine[(mine["quantity"] == "snr") & (mine["bin"] == k)] for k in bins]
+        out[str(name)] = (
+            np.array(z["level"]), np.array(z["value"]),
+            [(np.array(s["level"]), np.array(s["value"])) for s in snr],
+        )  # fmt: skip
+    return out
+
+
+def draw_z_snr(name, n, rng, *, table=None, wide=WIDE_Z):
+    """Draw redshifts and S/N of an SDSS extragalactic class.
+
+    Parameters
+    ----------
+    name : str
+        E.g. "GALAXY_AGN".
+    n : int
+    rng : numpy.random.Generator
+    table : dict, optional
+        From `distributions`.
+    wide : float
+        Share of quasars drawn flat over 0.05 < z < 4.5.
+
+    Returns
+    -------
+    z, snr : ndarray of shape (n,)
+    """
+    levels, values, by_bin = (table or distributions())[name]
+    rank = rng.random(n)
+    z = np.interp(rank, levels, values)
+    snr = np.empty(n)
+    which = np.minimum((rank * len(by_bin)).astype(int), len(by_bin) - 1)
+    if name.startswith("QSO"):
+        flat = rng.random(n) < wide
+        z[flat] = rng.uniform(0.05, 4.5, flat.sum())
+        edges = np.interp(np.linspace(0, 1, len(by_bin) + 1), levels, values)[1:-1]
+        which = np.searchsorted(edges, z)
+    for k, (at, value) in enumerate(by_bin):
+        rows = which == k
+        snr[rows] = np.exp(np.interp(rng.random(rows.sum()), at, np.log(value)))
+    return np.clip(z, 0.0, 6.3), snr
+
+
+def sdss_class(universe, name, n, rng, table=None):
+    """Return noiseless spectra (n, MODEL_PIXELS), redshifts and S/N of one of the 13 classes."""
+    kind, sub = name.split("_", 1)
+    if kind == "STAR":
+        flux, z = universe.star(sub, n, rng)
+        sigma = 0.55
+        snr = rng.lognormal(np.log(STAR_SNR[sub]) - 0.5 * sigma**2, sigma, n)
+        return flux, z, np.clip(snr, 2.0, 120.0)
+    z, snr = draw_z_snr(name, n, rng, table=table)
+    return (universe.galaxy if kind == "GALAXY" else universe.quasar)(sub, z, rng), z, snr
+
+
+def _mean_lognormal(mean, sigma, n, rng, low):
+    return np.maximum(rng.lognormal(np.log(mean) - 0.5 * sigma**2, sigma, n), low)
+
+
+def desi_class(universe, name, n, rng):
+    """Return noiseless spectra, redshifts and S/N of one of DESI's 3 classes (Table 3)."""
+    if name == "STAR":
+        teff = rng.choice([3900, 4800, 5700, 6400, 9000], n, p=[0.2, 0.2, 0.25, 0.25, 0.1])
+        flux, z = universe.field_star(
+            n, rng, teff=(teff, 0.07 * teff), logg=(4.3, 0.5), feh=(-0.7, 0.6)
+        )
+        return flux, z, _mean_lognormal(19.1, 0.8, n, rng, 2.0)
+    if name == "QSO":
+        z = np.clip(rng.normal(1.6, 0.75, n), 0.06, 4.27)
+        kind = rng.choice(["BROADLINE", "nan"], n, p=[0.8, 0.2])
+        flux = by_kind(kind, lambda k, rows: universe.quasar(k, z[rows], rng))
+        return flux, z, _mean_lognormal(6.54, 0.7, n, rng, 2.0)
+    z = rng.gamma(3.0, 0.055, n)  # bright galaxies, then luminous red and emission-line galaxies
+    far = rng.random(n)
+    z = np.where(far < 0.06, rng.normal(0.65, 0.15, n), z)
+    z = np.clip(np.where(far > 0.98, rng.normal(1.1, 0.2, n), z), 0.003, 1.69)
+    kind = rng.choice(["nan", "STARFORMING", "STARBURST", "AGN"], n, p=[0.4, 0.4, 0.12, 0.08])
+    flux = by_kind(kind, lambda k, rows: universe.galaxy(k, z[rows], rng))
+    return flux, z, _mean_lognormal(7.53, 0.6, n, rng, 2.0)
+
+
+# 4MOST's stellar classes: labels (mean, spread), extinction, velocities (km/s), mean S/N (Table 2).
+# Dyn: metal-poor halo stars; GalHR: Cepheids of the Magellanic Clouds; GalDiskLR: disc stars;
+# MCsn: red giants of the Clouds (Sect. 2.2 and the survey papers that it names).
+FOURMOST_STARS = {
+    "Dyn": ({"teff": (5200, 600), "logg": (2.8, 1.0), "feh": (-2.0, 0.35)}, 0.05, (0, 180), 74.5),
+    "GalHR": ({"teff": (5900, 350), "logg": (1.4, 0.4), "feh": (-0.5, 0.2)}, 0.1, (220, 60), 39.9),
+    "GalDiskLR": (
+        {"teff": (5300, 700), "logg": (4.2, 0.5), "feh": (-0.2, 0.25)}, 0.15, (0, 45), 140.4,
+    ),
+    "MCsn": ({"teff": (4250, 350), "logg": (1.0, 0.5), "feh": (-0.7, 0.25)}, 0.1, (220, 60), 72.3),
+}  # fmt: skip
+FOURMOST_GALAXIES = {  # kinds, gamma distribution of z above its least, range of z, mean S/N
+    "ClusB": (("nan",), (0.3, 2.0, 0.11), (0.3, 1.0), 5.8),
+    "WAVES": (("STARFORMING", "nan"), (0.0, 3.5, 0.09), (0.0, 0.8), 1.6),
+    "RedGAL": (("nan",), (0.0, 3.5, 0.095), (0.0, 1.1), 8.7),
+    "tides_host": (("STARFORMING", "STARBURST"), (0.0, 2.0, 0.055), (0.0, 0.6), 19.7),
+}
+
+
+def fourmost_class(universe, name, n, rng):
+    """Return noiseless spectra, redshifts and S/N of one of 4MOST's 10 classes (Table 2)."""
+    if name == "ESN":
+        flux, z = universe.white_dwarf(n, rng)
+        return flux, z, _mean_lognormal(12.8, 0.6, n, rng, 1.5)
+    if name in FOURMOST_STARS:
+        labels, dust, speed, snr = FOURMOST_STARS[name]
+        flux, z = universe.field_star(n, rng, **labels, dust=dust, speed=speed)
+        return flux, z, _mean_lognormal(snr, 0.5, n, rng, 3.0)
+    if name == "COSMO_AGN":
+        z = 0.9 + 3.1 * rng.beta(1.5, 2.0, n)
+        return universe.quasar("BROADLINE", z, rng), z, _mean_lognormal(6.3, 0.6, n, rng, 0.5)
+    kinds, (least, shape, scale), limits, snr = FOURMOST_GALAXIES[name]
+    z = np.clip(least + rng.gamma(shape, scale, n), *limits)
+    kind = rng.choice(kinds, n)
+    flux = by_kind(kind, lambda k, rows: universe.galaxy(k, z[rows], rng))
+    return flux, z, _mean_lognormal(snr, 0.6, n, rng, 0.3)
