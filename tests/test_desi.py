@@ -144,3 +144,17 @@ def test_other_grids_are_refused(tmp_path):
     hdus.writeto(tmp_path / "coadd-0.fits")
     with pytest.raises(ReadError, match=r"arm R .* multiples of 0\.8"):
         read(tmp_path / "coadd-0.fits")
+
+
+def test_lines_of_the_normalised_table_are_where_they_should_be(shared_data):
+    """The grid of the table is documented, not written in it: stacked emission lines tell."""
+    spectra = read(shared_data / "real/desi/edr_normalised.fits")
+    for line in (3729.0, 4862.7, 6564.6):  # vacuum, Å
+        rest = np.arange(line - 40, line + 40, 0.4)
+        stack = []
+        for flux, z in zip(spectra.flux, spectra.meta["z"], strict=True):
+            if rest[0] * (1 + z) > 3700 and rest[-1] * (1 + z) < 9700:
+                values = np.interp(rest * (1 + z), spectra.wavelength, flux)
+                stack.append(values - np.nanmedian(values))
+        assert len(stack) > 20
+        assert abs(rest[np.argmax(np.nanmean(stack, axis=0))] - line) < 2

@@ -1,14 +1,19 @@
 """SDSS spec files and one-table forms, real and made here."""
 
 import gzip
+import io
 
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.errors import ReadError
 from common.surveys import read, read_many
+from common.surveys.columns import native
+from common.surveys.quick import quick_hdus
 from common.surveys.sdss import sdss_ids, snap
 
 
@@ -195,3 +200,38 @@ def test_snap_leaves_other_grids_alone():
     np.testing.assert_array_equal(snap(loglam), loglam)
     exact = 3.5534 + 1e-4 * np.arange(4600)
     np.testing.assert_allclose(snap(exact.astype(np.float32)), exact, atol=1e-12)
+
+
+FORMATS = st.sampled_from(["E", "D", "J", "K", "I", "B", "3E", "2J", "5A", "12A"])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    formats=st.lists(FORMATS, min_size=1, max_size=8),
+    rows=st.integers(1, 4),
+    text=st.text("ab '/=T1", max_size=20),
+    number=st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6), st.booleans()),
+)
+def test_quick_view_agrees_with_astropy_on_any_table(formats, rows, text, number):
+    rng = np.random.default_rng(len(formats))
+    columns = []
+    for i, form in enumerate(formats):
+        count = int(form[:-1] or 1)
+        values = rng.integers(0, 100, (rows, count) if count > 1 else rows)
+        if form[-1] == "A":
+            values = np.array([str(v)[:count] for v in np.atleast_1d(values[..., 0])])
+        columns.append(fits.Column(f"C{i}", form, array=values))
+    table = fits.BinTableHDU.from_columns(columns, name="SOME")
+    table.header["ATEXT"], table.header["ANUMBER"] = text, number
+    buffer = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(np.ones(7)), table]).writeto(buffer)
+    hdu = quick_hdus(buffer.getvalue())[1]
+    assert hdu.is_table
+    assert hdu.name == "SOME"
+    assert hdu.get("ATEXT") == table.header["ATEXT"].rstrip()
+    assert hdu.get("ANUMBER") == pytest.approx(number, rel=1e-12)
+    assert hdu.get("NONE", "no") == "no"
+    quick = hdu.table()
+    for i in range(len(formats)):
+        theirs = table.data[f"C{i}"]
+        np.testing.assert_array_equal(native(quick[f"c{i}"]), native(theirs))

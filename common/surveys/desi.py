@@ -9,7 +9,6 @@ redrock does not label; both are joined by TARGETID. Vacuum, barycentric.
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -116,20 +115,15 @@ def _label_table(path, stamp):
         return dict(zip(target.tolist(), rows, strict=True))
 
 
-def _labels(path):
-    """Return the labels for a co-add from the files beside it; redrock's come first."""
-    beside = [
-        file
-        for ending in ("", ".gz")
-        if path.name.startswith("coadd-")
-        for file in [path.parent / _redrock_name(path.name, ending)]
-        if file.is_file()
-    ]
-    out = {}
-    for file in beside + sorted(path.parent.glob("QSO_cat*.fits*")):
-        for target, row in _label_table(Path(file), file.stat().st_mtime_ns).items():
-            out.setdefault(target, row)
-    return out
+def _labels(path, targets):
+    """Return the label of each target from the files beside a co-add; redrock's come first."""
+    names = [_redrock_name(path.name, ending) for ending in ("", ".gz")]
+    beside = [path.parent / name for name in names if path.name.startswith("coadd-")]
+    files = [file for file in beside if file.is_file()]
+    files += sorted(path.parent.glob("QSO_cat*.fits*"))
+    tables = [_label_table(file, file.stat().st_mtime_ns) for file in files]
+    unknown = ("", "", np.nan, np.nan, None)
+    return [next((t[i] for t in tables if i in t), unknown) for i in targets]
 
 
 def _redrock_name(name, ending):
@@ -179,9 +173,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         objtype = np.full(len(target), "")
     # DESI numbers below zero what is no target: sky positions and stuck fibres.
     objtype = np.where((objtype == "") & (target < 0), "SKY", objtype)
-    labels = _labels(path)
-    unknown = ("", "", np.nan, np.nan, None)
-    found = [labels.get(t, unknown) for t in target.tolist()]
+    found = _labels(path, target.tolist())
     class_, subclass, z, z_err, zwarn = zip(*found, strict=True) if found else ([],) * 5
     meta = make_meta(
         len(target),

@@ -60,6 +60,10 @@ def content_of(path):
         raise ReadError(
             path, f"the gzip stream is damaged or truncated ({error})", ALLOWED, REMEDY
         ) from None
+    except OSError as error:
+        raise ReadError(
+            path, f"the file cannot be read ({error.strerror or error})", ALLOWED, "Check the disk."
+        ) from error
     if start != FITS_START:
         raise ReadError(
             path, f"this is not a FITS file: it starts with {bytes(start)!r}", ALLOWED, REMEDY
