@@ -77,12 +77,12 @@ class _Guard(keras.callbacks.Callback):
 
 
 class _Recorder(keras.callbacks.Callback):
-    """After each epoch: a row of history, the last state, and the best state so far."""
+    """After each epoch: a row of history, and the state to go on from, in one file."""
 
-    def __init__(self, name, folder, state, *, monitor, best_is, bar, units):
+    def __init__(self, name, folder, state, *, monitor, better, bar, units):
         super().__init__()
         self.name, self.folder, self.state = name, Path(folder), state
-        self.monitor, self.best_is, self.bar, self.units = monitor, best_is, bar, units
+        self.monitor, self.better, self.bar, self.units = monitor, better, bar, units
         self.began = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -94,21 +94,43 @@ class _Recorder(keras.callbacks.Callback):
         row["seconds"] = time.perf_counter() - self.began
         self.state["history"].append(row)
         score = logs[self.monitor]
-        better = self.state["best"] is None or self.best_is(score, self.state["best"]) == score
-        save_model(self.model, self.folder / "last.keras")
-        if better:
+        if self.state["best"] is None or self.better(score, self.state["best"]):
             self.state["best"] = score
-            save_model(self.model, self.folder / "best.keras")
+            self.state["best_weights"] = self.model.get_weights()
         self.state["epoch"] = epoch + 1
-        write_json(self.folder / "state.json", self.state)
+        _save_state(self.folder / "state.npz", self.state, self.model)
         self.bar.set_postfix({self.monitor: f"{score:.4g}"})
         self.bar.update()
+
+
+def _save_state(path, state, model):
+    """Write weights, optimiser, best weights and history as one file, whole or not at all."""
+    about = json.dumps({k: state[k] for k in ("epoch", "best", "history")})
+    groups = {
+        "weights": model.get_weights(),
+        "optimizer": [v.numpy() for v in model.optimizer.variables],
+        "best": state["best_weights"],
+    }
+    arrays = {f"{k}_{i:04d}": a for k, group in groups.items() for i, a in enumerate(group)}
+    part = path.with_name("part-" + path.name)  # keeps the ending, which numpy insists on
+    np.savez(part, about=np.array(about), **arrays)
+    os.replace(part, path)
+
+
+def _load_state(path):
+    with np.load(path) as file:
+        state = json.loads(str(file["about"]))
+        for group in ("weights", "optimizer", "best"):
+            names = sorted(n for n in file.files if n.startswith(f"{group}_"))
+            state["best_weights" if group == "best" else group] = [file[n] for n in names]
+    return state
 
 
 def save_model(model, path):
     """Save a model as .keras under a temporary name, then move it into place."""
     path = Path(path)
-    part = path.with_name("." + path.name)  # keeps the ending, which Keras insists on
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name("part-" + path.name)  # keeps the ending, which Keras insists on
     model.save(part)
     os.replace(part, path)
 
@@ -127,13 +149,13 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
     Parameters
     ----------
     model : keras.Model
-        Compiled.
+        Compiled; it holds the weights of the best epoch afterwards.
     train, valid : tf.data.Dataset
         Batches of (x, y); `valid` may be None, and `monitor` must then be a training metric.
     name : str
         Name of the network in the history.
     folder : path-like
-        Working folder of this network: last.keras, best.keras, state.json.
+        Working folder of this network, which holds state.npz.
     epochs : int
         Epochs in all, those before an interruption included.
     monitor : str
@@ -145,8 +167,8 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
 
     Returns
     -------
-    keras.Model, list of dict
-        The model of the best epoch, and the history's rows.
+    list of dict
+        The history's rows, one an epoch.
 
     Raises
     ------
@@ -156,35 +178,67 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     state = {"epoch": 0, "best": None, "history": []}
-    marker = folder / "state.json"
-    if marker.exists() and (folder / "last.keras").exists():
-        state = json.loads(marker.read_text())
-        saved = keras.models.load_model(folder / "last.keras", compile=True)
-        model.set_weights(saved.get_weights())
-        model.optimizer.build(model.trainable_variables)
-        for ours, theirs in zip(model.optimizer.variables, saved.optimizer.variables, strict=True):
-            ours.assign(theirs)
+    if (folder / "state.npz").exists():
+        state = _load_state(folder / "state.npz")
     if state["epoch"] < epochs:
+        if state["epoch"]:
+            model.set_weights(state["weights"])
+            restore_optimizer(model, state["optimizer"])
         with progress(total=epochs, initial=state["epoch"], desc=name, unit="epoch") as bar:
+            better = np.less if mode == "min" else np.greater
             recorder = _Recorder(
-                name,
-                folder,
-                state,
-                monitor=monitor,
-                best_is=min if mode == "min" else max,
-                bar=bar,
-                units=units or {},
+                name, folder, state, monitor=monitor, better=better, bar=bar, units=units or {}
             )
             model.fit(
                 train,
                 validation_data=valid,
                 epochs=epochs,
                 initial_epoch=state["epoch"],
+                shuffle=False,  # the pipeline shuffles
                 verbose=0,
                 callbacks=[_Guard(name), recorder],
             )
-    best = keras.models.load_model(folder / "best.keras", compile=False)
-    return best, state["history"]
+    model.set_weights(state["best_weights"])
+    return state["history"]
+
+
+def restore_optimizer(model, values):
+    """Set all variables of a model's optimiser, building them first where that is still to do."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    for variable, value in zip(model.optimizer.variables, values, strict=True):
+        variable.assign(value)
+
+
+class Reusable:
+    """Compiled models to use again with new weights.
+
+    Tracing a network's training step takes TensorFlow several seconds; the members of an ensemble
+    and the ensembles of a pipeline can share one trace.
+    """
+
+    def __init__(self):
+        self._held = {}
+
+    def get(self, key, build):
+        """Return a freshly initialised compiled model.
+
+        Parameters
+        ----------
+        key : hashable
+            Models of equal key are built and compiled alike.
+        build : callable
+            Returns a new model (and compiles it, given ``compiled=True``).
+        """
+        if key not in self._held:
+            model = build(compiled=True)
+            model.optimizer.build(model.trainable_variables)
+            self._held[key] = model, [v.numpy() for v in model.optimizer.variables]
+            return model
+        model, optimizer = self._held[key]
+        model.set_weights(build(compiled=False).get_weights())
+        restore_optimizer(model, optimizer)
+        return model
 
 
 def write_history(path, rows):

@@ -157,11 +157,12 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 
     began = time.perf_counter()
     history = []
-    classifier = _classifier(config, run_dir, shards, split, accelerator, history)
+    job = _Job(config, run_dir, shards, split, accelerator)
+    classifier = _classifier(job, history)
     write_history(run_dir / "history.csv", history)
     redshift = {}
     for name in extragalactic(config.classes):
-        model = _ensemble(name, config, run_dir, shards, split, accelerator, history, classifier)
+        model = _ensemble(name, job, history, classifier)
         if model is not None:
             redshift[name] = model
         write_history(run_dir / "history.csv", history)
@@ -181,38 +182,60 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     return table
 
 
-def _classifier(config, run_dir, shards, split, accelerator, history):
+class _Job:
+    """What all networks of a run share."""
+
+    def __init__(self, config, run_dir, shards, split, accelerator):
+        from common.training import Reusable
+
+        self.config, self.run_dir, self.shards, self.split = config, run_dir, shards, split
+        self.accelerator, self.reusable = accelerator, Reusable()
+
+    def rows(self, use):
+        """Return the training and validation rows among those where `use` is True."""
+        return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
+
+
+def _classifier(job, history):
+    from common.training import save_model
     from gasnet2.model import build_classifier
 
+    config, labels = job.config, job.shards.labels
     code = {name: k for k, name in enumerate(config.classes)}
-    target = shards.labels["class"].map(code).to_numpy()
-    path = run_dir / "models" / "classifier.keras"
-    return _network(
+    path = job.run_dir / "models" / "classifier.keras"
+    work = job.run_dir / "work" / "classifier"
+    if path.exists():
+        return _finished(path, [work], history)
+    model, rows = _train(
+        job,
         "classifier",
-        path,
-        run_dir / "work" / "classifier",
+        work,
         lambda: build_classifier(config.n_pixels, len(config.classes), config),
-        shards,
-        {s: np.flatnonzero(split == s) for s in ("train", "valid")},
-        target,
-        config,
-        accelerator,
-        history,
+        job.rows(np.ones(len(labels), dtype=bool)),
+        labels["class"].map(code).to_numpy(),
         seed=config.seed,
         loss="sparse_categorical_crossentropy",
         metric="accuracy",
     )
+    history += rows
+    save_model(model, path)
+    _forget([work])
+    return model
 
 
-def _ensemble(name, config, run_dir, shards, split, accelerator, history, classifier):
+def _ensemble(name, job, history, classifier):
+    import keras
+
     from common.ensemble import combine
     from common.training import save_model
     from gasnet2.model import build_redshift
 
-    path = run_dir / "models" / f"redshift_{name}.keras"
-    labels = shards.labels
-    use = (labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy()
-    rows = {s: np.flatnonzero(use & (split == s)) for s in ("train", "valid")}
+    config, labels = job.config, job.shards.labels
+    path = job.run_dir / "models" / f"redshift_{name}.keras"
+    folders = [job.run_dir / "work" / f"redshift_{name}" / str(i) for i in range(config.members)]
+    if path.exists():
+        return _finished(path, folders, history)
+    rows = job.rows((labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy())
     if len(rows["train"]) < MIN_TRAIN:
         print(
             f"warning: {name}: {len(rows['train'])} training spectra, {MIN_TRAIN} are needed; "
@@ -228,37 +251,41 @@ def _ensemble(name, config, run_dir, shards, split, accelerator, history, classi
             _warm_start(model, classifier)
         return model
 
-    def member(i):
-        import keras
-
-        return _network(
+    members = []
+    for i, folder in enumerate(folders):
+        trained, of_member = _train(
+            job,
             f"{name}/{i}",
-            None,
-            run_dir / "work" / f"redshift_{name}" / str(i),
+            folder,
             build,
-            shards,
             rows,
             z[:, None],
-            config,
-            accelerator,
-            history,
             seed=config.seed + 1000 * (1 + config.classes.index(name)) + i,
             loss=keras.losses.Huber(config.huber_delta),
             metric="mae",
-            done=path.exists(),
         )
+        history += of_member
+        members.append(build_redshift(config.n_pixels, 1, config))
+        members[-1].set_weights(trained.get_weights())
+    model = combine(members, scale=1 / config.z_scale, name=f"redshift_{name}")
+    save_model(model, path)
+    _forget(folders)
+    return model
 
-    members = [member(i) for i in range(config.members)]
-    if not path.exists():
-        with accelerator.scope():
-            model = combine(members, scale=1 / config.z_scale, name=f"redshift_{name}")
-        save_model(model, path)
-        for folder in (run_dir / "work" / f"redshift_{name}").iterdir():
-            for state in folder.glob("*.keras"):
-                state.unlink()
+
+def _finished(path, folders, history):
+    """Load a network that an earlier call finished, and its history."""
     import keras
 
+    for folder in folders:
+        history += json.loads((folder / "history.json").read_text())
     return keras.models.load_model(path, compile=False)
+
+
+def _forget(folders):
+    """Remove training states that a saved network has made superfluous."""
+    for folder in folders:
+        (folder / "state.npz").unlink(missing_ok=True)
 
 
 def _warm_start(model, classifier):
@@ -270,26 +297,19 @@ def _warm_start(model, classifier):
             ours.set_weights(theirs.get_weights())
 
 
-def _network(
-    name, path, work, build, shards, rows, target, config, accelerator, history,
-    *, seed, loss, metric, done=False,
-):  # fmt: skip
-    """Train one network, or load it where it is finished; its history is appended."""
+def _train(job, name, folder, build, rows, target, *, seed, loss, metric):
+    """Train one network; return it with its best weights, and its history."""
     import keras
 
     from common.pipeline import dataset
-    from common.training import fit, learning_rate, save_model
+    from common.training import fit, learning_rate, write_json
 
-    done = done or (path is not None and path.exists())
-    n_train = len(rows["train"])
-    if done:
-        rows_of_history = json.loads((work / "state.json").read_text())["history"]
-        model = keras.models.load_model(path, compile=False) if path else None
-    else:
-        keras.utils.set_random_seed(seed)
-        steps = math.ceil(n_train / config.batch_size)
-        with accelerator.scope():
-            model = build()
+    config, accelerator = job.config, job.accelerator
+    steps = math.ceil(len(rows["train"]) / config.batch_size)
+
+    def compiled_or_plain(*, compiled):
+        model = build()
+        if compiled:
             rate = learning_rate(
                 config.schedule,
                 initial=config.learning_rate,
@@ -297,34 +317,34 @@ def _network(
                 steps_per_epoch=steps,
             )
             model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=[metric])
-        options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
-        train = dataset(shards, rows["train"], target[rows["train"]], seed=seed, **options)
-        valid = None
-        if len(rows["valid"]):
-            valid = dataset(shards, rows["valid"], target[rows["valid"]], **options)
-        accelerator.ready(model, train)
-        model, rows_of_history = fit(
-            model,
-            train,
-            valid,
-            name=name,
-            folder=work,
-            epochs=config.epochs,
-            monitor=f"val_{metric}" if valid is not None else metric,
-            mode="max" if metric == "accuracy" else "min",
-            units={"mae": 1 / config.z_scale},
-        )
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save_model(model, path)
-            for state in work.glob("*.keras"):
-                state.unlink()
-        last = rows_of_history[-1]
-        best = [f"{k} {v:.4g}" for k, v in last.items() if k in ("loss", "val_loss", metric,
-                f"val_{metric}")]  # fmt: skip
-        say(f"{name}: {', '.join(best)} after {len(rows_of_history)} epochs")
-    history += [row | {"n_train": n_train} for row in rows_of_history]
-    return model
+        return model
+
+    keras.utils.set_random_seed(seed)
+    with accelerator.scope():
+        model = job.reusable.get((metric, steps), compiled_or_plain)
+    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
+    train = dataset(job.shards, rows["train"], target[rows["train"]], seed=seed, **options)
+    valid = None
+    if len(rows["valid"]):
+        valid = dataset(job.shards, rows["valid"], target[rows["valid"]], **options)
+    accelerator.ready(model, train)
+    history = fit(
+        model,
+        train,
+        valid,
+        name=name,
+        folder=folder,
+        epochs=config.epochs,
+        monitor=f"val_{metric}" if valid is not None else metric,
+        mode="max" if metric == "accuracy" else "min",
+        units={"mae": 1 / config.z_scale},
+    )
+    history = [row | {"n_train": len(rows["train"])} for row in history]
+    write_json(folder / "history.json", history)
+    shown = ("loss", "val_loss", metric, f"val_{metric}")
+    last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in shown if k in history[-1])
+    say(f"{name}: {last} after {len(history)} epochs")
+    return model, history
 
 
 def _validation_mae(table):

@@ -21,7 +21,7 @@ def model_and_data(seed=0, y=Y):
 def train(folder, epochs, *, seed=0):
     model, data = model_and_data(seed)
     options = dict(name="net", folder=folder, monitor="val_mae", mode="min")
-    return fit(model, data, data, epochs=epochs, units={"mae": 0.1}, **options)
+    return model, fit(model, data, data, epochs=epochs, units={"mae": 0.1}, **options)
 
 
 def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path):
@@ -46,12 +46,12 @@ def test_best_epoch_is_kept(tmp_path):
 
     model.optimizer.learning_rate = keras.optimizers.schedules.PiecewiseConstantDecay([6], [
         rates[0], rates[2]])  # fmt: skip
-    best, history = fit(
+    history = fit(
         model, data, data, name="n", folder=tmp_path, epochs=3, monitor="val_loss", mode="min"
     )
     losses = [r["val_loss"] for r in history]
     assert losses[2] > min(losses)
-    assert np.mean((predict(best, X) - Y) ** 2) == pytest.approx(min(losses), rel=1e-4)
+    assert np.mean((predict(model, X) - Y) ** 2) == pytest.approx(min(losses), rel=1e-4)
 
 
 def test_units_and_history_file(tmp_path):
@@ -100,3 +100,23 @@ def test_predict_is_the_model_whatever_the_batch():
     assert np.allclose(predict(model, X, batch_size=7), model.predict(X, verbose=0), atol=1e-6)
     assert predict(model, X[:0]).shape == (0, 1)
     assert compiled(model)(X[:2]).dtype == np.float32
+
+
+def test_reused_model_starts_anew():
+    from common.training import Reusable
+
+    def build(*, compiled):
+        model, _ = model_and_data(seed=7)
+        return model
+
+    reusable = Reusable()
+    _, data = model_and_data()
+    first = reusable.get("a", build)
+    first.fit(data, verbose=0)
+    trained = first.get_weights()
+    again = reusable.get("a", build)
+    assert again is first
+    assert float(again.optimizer.iterations) == 0
+    again.fit(data, verbose=0)
+    assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(trained, again.get_weights(),
+                                                           strict=True))  # fmt: skip
