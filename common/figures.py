@@ -77,11 +77,12 @@ def save(figure, path):
     """Write a figure as PATH.png and PATH.pdf through temporary names; return the PNG's path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    for kind in ("pdf", "png"):
+    for kind in ("png", "pdf"):
         temporary = path.with_name(f".{path.name}.part.{kind}")
         with matplotlib.rc_context(STYLE):
             figure.savefig(temporary, format=kind, dpi=STYLE["savefig.dpi"])
         os.replace(temporary, path.with_name(f"{path.name}.{kind}"))
+        figure.set_layout_engine("none")  # laid out by now: twice would take twice as long
     return path.with_name(f"{path.name}.png")
 
 
@@ -218,17 +219,25 @@ def curve_panel(axis, history, columns, *, ylabel, log=False, title=None):
 
 
 def mark_lines(axis, lines, *, size=6.5):
-    """Mark {name: wavelength} on an axis, names staggered so that neighbours stay legible."""
-    for i, (name, wave) in enumerate(sorted(lines.items(), key=lambda item: item[1])):
+    """Mark {name: wavelength} on an axis; names that would run into each other are left out."""
+    low, high = axis.get_xlim()
+    ends = [low - (high - low)] * 2  # where the last name of each of the two rows ends
+    for name, wave in sorted(lines.items(), key=lambda item: item[1]):
         axis.axvline(wave, color="#888888", lw=0.5, ls=":", zorder=0)
-        axis.text(
-            wave, 1.0 + 0.055 * (i % 2), name, transform=axis.get_xaxis_transform(), fontsize=size,
-            ha="center", va="bottom", color="#555555", clip_on=False,
+        half = 0.0062 * (high - low) * (len(name) + 1) / 2
+        row = next((r for r in (0, 1) if wave - half > ends[r]), None)
+        if row is None:
+            continue
+        ends[row] = wave + half
+        axis.annotate(
+            name, (wave, 1.0), xycoords=axis.get_xaxis_transform(), xytext=(0, 1 + 7 * row),
+            textcoords="offset points", ha="center", va="bottom", fontsize=size, color="#555555",
+            annotation_clip=False,
         )  # fmt: skip
 
 
 @styled
-def spectra_figure(*, wavelength, fluxes, z=None, title=None, columns=1, lines=True, height=1.45):
+def spectra_figure(*, wavelength, fluxes, z=None, title=None, height=1.5):
     """Return a figure with one panel per spectrum.
 
     Parameters
@@ -236,28 +245,27 @@ def spectra_figure(*, wavelength, fluxes, z=None, title=None, columns=1, lines=T
     wavelength : ndarray of shape (n_pixels,)
         Å, vacuum, observed.
     fluxes : dict of str to ndarray of shape (n_pixels,)
-        Name → flux in any unit (normalised for the plot by its own spread).
+        Name → flux in any unit. A name of several words is printed as it is, a single word with
+        its redshift.
     z : dict of str to float, optional
-        Redshifts, printed; emission and absorption lines are marked at them.
+        Redshifts; emission and absorption lines are marked at them.
     """
     from common.lines import visible
 
     figure, axes = panels(
-        len(fluxes), columns=columns, width=7.5 / columns if columns > 1 else 7.5,
-        height=height + 0.25 * bool(lines and z), title=title, sharex=True,
-    )  # fmt: skip
+        len(fluxes), columns=1, width=8.0, height=height + 0.3 * bool(z), title=title, sharex=True
+    )
     for i, (axis, (name, flux)) in enumerate(zip(axes, fluxes.items(), strict=True)):
-        axis.plot(wavelength, flux, color=COLOURS[i % 5], lw=0.6)
+        axis.plot(wavelength, flux, color=COLOURS[i % 4], lw=0.6)
         low, high = np.nanpercentile(flux, [0.2, 99.8])
         pad = 0.12 * max(high - low, 1e-12)
         axis.set(xlim=(wavelength[0], wavelength[-1]), ylim=(low - pad, high + 2 * pad))
         redshift = (z or {}).get(name)
         has_z = redshift is not None and np.isfinite(redshift) and redshift > 0.003
-        text = name.replace("_", " ") + (f"   z = {redshift:.3f}" if has_z else "")
-        axis.text(0.99, 0.93, text, transform=axis.transAxes, ha="right", va="top", fontsize=8.5)
-        if has_z and lines:
+        text = name if " " in name or not has_z else f"{name}   z = {redshift:.3f}"
+        axis.set_title(text, loc="left", fontsize=8.5, pad=18 if has_z else 4)
+        if has_z:
             mark_lines(axis, visible(redshift, wavelength[0], wavelength[-1]))
         axis.set_ylabel("flux")
-    for axis in axes[-columns:]:
-        axis.set_xlabel("wavelength (Å, vacuum)")
+    axes[-1].set_xlabel("wavelength (Å, vacuum)")
     return figure

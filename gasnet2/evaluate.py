@@ -12,7 +12,7 @@ from common import claims
 from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
 from gasnet2 import tables
-from gasnet2.config import extragalactic, survey_of
+from gasnet2.config import extragalactic, make_config, survey_of
 from gasnet2.drawing import Evaluation, draw
 from gasnet2.measured import measure
 from gasnet2.reporting import report
@@ -55,7 +55,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     run_dir = Path(run_dir)
     config, about = read_config(run_dir)
-    dataset, real, rejects = config.dataset, None, None
+    dataset, real, rejects = None, None, None
     if on is not None:
         from gasnet2.predict import predict_labelled
 
@@ -67,6 +67,7 @@ def evaluate_run(run_dir, out=None, on=None):
     else:
         out = Path(out or run_dir)
         df = _test_split(tables.read_predictions(_finished(run_dir)))
+        dataset = _name(config, df)
     if on is not None:  # kept, so that figures can be drawn again without the networks
         _keep(df, out / "predictions.parquet")
     try:
@@ -121,6 +122,18 @@ def evaluate_predictions(path, out):
         validation_mae=_lowest_mae(history),
     )
     return _write(ev, out, _judge(ev, {}), {}, source=path)
+
+
+def _name(config, df):
+    """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
+
+    A smaller run on the survey's spectra cannot confirm or miss what the paper says of its own.
+    """
+    full = make_config(config.dataset, "paper")
+    wanted = 0.9 * full.split[2] * full.per_class * len(full.classes)
+    if config.is_mock or (config.scale == "paper" and len(df) >= wanted):
+        return config.dataset
+    return f"{config.dataset} ({config.scale} scale, {len(df)} test spectra)"
 
 
 def _finished(run_dir):
@@ -249,7 +262,7 @@ def _write(ev, out, judged, about, rejects=None, source=None):
         ev=ev,
         about=about,
         judged=judged,
-        measured=dict(measured.values()),
+        measured=dict(v for k, v in measured.items() if not k.startswith("confusion")),
         drawn=drawn,
         skipped=skipped,
         rejects=rejects,

@@ -107,6 +107,7 @@ def _log_bias(axis, name):
     """Make an axis of log bias against redshift with the class's GF limit."""
     axis.axhline(gf_threshold(name), color=BLACK, lw=0.9, ls="--")
     axis.set(yscale="log", ylim=(FLOOR / 2, 3), xlabel=r"true redshift $z_t$", ylabel="Bias")
+    axis.minorticks_off()
     axis.set_title(f"{name}  (dashed: {gf_threshold(name)})")
 
 
@@ -152,6 +153,7 @@ def t_against_z(df):
             )  # fmt: skip
         axis.axhline(3, color=BLACK, ls="--", lw=0.9)
         axis.set(yscale="log", ylim=(8e-4, 120), xlabel=r"true redshift $z_t$", ylabel="t")
+        axis.minorticks_off()
         axis.set_title(name)
         axis.text(0.98, 0.96, f"frac(t ≤ 3) = {fraction:.3f}, n = {n}", ha="right", va="top",
                   transform=axis.transAxes, fontsize=7.5)  # fmt: skip
@@ -178,6 +180,7 @@ def error_against_snr(df):
                       color=RED if style == "--" else BLACK)  # fmt: skip
         axis.set(yscale="log", xlabel="S/N", ylabel=r"$|\bar z_p - z_t|$", title=name)
         axis.set(xlim=(low - 0.02 * (high - low), high), ylim=(FLOOR, 10))
+        axis.minorticks_off()
         axis.legend(loc="lower left")
     return figure
 

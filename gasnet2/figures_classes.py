@@ -173,10 +173,11 @@ def gradients(*, wavelength, flux, dz, dp, names, z):
             scaled = np.clip(values / (scale or 1.0), -0.4, 1.15)
             axis.plot(wavelength, scaled + shift, color=colour, lw=0.6, label=text)
         has_z = np.isfinite(redshift) and redshift > 0.003
+        axis.set(xlim=(wavelength[0], wavelength[-1]), yticks=[])
         if has_z:
             mark_lines(axis, visible(redshift, wavelength[0], wavelength[-1]))
-        axis.set_ylabel(f"{name.replace('_', ' ')}\nz = {redshift:.3f}" if has_z else name)
-        axis.set(xlim=(wavelength[0], wavelength[-1]), yticks=[])
+        text = f"{name}   z = {redshift:.3f}" if has_z else name
+        axis.set_title(text, loc="left", fontsize=8.5, pad=18 if has_z else 4)
     axes[0].legend(loc="upper left", ncols=3)
     axes[-1].set_xlabel("wavelength (Å, vacuum)")
     return figure

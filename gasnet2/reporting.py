@@ -124,7 +124,8 @@ def _claims(ev, judged):
             f"alone. On {ev.survey} itself every claim stays untested."
         )
     return Section("Published numbers", text, {
-        "Measured": here, "Untested here": untested.drop(columns=["ours"])})  # fmt: skip
+        f"Measured on {ev.dataset}": here.drop(columns=["dataset"]),
+        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
 
 
 def _real(folder):

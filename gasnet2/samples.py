@@ -113,9 +113,12 @@ def beside(config, mock, real):
             for part, r, shift in zip((mock, real), rows, z, strict=True)
         ]
         if all(len(f) for f in flux):
-            covered = [f[np.isfinite(f).mean(axis=1) > 0.3] for f in flux]
-            if all(len(f) for f in covered):
-                out[name] = {"wavelength": grid, "mock": covered[0], "real": covered[1]}
+            flux = [f[np.isfinite(f).mean(axis=1) > 0.3] for f in flux]
+            if all(len(f) for f in flux):
+                both = np.logical_and(*(np.isfinite(f).any(axis=0) for f in flux))
+                out[name] = {"wavelength": grid[both]} | {
+                    key: f[:, both] for key, f in zip(("mock", "real"), flux, strict=True)
+                }
     return out
 
 

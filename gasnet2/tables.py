@@ -70,7 +70,7 @@ def read_predictions(path):
         main = parts[0].astype(str).str.strip()
         out["class_true"] = main
         if parts[1] is not None:
-            sub = parts[1].astype(str).str.strip()
+            sub = parts[1].fillna("").astype(str).str.strip()
             out["class_true"] = main + "_" + sub.mask(sub.isin(["", "None", "NaN"]), "nan")
     if "id" not in out:
         keys = [lower.get(k, lower.get(f"{k}_1")) for k in ("plate", "mjd", "fiberid")]
@@ -119,15 +119,19 @@ def _read_table(path):
         raise ReadError(path, f"{type(error).__name__}: {error}", "a readable table") from error
     columns = {}
     for name in table.colnames:
+        mask = np.ma.getmaskarray(np.ma.asarray(table[name]))
         value = np.asarray(table[name])
         if value.ndim > 1 and value.shape[1:] == (1,):  # the authors' files hold (1,) vectors
-            value = value[:, 0]
+            value, mask = value[:, 0], mask[:, 0]
         if value.ndim > 1:
             continue
         if value.dtype.kind == "S":
             value = np.char.decode(value, "utf-8", "replace")
         if value.dtype.kind in "fiu":  # FITS is big-endian, pandas wants the machine's order
             value = value.astype(value.dtype.newbyteorder("="))
+        if mask.any():  # a masked value is no value: astropy would fill in a number
+            missing = "" if value.dtype.kind in "UO" else np.nan
+            value = np.where(mask, missing, value)
         columns[name] = value
     return pd.DataFrame(columns)
 

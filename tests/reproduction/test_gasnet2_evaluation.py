@@ -1,0 +1,106 @@
+"""The evaluation, fed with the authors' own predictions, gives their numbers to the last digit."""
+
+import pytest
+from astropy.table import Table
+
+from gasnet2 import evaluate, figures, tables
+
+PAPER = "GaSNet-II (Zhong et al. 2024), from the authors' released test predictions"
+QUANTITIES = ("n", "mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10",
+              "frac_t_le_3")  # fmt: skip
+PRINTED = {  # as printed: the number of digits sets the tolerance
+    "GALAXY_AGN": ("3000", "0.0018", "0.0014", "0.854", "0.63", "0.76", "0.95", "0.999"),
+    "GALAXY_STARBURST": ("3000", "0.0008", "0.0006", "0.942", "0.84", "0.98", "1.00", "0.998"),
+    "GALAXY_STARFORMING": ("3000", "0.0012", "0.0010", "0.913", "0.47", "0.93", "0.97", "0.999"),
+    "GALAXY_nan": ("3000", "0.0098", "0.0062", "0.625", "0.52", "0.77", "0.90", "0.989"),
+    "QSO_BROADLINE": ("3000", "0.0194", "0.0073", "0.926", "0.90", "0.94", "0.95", "0.995"),
+    "QSO_nan": ("3000", "0.1208", "0.0339", "0.760", "0.77", "0.71", "0.33", "0.960"),
+}
+
+
+def half_of_last_digit(text):
+    return 0.5 * 10.0 ** -len(text.partition(".")[2]) if "." in text else 0.0
+
+
+@pytest.fixture(scope="session")
+def authors(shared_data):
+    path = shared_data / "reference" / "gasnet2" / "test_results.fits"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def table(authors):
+    return tables.metrics_table(tables.read_predictions(authors)).set_index("class")
+
+
+@pytest.mark.parametrize("name", PRINTED)
+@pytest.mark.parametrize("quantity", QUANTITIES)
+def test_computed_number(table, name, quantity):
+    text = PRINTED[name][QUANTITIES.index(quantity)]
+    ours, tolerance = float(table.loc[name, quantity]), half_of_last_digit(text)
+    assert abs(ours - float(text)) <= tolerance + 1e-9, (
+        f"{PAPER}: {quantity} of {name} is {text}; ours {ours:.6f}, tolerance {tolerance:g}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("what", "classes", "text"),
+    [
+        ("mean |dz| of galaxies", ("nan", "AGN", "STARBURST", "STARFORMING"), "0.0023"),
+        ("mean |dz| of quasars", ("nan", "BROADLINE"), "0.021"),
+    ],
+)
+def test_average_error_of_the_abstract(table, what, classes, text):
+    kind = "GALAXY" if "galaxies" in what else "QSO"
+    ours = table.loc[[f"{kind}_{c}" for c in classes], "mean_dz"].mean()
+    tolerance = half_of_last_digit(text)
+    assert abs(ours - float(text)) <= tolerance, (
+        f"{PAPER}: {what} is {text}; ours {ours:.6f}, tolerance {tolerance:g}"
+    )
+
+
+@pytest.fixture(scope="session")
+def output(authors, tmp_path_factory):
+    out = tmp_path_factory.mktemp("authors")
+    assert evaluate.main(["--predictions", str(authors), "-o", str(out)]) == 0
+    return out
+
+
+def test_every_claim_that_the_table_can_speak_to_is_reproduced_and_none_for_the_survey(output):
+    judged = Table.read(output / "claims.ecsv").to_pandas()
+    theirs = judged[judged["dataset"] == "sdss (authors' predictions)"]
+    wrong = theirs[theirs["verdict"] != "reproduced"]
+    assert len(theirs) >= 60
+    assert not len(wrong), "\n".join(
+        f"{r.where}: {r.quantity}, {r.conditions}: published {r.published}, ours {r.ours}, "
+        f"tolerance {r.tolerance}"
+        for r in wrong.itertuples()
+    )
+    assert set(judged[judged["dataset"] == "sdss"]["verdict"]) == {"untested"}
+    # The table holds ensemble means only: nothing may be said of point estimates.
+    assert "sdss-point-dz-QSO_nan" not in set(theirs["id"])
+
+
+@pytest.mark.parametrize("name", ["F13_point", "F14_bias_snr", "F15_mc", "F16_t", "F17_error_snr",
+                                  "F18_robust", "F11_training"])  # fmt: skip
+def test_figure_is_drawn(output, name):
+    for kind in ("png", "pdf"):
+        assert (output / "figures" / f"{name}.{kind}").stat().st_size > 20_000
+
+
+def test_point_estimates_figure_says_that_it_shows_the_mean(authors):
+    title = figures.point_estimates(tables.read_predictions(authors)).get_suptitle()
+    assert "No point estimates" in title and "mean of the ensemble" in title
+
+
+def test_velocity_dispersion_table_gives_the_same_redshifts_and_fig_e1(authors, table):
+    path = authors.with_name("match_velocity_test_results.fits")
+    df = tables.read_predictions(path)
+    again = tables.metrics_table(df).set_index("class")
+    for name in PRINTED:
+        assert again.loc[name, "gf"] == pytest.approx(table.loc[name, "gf"], abs=0.005), name
+    figure = figures.error_against_vdisp(df)
+    names = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    assert len(names) == 4 and all(n.startswith("GALAXY_") for n in names)

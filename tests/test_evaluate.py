@@ -1,0 +1,220 @@
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from common import claims
+from common.errors import ReadError, UsageError
+from common.report import Section, write_report
+from gasnet2 import drawing, evaluate, figures_classes, measured, samples, tables
+from gasnet2.config import CLASSES, COARSE, make_config
+
+
+def made_up(classes=CLASSES["sdss"], n=12, seed=0):
+    """Return predictions with known quality: classes 75 % right, redshifts good to 1e-4."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for k, name in enumerate(classes):
+        z = rng.uniform(0.1, 0.4, n)
+        star = COARSE[name] == "STAR"
+        pred = np.full(n, name, dtype=object)
+        pred[: n // 4] = classes[(k + 1) % len(classes)]
+        part = pd.DataFrame({"id": [f"{name}-{i}" for i in range(n)], "split": "test",
+                             "snr": rng.uniform(1, 50, n), "class_true": name, "class_pred": pred,
+                             "class_err": 0.1, "vdisp": rng.uniform(50, 300, n)})  # fmt: skip
+        part["z_true"] = np.nan if star else z
+        for column in ("z_pred", "z_point_pred", "z_routed_pred"):
+            part[column] = np.nan if star else z + 1e-4 * rng.normal(size=n)
+        part["z_err"] = part["z_routed_err"] = np.nan if star else 1e-4
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True)
+
+
+@pytest.fixture
+def run_dir(tmp_path):
+    """A run folder as training leaves it, without networks or data."""
+    config = make_config("sdss-mock", "smoke")
+    mae = {c: 1e-4 for c in CLASSES["sdss"] if COARSE[c] != "STAR"}
+    about = {"config": asdict(config), "versions": {"keras": "3"}, "validation_mae": mae}
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    df = made_up()
+    df = pd.concat([df, df.assign(split="valid", z_pred=9.0, class_pred="STAR_A0")])
+    df.to_parquet(tmp_path / "predictions.parquet")
+    rows = [
+        {"network": name, "epoch": e, "loss": 1 / (e + 1), "val_loss": 2 / (e + 1),
+         "accuracy": 0.5, "val_accuracy": 0.4 + 0.1 * e, "mae": 0.1, "val_mae": 0.2 / (e + 1)}
+        for name in ("classifier", "GALAXY_nan/0", "GALAXY_nan/1") for e in range(3)
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "history.csv", index=False)
+    return tmp_path
+
+
+def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
+    assert evaluate.main(["--run-dir", str(run_dir)]) == 0
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert tuple(judged.columns) == claims.COLUMNS
+    ours = judged[judged["id"] == "sdss-accuracy"].set_index("dataset")
+    assert ours.loc["sdss-mock", "ours"] == pytest.approx(0.75)
+    assert ours.loc["sdss-mock", "verdict"] == "missed"
+    assert ours.loc["sdss", "verdict"] == "untested"
+    # A mock run fills no row of any survey's own.
+    real = judged[judged["dataset"].isin(CLASSES)]
+    assert set(real["verdict"]) == {"untested"} and real["ours"].isna().all()
+    for name in ("F12_confusion", "F13_point", "F15_mc", "B1_coarse", "C1_accuracy_snr", "E1_vdisp",
+                 "F11_training", "F18_robust"):  # fmt: skip
+        for kind in ("png", "pdf"):
+            assert (run_dir / "figures" / f"{name}.{kind}").stat().st_size > 1000
+    redshift = Table.read(run_dir / "tables" / "redshift.ecsv").to_pandas().set_index("class")
+    assert redshift.loc["GALAXY_AGN", "n"] == 12  # the test split alone
+    assert redshift.loc["GALAXY_AGN", "gf"] == 1.0
+    text = (run_dir / "report.html").read_text()
+    assert "MOCK DATA" in text
+    assert "Not drawn" in text and "contamination_00.parquet" in text
+    assert 'src="http' not in text and 'href="http' not in text
+    assert not list(run_dir.rglob("*.part*"))
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_contaminated_runs_are_measured_against_the_clean_one(run_dir):
+    trio = ("GALAXY_AGN", "GALAXY_STARBURST", "GALAXY_STARFORMING")
+    for percent in (0, 5, 10):
+        df = made_up(trio, n=20)
+        df.loc[df.index % 20 < percent, "class_pred"] = "elsewhere"
+        df.to_parquet(run_dir / f"contamination_{percent:02d}.parquet")
+    runs = evaluate._contaminated(run_dir)
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = [c for c in every if c.id.startswith("sdss-contamination")]
+    found = measured.measure(every, made_up(), contaminated=runs)
+    assert found["sdss-contamination-10-accuracy"] == pytest.approx(0.25)  # 10 wrong instead of 5
+    assert found["sdss-contamination-5-accuracy"] == pytest.approx(0.0)
+    assert found["sdss-contamination-5-gf"] == pytest.approx(0.0)
+    assert len(figures_classes.contaminated_confusion(runs).axes) == 3
+    assert len(figures_classes.contaminated_redshift(runs).axes) == 9
+
+
+def test_a_small_run_on_real_data_does_not_stand_for_the_survey():
+    df = made_up()
+    small = make_config("sdss", "demo")
+    assert evaluate._name(small, df).startswith("sdss (demo scale")
+    assert evaluate._name(make_config("sdss", "paper"), df) != "sdss"
+    whole = pd.DataFrame(index=range(39_000))
+    assert evaluate._name(make_config("sdss", "paper"), whole) == "sdss"
+    assert evaluate._name(make_config("sdss-mock", "paper"), whole) == "sdss-mock"
+
+
+def test_metrics_table_against_hand_computed_values():
+    df = pd.DataFrame({"class_true": ["QSO_nan"] * 4, "snr": [1.0, 5.0, 10.0, 20.0],
+                       "z_true": [1.0] * 4, "z_pred": [1.0, 1.02, 1.2, np.nan],
+                       "z_err": [0.01, 0.01, 0.01, 0.01]})  # fmt: skip
+    row = tables.metrics_table(df, ["QSO_nan"], validation_mae={"QSO_nan": 0.01}).iloc[0]
+    assert row["n"] == 4
+    assert row["gf"] == 0.5  # biases 0, 0.00995, 0.095, and no prediction
+    assert (row["gf_snr_lt5"], row["gf_snr_5_10"], row["gf_snr_gt10"]) == (1.0, 1.0, 0.0)
+    assert row["frac_t_le_3"] == pytest.approx(2 / 3)
+    assert row["outlier_fraction"] == 0.5  # |dz| = 0.1 and the missing one, beyond 0.05
+    assert row["mae"] == pytest.approx(0.22 / 3)
+    assert row["robust_fraction"] == 1.0
+
+
+def test_coarse_table_counts_a_star_call_as_a_failed_redshift():
+    df = pd.DataFrame({"class_true": ["QSO_BROADLINE", "QSO_STARBURST", "STAR_M4"],
+                       "class_pred": ["QSO_nan", "STAR_A0", "STAR_K5"], "snr": [9.0, 9.0, 9.0],
+                       "z_true": [1.0, 1.0, np.nan], "z_routed_pred": [1.0, np.nan, np.nan],
+                       "z_routed_err": [0.1, np.nan, np.nan]})  # fmt: skip
+    table = tables.coarse_table(df).set_index("class")
+    assert table.loc["QSO", "accuracy"] == 0.5
+    assert table.loc["QSO", "gf"] == 0.5
+    assert table.loc["QSO", "outlier_fraction"] == 0.5
+    assert table.loc["all", "accuracy"] == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("kind", ["fits", "parquet", "csv", "ecsv"])
+def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
+    table = pd.DataFrame({"label": [0.1, 0.2], "pred_bar": [0.1, 0.3], "pred_std": [0.01, 0.02],
+                          "SNR": [3.0, 8.0], "CLASS": ["GALAXY", "QSO"], "SUBCLASS": ["AGN", ""],
+                          "PLATE": [1, 2], "MJD": [5, 6], "FIBERID": [7, 8]})  # fmt: skip
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        table.to_parquet(path)
+    elif kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        Table.from_pandas(table).write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
+    df = tables.read_predictions(path)
+    assert df["class_true"].tolist() == ["GALAXY_AGN", "QSO_nan"]
+    assert df["id"].tolist() == ["1-5-7", "2-6-8"]
+    np.testing.assert_allclose(df["z_pred"], [0.1, 0.3], rtol=1e-6)
+    assert df.attrs["layout"] == "authors"
+
+
+def test_both_estimates_are_told_apart():
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    point = [c for c in every if c.id == "sdss-point-dz-QSO_nan"]
+    df = made_up()
+    assert measured.measure(point, df, point_is_mean=True) == {}
+    assert measured.measure(point, df)["sdss-point-dz-QSO_nan"] < 1e-3
+    assert measured.measure(point, df.drop(columns="z_point_pred")) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc")],
+)
+def test_a_table_that_cannot_be_used_gets_a_message_and_status_1(tmp_path, capsys, content, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ReadError, match="allowed"):
+        tables.read_predictions(path)
+    assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 1
+    assert str(path) in capsys.readouterr().err
+
+
+def test_bad_arguments(tmp_path, capsys):
+    assert evaluate.main(["--predictions", "x.fits"]) == 2
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "config.json" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([])
+    assert stop.value.code == 2
+
+
+def test_unknown_classes_are_refused():
+    with pytest.raises(UsageError, match="PLANET"):
+        tables.classes_of(pd.DataFrame({"class_true": ["PLANET"]}))
+
+
+def test_spectra_figures_from_flux():
+    config = make_config("sdss-mock", "smoke", n_pixels=400)
+    rng = np.random.default_rng(1)
+    names = np.repeat(["GALAXY_nan", "QSO_nan", "STAR_A0"], 5)
+    labels = pd.DataFrame({"id": [str(i) for i in range(15)], "class": names,
+                           "z": rng.uniform(0.05, 0.3, 15), "snr": 9.0})  # fmt: skip
+    x = 1 + 0.1 * rng.normal(size=(15, 400))
+    shown = samples.beside(config, (labels, x), (labels, x))
+    assert list(shown) == ["STAR_A0", "GALAXY_nan", "QSO_nan"]
+    assert shown["GALAXY_nan"]["wavelength"].max() < config.grid[-1]  # rest frame
+    assert len(figures_classes.mock_beside_real(shown).axes) >= 3
+    df = made_up(("GALAXY_nan", "QSO_nan", "STAR_A0"), n=5)
+    df["id"] = labels["id"]
+    ev = drawing.Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test",
+                            config=config, real=(labels, x))  # fmt: skip
+    wrong = (tables.coarse(df["class_true"]) != tables.coarse(df["class_pred"])).sum()
+    assert wrong > 0
+    assert len(drawing._failures(ev).axes) == wrong
+    figure = figures_classes.gradients(
+        wavelength=config.grid, flux=x[:2], dz=x[:2], dp=x[:2], names=names[:2], z=[0.1, np.nan]
+    )
+    assert len(figure.axes) == 2
+
+
+def test_report_escapes_what_it_is_given(tmp_path):
+    table = pd.DataFrame({"name": ["<script>"], "value": [0.12345678], "verdict": ["missed"]})
+    section = Section("A & B", "first\n\nsecond", {"cap": table})
+    path = write_report(tmp_path / "r.html", title="<t>", facts={"n": 1, "no": None},
+                        sections=[section])  # fmt: skip
+    text = path.read_text()
+    assert "<script>" not in text and "&lt;script&gt;" in text
+    assert "0.1235" in text and 'class="missed"' in text and "<td>no</td>" not in text
