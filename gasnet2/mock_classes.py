@@ -15,7 +15,9 @@ from common.mocks.stars import TYPES, Stars
 
 # Mean S/N of the stellar classes (Table 1 of the paper).
 STAR_SNR = dict(zip(TYPES, (26.2, 30.5, 34.9, 33.7, 32.8, 31.1, 31.0), strict=True))
-WIDE_Z = 0.25  # share of the quasars drawn flat in redshift, so that no epoch is too rare to learn
+# Share of the quasars drawn flat in redshift, so that no epoch is too rare to be learnt: SDSS's
+# own distribution holds few below z = 0.6, where nearby quasars are bright and have a host.
+WIDE_Z = {"QSO_BROADLINE": 0.4, "QSO_nan": 0.25}
 
 
 def by_kind(kinds, make):
@@ -154,7 +156,7 @@ def distributions():
     return out
 
 
-def draw_z_snr(name, n, rng, *, table=None, wide=WIDE_Z):
+def draw_z_snr(name, n, rng, *, table=None, wide=None):
     """Draw redshifts and S/N of an SDSS extragalactic class.
 
     Parameters
@@ -165,8 +167,8 @@ def draw_z_snr(name, n, rng, *, table=None, wide=WIDE_Z):
     rng : numpy.random.Generator
     table : dict, optional
         From `distributions`.
-    wide : float
-        Share of quasars drawn flat over 0.05 < z < 4.5.
+    wide : float, optional
+        Share drawn flat in redshift, and brighter, for variety (default: `WIDE_Z`; 0 follows SDSS).
 
     Returns
     -------
@@ -177,14 +179,19 @@ def draw_z_snr(name, n, rng, *, table=None, wide=WIDE_Z):
     z = np.interp(rank, levels, values)
     snr = np.empty(n)
     which = np.minimum((rank * len(by_bin)).astype(int), len(by_bin) - 1)
-    if name.startswith("QSO"):
-        flat = rng.random(n) < wide
-        z[flat] = rng.uniform(0.05, 4.5, flat.sum())
+    share = WIDE_Z.get(name, 0.0) if wide is None else wide
+    flat = np.flatnonzero(rng.random(n) < share)
+    if len(flat):
+        reach = rng.choice(3, len(flat), p=(0.45, 0.45, 0.1))
+        z[flat] = rng.uniform(np.array([0.03, 0.05, 4.4])[reach], np.array([0.85, 4.5, 6.3])[reach])
         edges = np.interp(np.linspace(0, 1, len(by_bin) + 1), levels, values)[1:-1]
         which = np.searchsorted(edges, z)
     for k, (at, value) in enumerate(by_bin):
         rows = which == k
         snr[rows] = np.exp(np.interp(rng.random(rows.sum()), at, np.log(value)))
+    if name == "QSO_BROADLINE":
+        bright = flat[rng.random(len(flat)) < 0.7]
+        snr[bright] = rng.lognormal(np.log(14.0), 0.6, len(bright))
     return np.clip(z, 0.0, 6.3), snr
 
 

@@ -67,7 +67,7 @@ class Quasars:
         self.balmer = np.where(
             self.wave < edge,
             (self.wave / edge) ** 3 * np.exp(-((edge / self.wave) ** 3 - 1) * 0.2),
-            np.exp(-((self.wave - edge) / 60.0)),
+            np.exp(-np.maximum(self.wave - edge, 0) / 150.0),
         ).astype(np.float32)
 
     def real(self, n, rng):
@@ -91,7 +91,7 @@ class Quasars:
         anchor = log[:, end - 60 : end].mean(axis=1)
         k = int(np.searchsorted(self.wave, 4200))
         slope = (anchor - log[:, k - 50 : k + 50].mean(axis=1)) / -x[k]
-        slope = np.clip(0.6 * slope + rng.normal(0, 0.3, n), -2.2, 0.8)
+        slope = np.clip(rng.uniform(0.4, 1.1, n) * slope + rng.normal(0, 0.3, n), -2.4, 0.8)
         log[:, end:] = anchor[:, None] + slope[:, None] * x[end:]
         # Blueward: continuum from 1285 Å and the wing of Lyman alpha as it was at the edge.
         k = int(np.searchsorted(self.wave, 1285))
@@ -115,7 +115,7 @@ class Quasars:
         """Return n spectra (n, REST_PIXELS): power laws, iron, Balmer continuum, broad lines."""
         x = np.log(self.wave / 3000.0).astype(np.float32)
         blue = rng.normal(-1.5, 0.45, n)[:, None].astype(np.float32)
-        red = (blue + np.abs(rng.normal(0.9, 0.6, n))[:, None]).astype(np.float32)
+        red = (blue + np.abs(rng.normal(0.5, 0.5, n))[:, None]).astype(np.float32)
         bend = np.log(rng.uniform(4200, 5600, n) / 3000.0)[:, None].astype(np.float32)
         log = blue * np.minimum(x, bend) + red * np.maximum(x - bend, 0)
         far = np.log(1216.0 / 3000.0)
@@ -126,7 +126,7 @@ class Quasars:
         ew, fwhm = _family(n, rng)
         strength = (0.45 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
         out *= 1 + strength * self.iron
-        hump = (0.25 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
+        hump = (0.12 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
         out += hump * self.balmer
         self._broad(out, names=BROAD, ew=ew, fwhm=fwhm, rng=rng)
         return out

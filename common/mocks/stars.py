@@ -63,7 +63,8 @@ class _Cannon:
         vector = np.stack(vector, axis=1)
         log_continuum = vector @ self.smooth
         log_continuum -= log_continuum.max(axis=1, keepdims=True)
-        return (np.clip(vector @ self.theta, 0.0, 1.1) * np.exp(log_continuum)).astype(np.float32)
+        # The continuum is modelled in log10; above it the model only has spikes.
+        return (np.clip(vector @ self.theta, 0.0, 1.0) * 10**log_continuum).astype(np.float32)
 
 
 def _bin(wavelength, theta):
