@@ -1,0 +1,44 @@
+"""Sphinx configuration: pages in MyST, the reference from numpydoc docstrings."""
+
+import os
+import re
+import sys
+from importlib.metadata import version as installed
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+project = "spectra-reproductions"
+author = "The spectra-reproductions developers"
+copyright = "2026, the spectra-reproductions developers"
+release = version = installed("spectra-reproductions")
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"spectra-reproductions {release}"
+default_role = "literal"  # single backquotes in docstrings are code
+
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # the docstrings give types
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+napoleon_use_ivar = True
+myst_heading_anchors = 3
+
+_CODE = re.compile(r"(``.*?``|`[^`]*`)")
+_LOOSE = re.compile(r"(?<!\\)(\|)|(?<!\\)(?<=\w)(_)(?=[^\w]|$)")
+
+
+def escape(app, what, name, obj, options, lines):
+    """Keep |x| and NAME_ of plain-text docstrings from being read as markup."""
+    for i, line in enumerate(lines):
+        parts = _CODE.split(line)
+        parts[::2] = [_LOOSE.sub(lambda m: "\\" + m.group(0), part) for part in parts[::2]]
+        lines[i] = "".join(parts)
+
+
+def setup(app):
+    """Escape what autodoc reads before napoleon does."""
+    app.connect("autodoc-process-docstring", escape, priority=400)
