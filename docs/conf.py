@@ -32,10 +32,11 @@ _LOOSE = re.compile(r"(?<!\\)(\|)|(?<!\\)(?<=\w)(_)(?=[^\w]|$)")
 
 
 def escape(app, what, name, obj, options, lines):
-    """Keep |x| and NAME_ of plain-text docstrings from being read as markup."""
+    """Keep |x|, NAME_ and `x`_y of plain-text docstrings from being read as markup."""
     for i, line in enumerate(lines):
         parts = _CODE.split(line)
         parts[::2] = [_LOOSE.sub(lambda m: "\\" + m.group(0), part) for part in parts[::2]]
+        parts[2::2] = [re.sub(r"^(?=\w)", r"\\ ", part) for part in parts[2::2]]
         lines[i] = "".join(parts)
 
 

@@ -1,0 +1,198 @@
+"""What the written pages say must be so: commands parse, options and links exist."""
+
+import argparse
+import importlib
+import inspect
+import re
+import shlex
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("gasnet2", "lamost_metallicity", "mtopnet", "rvs_hybrid", "solarlike_distance")
+PAGES = sorted(
+    [ROOT / n for n in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    + [
+        *ROOT.glob("docs/*.md"),
+        *(ROOT / p / "README.md" for p in PACKAGES),
+        ROOT / "data/README.md",
+    ]
+)
+COMMANDS = ("train", "evaluate", "predict", "explain", "reproduce", "fetch")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def blocks(page, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.M | re.S)
+
+
+def commands():
+    """Return (page, module, arguments) of every `python -m` line in a bash block or inline."""
+    found = []
+    for page in PAGES:
+        if not page.exists():
+            continue
+        lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
+        lines += re.findall(r"`(python -m [^`]*)`", page.read_text())
+        for line in lines:
+            match = re.search(r"python -m (gasnet2\.\w+)(.*)", line)
+            if match:
+                arguments = shlex.split(match[2], comments=True)
+                found.append((page.relative_to(ROOT).as_posix(), match[1], arguments))
+    return found
+
+
+class ParsedError(Exception):
+    pass
+
+
+@pytest.fixture
+def parse(monkeypatch):
+    """Return a function that takes a command as far as its parsed arguments."""
+    original = argparse.ArgumentParser.parse_args
+
+    def stop(self, *args, **kwargs):
+        raise ParsedError(original(self, *args, **kwargs))
+
+    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", stop)
+
+    def run(module, arguments):
+        with pytest.raises(ParsedError) as end:
+            importlib.import_module(module).main(arguments)
+        return end.value.args[0]
+
+    return run
+
+
+def test_pages_show_every_command():
+    assert {module for _, module, _ in commands()} == {f"gasnet2.{c}" for c in COMMANDS}
+
+
+@pytest.mark.parametrize("page, module, arguments", commands())
+def test_command_parses(page, module, arguments, parse):
+    if not arguments:
+        pytest.skip("named without arguments")
+    assert parse(module, arguments) is not None
+
+
+def test_unknown_option_does_not_parse(parse):
+    with pytest.raises(SystemExit):
+        parse("gasnet2.train", ["--no-such-option"])
+
+
+def options_of(module, capsys):
+    with pytest.raises(SystemExit):
+        importlib.import_module(module).main(["--help"])
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_option_tables_match_help(command, capsys):
+    text = (ROOT / "docs/command-line.md").read_text()
+    section = re.search(rf"^## python -m gasnet2\.{command}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[
+        1
+    ]
+    cells = " ".join(re.findall(r"^\|([^|]*)\|", section, flags=re.M))
+    written = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", cells))
+    known = options_of(f"gasnet2.{command}", capsys)
+    assert written <= known
+    if command == "reproduce":  # the page says: the options of training, and these
+        assert known - options_of("gasnet2.train", capsys) - {"--output"} == {"--on"}
+        assert "--on DIR" in section
+    elif command != "fetch":
+        assert known - written <= {"--output"}  # shown as -o
+
+
+def test_make_targets_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    for page in PAGES:
+        named = set(re.findall(r"(?:`|^)make ([a-z]+)\b", page.read_text(), flags=re.M))
+        assert named <= targets, page
+
+
+def slug(heading):
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_relative_links_resolve(page):
+    assert page.is_file()
+    for target, anchor in re.findall(r"\]\((?!\w+:)([^)#\s]*)#?([^)\s]*)\)", page.read_text()):
+        file = page.parent / target if target else page
+        assert file.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(), flags=re.M)
+            assert anchor in {slug(h) for h in headings}, f"{target}#{anchor}"
+
+
+def test_citation_file():
+    cff = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert {"cff-version", "message", "title", "authors", "version", "license"} <= set(cff)
+    assert cff["cff-version"] == "1.2.0"
+    assert str(cff["version"]) == PROJECT["version"]
+    assert cff["license"] == PROJECT["license"]
+    assert cff["type"] == "software"
+    assert {r["scope"] for r in cff["references"]} == set(PACKAGES)
+    for entry in cff["references"]:
+        assert entry["type"] in ("article", "conference-paper")
+        assert entry["title"] and isinstance(entry["year"], int)
+        for author in entry["authors"]:
+            assert set(author) in ({"family-names", "given-names"}, {"name"})
+        if "doi" in entry:
+            assert re.fullmatch(r"10\.\d{4,9}/\S+", entry["doi"])
+
+
+def test_changelog_has_the_version():
+    headings = re.findall(r"^## \[(.+?)\](?: - (.*))?$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    dates = dict(headings)
+    assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", dates[PROJECT["version"]])
+
+
+def test_catalogue_columns_and_warnings_are_explained():
+    from gasnet2 import predict
+
+    readme = (ROOT / "README.md").read_text()
+    for name in predict.DESCRIPTIONS:
+        assert f"`{name}`" in readme, name
+    page = (ROOT / "docs/own-spectra.md").read_text()
+    flags = re.findall(r'"([A-Z_]+)":', inspect.getsource(predict.catalogue))
+    assert flags
+    for flag in flags:
+        assert f"| `{flag}` |" in page, flag
+
+
+def test_python_examples_import():
+    for page in PAGES:
+        for block in blocks(page, "python"):
+            compile(block, str(page), "exec")
+            for module, names in re.findall(r"^from (\S+) import (.+)$", block, flags=re.M):
+                for name in names.split(", "):
+                    assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+
+
+def test_every_module_is_in_the_reference():
+    page = (ROOT / "docs/api.rst").read_text()
+    listed = set(re.findall(r"automodule:: (\S+)", page))
+    files = [*ROOT.glob("common/**/*.py"), *ROOT.glob("gasnet2/*.py")]
+    modules = {
+        ".".join(f.relative_to(ROOT).with_suffix("").parts)
+        for f in files
+        if f.name != "__init__.py"
+    }
+    assert listed == modules
+
+
+@pytest.mark.slow
+def test_documentation_builds_without_warnings(tmp_path):
+    pytest.importorskip("sphinx")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "-q", "-b", "html", ROOT / "docs", tmp_path],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
