@@ -196,3 +196,16 @@ def test_documentation_builds_without_warnings(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_scale_table_matches_the_configuration():
+    from gasnet2.config import SCALES, make_config
+
+    text = (ROOT / "docs/command-line.md").read_text()
+    for scale in SCALES:
+        row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1]
+        cells = [re.sub(r"\(.*\)|\s", "", cell) for cell in row.split("|")]
+        config = make_config("sdss", scale)
+        sizes = [config.per_class, config.epochs, config.members, config.batch_size]
+        assert cells[:4] == [str(n) for n in sizes], scale
+        assert ("cosine" in cells[4]) == (config.schedule == "cosine"), scale
