@@ -240,3 +240,11 @@ def test_a_spectrum_that_ends_early_keeps_its_range(tmp_path):
     loglam_7000 = round((np.log10(7000) - 3.58) * 1e4)
     spec_hdus(n=loglam_7000, first=3.58).writeto(tmp_path / "short.fits")
     assert read(tmp_path / "short.fits").wavelength[-1] == pytest.approx(7000, abs=2)
+
+
+def test_text_without_its_closing_quote_in_a_header(tmp_path):
+    spec_hdus().writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    at = content.index(b"TFORM3  = 'E       '")
+    (tmp_path / "a.fits").write_bytes(content[: at + 19] + b" " + content[at + 20 :])
+    assert np.isfinite(read(tmp_path / "a.fits").ivar).all()

@@ -15,16 +15,15 @@ BLOCK, CARD = 2880, 80
 # FITS binary table format codes and the NumPy types they stand for (FITS standard 4.0, 7.3.1).
 CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 FORMAT = re.compile(r"(\d*)([A-Z])")
+QUOTED = re.compile(r"'((?:[^']|'')*)'")  # a doubled quote is a quote inside the text
 
 
 def _value(text):
     """Return the value of a card's text after "= "."""
     text = text.strip()
     if text.startswith("'"):
-        end = text.find("'", 1)
-        while text[end + 1 : end + 2] == "'":  # a doubled quote is a quote inside the text
-            end = text.find("'", end + 2)
-        return text[1:end].replace("''", "'").rstrip()
+        match = QUOTED.match(text)
+        return (match[1] if match else text[1:]).replace("''", "'").rstrip()
     text = text.split("/")[0].strip()
     if text in ("T", "F"):
         return text == "T"
