@@ -248,3 +248,11 @@ def test_text_without_its_closing_quote_in_a_header(tmp_path):
     at = content.index(b"TFORM3  = 'E       '")
     (tmp_path / "a.fits").write_bytes(content[: at + 19] + b" " + content[at + 20 :])
     assert np.isfinite(read(tmp_path / "a.fits").ivar).all()
+
+
+def test_damaged_header_of_a_table(tmp_path):
+    table_hdus(header={"COEFF0": 3.6, "COEFF1": 1e-4}).writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    (tmp_path / "a.fits").write_bytes(content.replace(b"TFORM3  = 'J", b"TFORM3  =\xff'J"))
+    with pytest.raises(ReadError, match="damaged"):
+        read(tmp_path / "a.fits")
