@@ -11,7 +11,7 @@ from common.errors import SuiteError
 from common.figures import save, spectra_figure
 from gasnet2 import figures, figures_classes, samples
 from gasnet2.config import COARSE
-from gasnet2.tables import outlier_limit
+from gasnet2.tables import coarse, outlier_limit
 
 NUMBERS = {  # number of the same figure in the paper, per survey
     "redshifts": {"sdss": "3", "fourmost": "7", "desi": "9"},
@@ -94,6 +94,30 @@ def _failures(ev):
     return spectra_figure(wavelength=ev.config.grid, fluxes=fluxes, z=z)
 
 
+def _routed(ev, draw):
+    """Draw what a user gets: coarse classes, redshifts of the predicted class."""
+    if ev.real is None:
+        raise SuiteError("drawn for real files (--on) only")
+    df = ev.df.assign(class_true=coarse(ev.df["class_true"]), z_pred=ev.df["z_routed_pred"],
+                      z_err=ev.df["z_routed_err"])  # fmt: skip
+    if not figures.parts(df):
+        raise SuiteError("no galaxy or quasar got a redshift")
+    return draw(df)
+
+
+def _confusion(ev):
+    if not set(ev.df["class_true"]) & set(ev.classes):
+        raise SuiteError("no true class is one of the run's")
+    return figures_classes.confusion(ev.df, ev.classes)
+
+
+def _accuracy(ev):
+    known = ev.df[ev.df["class_true"].isin(ev.classes) & ev.df["snr"].notna()]
+    if not len(known):
+        raise SuiteError("no true class is one of the run's")
+    return figures_classes.accuracy_against_snr(known)
+
+
 def _contaminated(ev, draw):
     if set(ev.contaminated) < {0, 5}:
         raise SuiteError("no run with shuffled labels is here (contamination_00.parquet, _05, _10)")
@@ -124,6 +148,10 @@ def catalogue(ev):
         ("failures", "Failures on real spectra, brightest first: wrong coarse class, or redshift "
          "beyond 0.01 (galaxies) or 0.05 (quasars); lines marked at the true redshift", (),
          lambda: _failures(ev)),
+        ("real_redshifts", "Real spectra, redshifts of the predicted class, by coarse class",
+         ("z_true", "z_routed_pred"), lambda: _routed(ev, figures.mc_estimates)),
+        ("real_bias_snr", "Real spectra, Bias of the predicted class's redshift by signal-to-noise",
+         ("z_true", "z_routed_pred", "snr"), lambda: _routed(ev, figures.bias_by_snr)),
         ("F01_examples", f"As Figs {n['examples']}: one bright spectrum of each class, as the "
          "networks see it", (), lambda: _examples(ev, ev.real or ev.own)),
         ("F03_redshifts", f"As Fig. {n['redshifts']}: true redshifts (stacked)", ("z_true",),
@@ -132,11 +160,11 @@ def catalogue(ev):
          lambda: fc.snr_distribution(df, c)),
         ("F11_training", "As Fig. 11: training curves", (), lambda: _training(ev)),
         ("F12_confusion", f"As Fig. {n['confusion']}: confusion matrix in per cent, read along "
-         "columns (true classes)", ("class_pred",), lambda: fc.confusion(df, c)),
+         "columns (true classes)", ("class_pred",), lambda: _confusion(ev)),
         ("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains a "
          "network of its own)", ("class_pred",), lambda: fc.confusion(df, c, merge=True)),
         ("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise", ("class_pred", "snr"),
-         lambda: fc.accuracy_against_snr(df[df["class_true"].isin(c)])),
+         lambda: _accuracy(ev)),
         ("F13_point", "As Fig. 13: point estimates; bars above: MAE of each bin", z,
          lambda: figures.point_estimates(df)),
         ("F14_bias_snr", "As Fig. 14: Bias against redshift by signal-to-noise", (*z, "snr"),

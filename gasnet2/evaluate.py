@@ -193,6 +193,7 @@ def _judge(ev, about, statistics=True):
         parameters=about.get("parameters"),
         contaminated=ev.contaminated,
         point_is_mean=not has_point,
+        classes=ev.classes,
     )
     return claims.judge(every, values, ev.dataset)
 

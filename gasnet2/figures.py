@@ -170,7 +170,8 @@ def error_against_snr(df):
         residual = np.maximum(np.abs(z["z_pred"] - z["z_true"]), FLOOR)
         axis.plot(snr, residual, ".", ms=2.2, mew=0, alpha=0.5, color=BLUE, rasterized=True)
         low, high = np.nanpercentile(snr, [0.5, 99])
-        edges = np.linspace(low, max(high, low + 1e-3), 16)
+        high = max(high, low + 0.1)  # a single object has no range
+        edges = np.linspace(low, high, 16)
         for y, style, text in (
             (rows["z_err"].to_numpy(float), "--", r"median $\sigma_z$"),
             (residual, ":", r"median $|\bar z_p - z_t|$"),

@@ -11,8 +11,20 @@ from gasnet2 import tables
 FEWEST = 5  # a class or bin with fewer objects measures nothing
 
 
-def measure(claims, df, *, history=None, config=None, timing=None, validation_mae=None,
-            z_scale=10.0, parameters=None, contaminated=None, point_is_mean=False):  # fmt: skip
+def measure(
+    claims,
+    df,
+    *,
+    history=None,
+    config=None,
+    timing=None,
+    validation_mae=None,
+    z_scale=10.0,
+    parameters=None,
+    contaminated=None,
+    point_is_mean=False,
+    classes=None,
+):
     """Return {claim id: value} for the claims that this run can speak to.
 
     Parameters
@@ -35,8 +47,10 @@ def measure(claims, df, *, history=None, config=None, timing=None, validation_ma
         Percentage of shuffled labels → predictions (App. A); 0 is the reference.
     point_is_mean : bool
         True where the table has no point estimates: claims about them stay untested.
+    classes : sequence of str, optional
+        Classes of the survey; found from the true labels by default.
     """
-    classes = tables.classes_of(df)
+    classes = tables.classes_of(df) if classes is None else classes
     run = dict(
         df=df,
         classes=classes,

@@ -98,7 +98,7 @@ def _facts(ev, about, source):
         "seed": config.get("seed"),
         "data fingerprint": about.get("data_fingerprint"),
         "timing": ", ".join(
-            f"{k} {v:.0f}" if isinstance(v, (int, float)) and v >= 1 else f"{k} {v}"
+            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}"
             for k, v in (about.get("timing") or {}).items()
         )
         or None,

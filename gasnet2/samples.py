@@ -153,11 +153,11 @@ def failures(df, labels, x, *, limits, most=12):
         line = df.iloc[row]
         if str(line["id"]) not in where:
             continue
-        z_pred = line["z_routed_pred"]
-        text = (
-            f"{line['id']}: {line['class_true']} z={line['z_true']:.3f} called "
-            f"{line['class_pred']} z={z_pred:.3f}, S/N {line['snr']:.1f}"
-        )
+        said = [
+            f"{line[c]} z={line[z]:.3f}" if np.isfinite(line[z]) else str(line[c])
+            for c, z in (("class_true", "z_true"), ("class_pred", "z_routed_pred"))
+        ]
+        text = f"{line['id']}: {said[0]} called {said[1]}, S/N {line['snr']:.1f}"
         fluxes[text] = x[where[str(line["id"])]]
         redshifts[text] = line["z_true"]
     return fluxes, redshifts

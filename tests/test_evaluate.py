@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 
 from common import claims
-from common.errors import ReadError, UsageError
+from common.errors import ReadError, SuiteError, UsageError
 from common.report import Section, write_report
 from gasnet2 import drawing, evaluate, figures_classes, measured, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
@@ -218,3 +218,22 @@ def test_report_escapes_what_it_is_given(tmp_path):
     text = path.read_text()
     assert "<script>" not in text and "&lt;script&gt;" in text
     assert "0.1235" in text and 'class="missed"' in text and "<td>no</td>" not in text
+
+
+def test_labels_of_another_survey_measure_what_they_can():
+    config = make_config("sdss-mock", "smoke", n_pixels=400)
+    df = made_up(CLASSES["desi"], n=9).assign(class_pred="QSO_nan")
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    mine = [c for c in every if c.dataset == "sdss"]
+    found = measured.measure(mine, df, classes=CLASSES["sdss"])
+    assert found["sdss-accuracy-coarse-QSO"] == 1.0
+    assert found["sdss-accuracy-coarse"] == pytest.approx(1 / 3)
+    assert not {k for k in found if "GALAXY_nan" in k or k == "sdss-accuracy"}
+    spectra = pd.DataFrame({"id": df["id"], "class": df["class_true"], "z": 0.1, "snr": 9.0})
+    ev = drawing.Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test",
+                            config=config, real=(spectra, np.ones((27, 400))))  # fmt: skip
+    by_name = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    with pytest.raises(SuiteError, match="no true class"):
+        by_name["F12_confusion"]()
+    names = [a.texts[0].get_text() for a in by_name["real_redshifts"]().axes if a.texts]
+    assert any(n.startswith("QSO") for n in names) and any(n.startswith("GALAXY") for n in names)
