@@ -7,15 +7,14 @@ from astropy.io import fits
 from scipy.ndimage import gaussian_filter1d, percentile_filter
 
 from common import assets
-from common.mocks.stars import air_to_vacuum
 
-# Median error of sky-subtracted SDSS sky fibres (1e-17 erg/s/cm2/Å per pixel) against wavelength
-# in Å, between the bright sky lines: the sum of sky, read noise and throughput.
+# Error of SDSS sky fibres and of faint objects (1e-17 erg/s/cm2/Å per pixel) against wavelength in
+# Å, between the bright sky lines: the sum of sky, read noise and throughput.
 SKY_WAVE = (3560, 3758, 3845, 3935, 4120, 4315, 4518, 4731, 4954, 5188, 5432, 5688, 5821, 5956,
             6095, 6237, 6382, 6683, 7161, 7498, 7852, 8222, 8609, 9015, 9225, 9700)  # fmt: skip
 SKY_ERROR = (6.0, 3.1, 2.3, 1.75, 1.29, 1.03, 0.89, 0.79, 0.72, 0.64, 0.64, 0.70, 0.77, 0.70,
-             0.55, 0.50, 0.41, 0.35, 0.34, 0.37, 0.43, 0.45, 0.56, 0.78, 0.80, 1.1)  # fmt: skip
-SKY_LEVEL = 2.0  # flux at which the object's photons add as much variance as the dark sky
+             0.66, 0.58, 0.49, 0.43, 0.40, 0.40, 0.41, 0.41, 0.42, 0.47, 0.55, 0.8)  # fmt: skip
+SKY_LEVEL = 5.0  # flux at which the object's photons add as much variance as the dark sky
 TELLURIC = ((6880, 25, 0.25), (7190, 60, 0.12), (7620, 28, 0.6), (8230, 80, 0.10), (9350, 150, 0.4))
 
 
@@ -35,21 +34,21 @@ class FibreNoise:
         with fits.open(file) as hdus:
             sky, own = np.asarray(hdus[0].data, float), np.asarray(hdus[1].data, float)
         wave = self.wavelength = np.asarray(wavelength, dtype=float)
-        own = own * (1e4 if own.max() < 100 else 10.0 if own.max() < 4000 else 1.0)
         edges = np.sqrt(wave[1:] * wave[:-1])
         edges = np.concatenate([[2 * wave[0] - edges[0]], edges, [2 * wave[-1] - edges[-1]]])
         total = np.concatenate([[0], np.cumsum(sky[1:] * np.diff(own))])
-        binned = np.diff(np.interp(edges, air_to_vacuum(own), total)) / np.diff(edges)
+        binned = np.diff(np.interp(edges, own, total)) / np.diff(edges)
         binned = gaussian_filter1d(binned, 1.5 / np.median(np.diff(wave)))  # the instrument's width
-        base = gaussian_filter1d(percentile_filter(binned, 25, 301), 60)
+        base = gaussian_filter1d(percentile_filter(binned, 12, 301), 60)
         self.lines = np.clip(binned / np.maximum(base, 1e-9) - 1, 0, 60)
         dark = np.interp(wave, SKY_WAVE, SKY_ERROR)
-        self.sigma = dark * np.sqrt(1 + np.clip(self.lines, 0, 25) * 0.7)
+        self.sigma = dark * np.sqrt(1 + np.clip(self.lines, 0, 40) * 1.1)
         # Where lines are brightest their subtraction leaves more than the photon noise.
         self.residual = np.clip(self.lines / 10.0, 0, 1)
         self.residual[np.abs(wave - 5578.9) < 6] = 2.0
         self.telluric = sum(d * np.exp(-0.5 * ((wave - c) / w) ** 2) for c, w, d in TELLURIC)
-        self.object = dark**2 / SKY_LEVEL
+        # Read noise, which the object does not share, is part of what makes the blue end dark.
+        self.object = dark**1.5 / SKY_LEVEL
 
     def error(self, flux, sigma):
         """Return the error of each pixel, photons of the object included (like flux)."""
@@ -100,7 +99,7 @@ class FibreNoise:
         knots = np.linspace(0, 23, flux.shape[1])
         k = np.minimum(knots.astype(int), 22)
         f = (knots - k).astype(np.float32)
-        white *= rng.uniform(0.84, 1.0, (n, 1)).astype(np.float32)
+        white *= rng.uniform(0.76, 0.95, (n, 1)).astype(np.float32)
         white += coarse[:, k] * (1 - f) + coarse[:, k + 1] * f
         strength = (0.5 * rng.standard_normal((n, 1))).astype(np.float32)
         white += (
