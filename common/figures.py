@@ -156,7 +156,10 @@ def stacked_panel(axis, groups, *, bins, xlabel, title=None, colours=COLOURS):
 
 
 def truth_panel(axis, *, z_true, z_pred, z_err=None, limits=None, colour=BLUE):
-    """Fill an axis with predicted against true values, error bars, and the 1:1 line."""
+    """Fill an axis with predicted against true values, error bars, and the 1:1 line.
+
+    Predictions beyond the panel are marked by triangles at its edge.
+    """
     if z_err is not None:
         axis.errorbar(
             z_true, z_pred, yerr=z_err, fmt="none", ecolor=SKY, elinewidth=0.5, alpha=0.5,
@@ -168,6 +171,10 @@ def truth_panel(axis, *, z_true, z_pred, z_err=None, limits=None, colour=BLUE):
     pad = 0.04 * max(limits[1] - limits[0], 1e-3)
     ends = (limits[0] - pad, limits[1] + pad)
     axis.plot(ends, ends, "-", color=RED, lw=0.8, zorder=3)
+    for outside, mark, edge in ((z_pred < ends[0], "v", 0), (z_pred > ends[1], "^", 1)):
+        if np.any(outside):  # failures beyond the panel are marked at its edge, not dropped
+            axis.plot(z_true[outside], np.full(np.sum(outside), ends[edge]), mark, ms=4,
+                      color=ORANGE, clip_on=False, zorder=4)  # fmt: skip
     axis.set(xlim=ends, ylim=ends)
 
 

@@ -32,7 +32,7 @@ def redshift_distribution(df, classes):
     groups = {k: df.loc[df["class_true"] == k, "z_true"] for k in extragalactic(classes)}
     every = df.loc[df["class_true"].isin(groups), "z_true"].dropna()
     top = max(float(np.percentile(every, 99.9)), 0.05) if len(every) else 1.0
-    stacked_panel(axis, groups, bins=np.linspace(0, top, 61), xlabel="true redshift")
+    stacked_panel(axis, groups, bins=np.linspace(0, top, 101), xlabel="true redshift")
     return figure
 
 
