@@ -148,7 +148,7 @@ def catalogue(ev):
         ("failures", "Failures on real spectra, brightest first: wrong coarse class, or redshift "
          "beyond 0.01 (galaxies) or 0.05 (quasars); lines marked at the true redshift", (),
          lambda: _failures(ev)),
-        ("real_redshifts", "Real spectra by coarse class: redshifts of the predicted class (where it has one)",
+        ("real_redshifts", "Real spectra by coarse class: redshifts of the predicted class",
          ("z_true", "z_routed_pred"), lambda: _routed(ev, figures.mc_estimates)),
         ("real_bias_snr", "Real spectra, Bias of the predicted class's redshift by signal-to-noise",
          ("z_true", "z_routed_pred", "snr"), lambda: _routed(ev, figures.bias_by_snr)),
