@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from common.mocks import instrument
 from common.mocks.galaxies import Galaxies, add_lines, attenuation, level_at, line_ratios
-from common.mocks.quasars import Quasars, absorbers, forest
+from common.mocks.quasars import Quasars, absorbers, forest, wander
 from common.mocks.stars import TYPES, Stars
 
 # Mean S/N of the stellar classes (Table 1 of the paper).
@@ -120,6 +120,7 @@ class Universe:
             if rows.any():
                 rest[rows] = make(int(rows.sum()), rng)
         rest *= attenuation(np.where(rng.random(n) < 0.5, rng.exponential(0.07, n), 0), 1.2)
+        wander(rest, rng)
         k = np.searchsorted(instrument.rest_grid(), 5008.2)
         rest /= rest[:, k - 300 : k + 300].mean(axis=1)[:, None]
         near = np.flatnonzero(z < 1.1)
@@ -182,7 +183,7 @@ def draw_z_snr(name, n, rng, *, table=None, wide=None):
     share = WIDE_Z.get(name, 0.0) if wide is None else wide
     flat = np.flatnonzero(rng.random(n) < share)
     if len(flat):
-        reach = rng.choice(3, len(flat), p=(0.45, 0.45, 0.1))
+        reach = rng.choice(3, len(flat), p=(0.6, 0.35, 0.05))
         z[flat] = rng.uniform(np.array([0.03, 0.05, 4.4])[reach], np.array([0.85, 4.5, 6.3])[reach])
         edges = np.interp(np.linspace(0, 1, len(by_bin) + 1), levels, values)[1:-1]
         which = np.searchsorted(edges, z)

@@ -61,14 +61,20 @@ class Quasars:
         # Each blue half is joined to one of the red halves that look alike where both exist.
         self.partners = np.argsort(distance, axis=1)[:, :30]
         self.cuts = [int(np.searchsorted(self.wave, w)) for w in (1203, 2450, 2750, 5080)]
-        self.iron = sum(s * np.exp(-0.5 * ((self.wave - c) / w) ** 2) for c, w, s in IRON)
-        self.iron = gaussian_filter1d(self.iron, 15).astype(np.float32)
+        self.iron_blue = self._iron(lambda centre: centre < 3400)
+        self.iron_red = self._iron(lambda centre: centre > 4000)
+        self.iron_far = self._iron(lambda centre: centre > 5100)  # where the components end
         edge = 3646.0
         self.balmer = np.where(
             self.wave < edge,
             (self.wave / edge) ** 3 * np.exp(-((edge / self.wave) ** 3 - 1) * 0.2),
             np.exp(-np.maximum(self.wave - edge, 0) / 150.0),
         ).astype(np.float32)
+
+    def _iron(self, chosen):
+        """Return the sum of the Fe II humps whose centre (Å) is chosen, shape (REST_PIXELS,)."""
+        humps = [s * np.exp(-0.5 * ((self.wave - c) / w) ** 2) for c, w, s in IRON if chosen(c)]
+        return gaussian_filter1d(sum(humps), 15).astype(np.float32)
 
     def real(self, n, rng):
         """Return n spectra (n, REST_PIXELS) drawn from the components of real quasars."""
@@ -91,7 +97,7 @@ class Quasars:
         anchor = log[:, end - 60 : end].mean(axis=1)
         k = int(np.searchsorted(self.wave, 4200))
         slope = (anchor - log[:, k - 50 : k + 50].mean(axis=1)) / -x[k]
-        slope = np.clip(rng.uniform(0.4, 1.1, n) * slope + rng.normal(0, 0.3, n), -2.4, 0.8)
+        slope = np.clip(rng.uniform(0.55, 1.2, n) * slope + rng.normal(0, 0.3, n), -2.4, 0.8)
         log[:, end:] = anchor[:, None] + slope[:, None] * x[end:]
         # Blueward: continuum from 1285 Å and the wing of Lyman alpha as it was at the edge.
         k = int(np.searchsorted(self.wave, 1285))
@@ -103,6 +109,7 @@ class Quasars:
         log[:, :start] = power + np.log(np.maximum(1 + excess[:, None] * wing, 0.2))
         out = np.exp(np.clip(log, -12, 12))
         out /= np.median(out[:, self.cuts[0] : end : 20], axis=1)[:, None]
+        out *= 1 + _lognormal(0.45, 0.4, n, rng) * self.iron_far
         missing = ("HeI5876", "Ha"), ("OVI",)
         ew, fwhm = _family(n, rng)
         for names in missing:
@@ -115,7 +122,7 @@ class Quasars:
         """Return n spectra (n, REST_PIXELS): power laws, iron, Balmer continuum, broad lines."""
         x = np.log(self.wave / 3000.0).astype(np.float32)
         blue = rng.normal(-1.5, 0.45, n)[:, None].astype(np.float32)
-        red = (blue + np.abs(rng.normal(0.5, 0.5, n))[:, None]).astype(np.float32)
+        red = (blue + np.abs(rng.normal(0.35, 0.45, n))[:, None]).astype(np.float32)
         bend = np.log(rng.uniform(4200, 5600, n) / 3000.0)[:, None].astype(np.float32)
         log = blue * np.minimum(x, bend) + red * np.maximum(x - bend, 0)
         far = np.log(1216.0 / 3000.0)
@@ -124,9 +131,9 @@ class Quasars:
         )
         out = np.exp(log)
         ew, fwhm = _family(n, rng)
-        strength = (0.45 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
-        out *= 1 + strength * self.iron
-        hump = (0.12 * 10 ** rng.normal(0, 0.3, n)).astype(np.float32)[:, None]
+        iron = _lognormal(0.45, 0.35, n, rng)
+        out *= 1 + iron * self.iron_blue + iron * _lognormal(1.0, 0.3, n, rng) * self.iron_red
+        hump = _lognormal(0.12, 0.35, n, rng)
         out += hump * self.balmer
         self._broad(out, names=BROAD, ew=ew, fwhm=fwhm, rng=rng)
         return out
@@ -140,7 +147,7 @@ class Quasars:
             k = int(np.searchsorted(self.wave, rest))
             level = np.median(out[:, k - 400 : k + 400 : 40], axis=1)
             area = ew * median * 10 ** rng.normal(0, 0.13, n) * level
-            sigma = fwhm * width / 2.355 * 10 ** rng.normal(0, 0.06, n)
+            sigma = fwhm * width / 2.355 * 10 ** rng.normal(0, 0.09, n)
             speed = shift * rng.gamma(2.0, 0.5, n) + rng.normal(0, 120, n)
             centre = k + (np.log10(rest / self.wave[k]) + speed / 299792.458 / np.log(10)) / STEP
             core = rng.uniform(0.3, 0.8, n)
@@ -170,6 +177,11 @@ class Quasars:
             add_gaussian(flux, centre=pixel_of(rest=rest, z=z), sigma=sigma, peak=peak)
 
 
+def _lognormal(median, dex, n, rng):
+    """Draw a column (n, 1) of positive factors, float32."""
+    return (median * 10 ** rng.normal(0, dex, (n, 1))).astype(np.float32)
+
+
 def _family(n, rng):
     """Strength and width factors that all lines of a quasar share."""
     return 10 ** rng.normal(0, 0.22, n), 10 ** np.clip(rng.normal(0, 0.18, n), -0.5, 0.4)
@@ -183,6 +195,25 @@ def _components(file, wave):
         vectors = np.asarray(row["PCA_COMP"], dtype=float).reshape(-1, len(own))
         draws = np.asarray(row["PCA_COEFFS"], dtype=float).reshape(-1, len(vectors))
     return np.stack([np.interp(wave, own, v, left=0, right=0) for v in vectors]), draws
+
+
+def wander(rest, rng, *, strength=0.09):
+    """Multiply rest-frame spectra by smooth random curves in place: continua are not alike.
+
+    Parameters
+    ----------
+    rest : ndarray of shape (n, REST_PIXELS)
+    rng : numpy.random.Generator
+    strength : float
+        Standard deviation of each knot in ln flux; 14 knots over the templates' range.
+    """
+    n_knots = 14
+    knots = (strength * rng.standard_normal((len(rest), n_knots))).astype(np.float32)
+    at = np.linspace(0, n_knots - 1, rest.shape[1])
+    k = np.minimum(at.astype(int), n_knots - 2)
+    f = at - k
+    f = (f * f * (3 - 2 * f)).astype(np.float32)  # no corners at the knots
+    rest *= np.exp(knots[:, k] * (1 - f) + knots[:, k + 1] * f)
 
 
 def forest(flux, *, z, rng):
