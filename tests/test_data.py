@@ -1,0 +1,173 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import MissingDataError
+from common.spectra import Spectra
+from gasnet2.config import make_config
+from gasnet2.data import (
+    choose_split,
+    coarse_class,
+    find_data,
+    fine_class,
+    fingerprint,
+    objects,
+    prepare,
+)
+from gasnet2.preprocess import normalise, preprocess
+from tests.toy import tiny_config, write_table
+
+
+def labels(n_per_class=40, seed=0, classes=("STAR_A0", "QSO_nan", "GALAXY_AGN")):
+    rng = np.random.default_rng(seed)
+    n = n_per_class * len(classes)
+    return pd.DataFrame(
+        {
+            "id": [f"s{i}" for i in range(n)],
+            "ra": rng.uniform(0, 360, n),
+            "dec": rng.uniform(-60, 60, n),
+            "class": np.repeat(classes, n_per_class),
+            "z": rng.uniform(0, 1, n),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "coarse, subclass, survey, name",
+    [
+        ("STAR", "F5", "sdss", "STAR_F5"),
+        ("QSO", "", "sdss", "QSO_nan"),
+        ("GALAXY ", " AGN ", "sdss", "GALAXY_AGN"),
+        ("QSO", "STARBURST BROADLINE", "sdss", "QSO_STARBURST BROADLINE"),
+        ("", "", "sdss", ""),
+        ("QSO", "HIZ", "desi", "QSO"),
+        ("WAVES", "", "fourmost", "WAVES"),
+    ],
+)
+def test_class_names_are_table_1s(coarse, subclass, survey, name):
+    assert fine_class(coarse, subclass, survey) == name
+
+
+@pytest.mark.parametrize(
+    "name, coarse",
+    [("STAR_M4", "STAR"), ("QSO_STARBURST BROADLINE", "QSO"), ("WAVES", "GALAXY"), ("", "")],
+)
+def test_coarse_class(name, coarse):
+    assert coarse_class(name) == coarse
+
+
+def test_splits_are_70_15_15_per_class():
+    table = labels(200)
+    split = choose_split(table, tiny_config(per_class=100))
+    for name in table["class"].unique():
+        counts = pd.Series(split[table["class"] == name]).value_counts()
+        assert counts.to_dict() == {"": 100, "train": 70, "valid": 15, "test": 15}
+
+
+def test_no_object_in_two_splits():
+    table = labels(60)
+    again = table.copy()  # the same sky, observed again under another id, half an arcsec off
+    again["id"] = "r" + again["id"]
+    again["dec"] += 0.5 / 3600
+    again.loc[::3, "class"] = "QSO_BROADLINE"  # and sometimes classified otherwise
+    both = pd.concat([table, again], ignore_index=True)
+    split = choose_split(both, tiny_config(per_class=10**6))
+    assert np.array_equal(split[: len(table)], split[len(table) :])
+    assert set(split) == {"train", "valid", "test"}
+
+
+def test_spectra_without_a_position_are_told_apart_by_id():
+    table = pd.DataFrame({"id": ["a", "b", "a"], "ra": np.nan, "dec": np.nan})
+    group = objects(table)
+    assert group[0] == group[2] != group[1]
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10**6))
+def test_splits_depend_on_the_seed_alone(seed):
+    table = labels(30)
+    config = tiny_config(seed=seed)
+    assert np.array_equal(choose_split(table, config), choose_split(table, config))
+    order = np.random.default_rng(seed).permutation(len(table))
+    assert fingerprint(table) == fingerprint(table.iloc[order])
+
+
+def test_fingerprint_sees_a_changed_label():
+    table = labels(3)
+    other = table.copy()
+    other.loc[0, "z"] += 0.01
+    assert fingerprint(table) != fingerprint(other)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    scale=st.floats(1e-15, 1e15),
+    seed=st.integers(0, 1000),
+    unit_rms=st.booleans(),
+)
+def test_normalised_whatever_the_flux_unit(scale, seed, unit_rms):
+    flux = np.random.default_rng(seed).normal(1, 1, (2, 50)).astype("f") * np.float32(scale)
+    x = normalise(flux, unit_rms=unit_rms)
+    wanted = 50 if unit_rms else 1
+    assert np.allclose((x.astype(float) ** 2).sum(axis=1), wanted, rtol=1e-4)
+
+
+def spectrum(last=9200.0, flux=1.0, ivar=1.0, first=3600.0):
+    wave = np.linspace(first, last, 800)
+    return Spectra(
+        wavelength=wave,
+        flux=np.full((1, 800), flux, dtype="f"),
+        ivar=np.full((1, 800), ivar, dtype="f"),
+        ids=["one"],
+    )
+
+
+@pytest.mark.parametrize(
+    "given_spectrum, words",
+    [
+        (spectrum(last=7000.0), "covers 3600-7000 Å, 60% of the network's 4000-9000 Å"),
+        (spectrum(first=9100, last=9500.0), "covers 9100-9500"),
+        (spectrum(flux=0.0), "flux is zero everywhere"),
+        (spectrum(ivar=0.0), "ivar is 0 in every pixel"),
+        (spectrum(flux=np.nan), "covers|not finite"),
+    ],
+)
+def test_unusable_spectra_say_why(given_spectrum, words):
+    import re
+
+    prepared = preprocess(given_spectrum, tiny_config())
+    assert not prepared.usable[0]
+    assert re.search(words, prepared.reason[0]), prepared.reason[0]
+    assert not prepared.x.any()
+
+
+def test_usable_spectrum_next_to_a_bad_one_is_untouched():
+    good, bad = spectrum(), spectrum(flux=0.0)
+    bad.ids = np.array(["two"])
+    alone = preprocess(good, tiny_config()).x
+    both = preprocess(Spectra.concatenate([good, bad]), tiny_config())
+    assert both.usable.tolist() == [True, False]
+    assert np.array_equal(both.x[:1], alone)
+
+
+def test_prepare_reads_labels_from_the_files(tmp_path):
+    n = write_table(tmp_path / "files" / "t.fits", per_class=4)
+    config = tiny_config()
+    shards = prepare(config, tmp_path / "data", data_dir=tmp_path / "files")
+    assert len(shards) == n
+    assert set(shards.labels["class"]) == set(config.classes)
+    assert prepare(config, tmp_path / "data", data_dir="/nowhere") is not None, "shards are reused"
+
+
+def test_files_without_the_classes_are_named(tmp_path):
+    write_table(tmp_path / "files" / "t.fits", per_class=2, classes=("STAR_M4",))
+    with pytest.raises(MissingDataError, match=r"2 of other or no class, 0 rejected"):
+        prepare(tiny_config(), tmp_path / "data", data_dir=tmp_path / "files")
+
+
+@pytest.mark.parametrize("name", ["desi", "fourmost"])
+def test_surveys_without_public_tables_name_the_mock(name):
+    with pytest.raises(MissingDataError, match=f"{name}-mock, which runs now"):
+        find_data(make_config(name, "smoke"))

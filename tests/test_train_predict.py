@@ -1,0 +1,256 @@
+"""From files to a trained run to a catalogue, with everything that can go wrong on the way."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.accelerator import choose
+from common.catalog import read_table
+from common.errors import ReadError, SuiteError
+from gasnet2 import predict, train
+from gasnet2.config import extragalactic
+from gasnet2.networks import load_networks, read_config, routed
+from gasnet2.predict import predict_files, predict_labelled
+from tests.toy import tiny_config, write_table
+
+CONFIG = tiny_config()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("files")
+    write_table(folder / "t.fits", per_class=40)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_dir(files, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train.train(CONFIG, folder, accelerator=choose("float32"), data_dir=files)
+    return folder
+
+
+def test_run_folder_holds_what_it_promises(run_dir):
+    config, about = read_config(run_dir)
+    assert config == CONFIG
+    assert about["sizes"] == {"train": 364, "valid": 78, "test": 78}
+    assert {"python", "keras", "tensorflow"} <= set(about["versions"])
+    assert len(about["data_fingerprint"]) == 16
+    assert set(about["validation_mae"]) == set(extragalactic(CONFIG.classes))
+    names = {p.name for p in (run_dir / "models").iterdir()}
+    assert names == {"classifier.keras"} | {
+        f"redshift_{c}.keras" for c in extragalactic(CONFIG.classes)
+    }
+    history = pd.read_csv(run_dir / "history.csv")
+    assert len(history) == 2 * (1 + 6 * 2)
+    assert {"network", "epoch", "loss", "val_loss", "accuracy", "val_mae"} <= set(history)
+
+
+def test_predictions_are_of_held_out_spectra(run_dir):
+    table = pd.read_parquet(run_dir / "predictions.parquet")
+    assert table["split"].value_counts().to_dict() == {"valid": 78, "test": 78}
+    star = table["coarse_true"] == "STAR"
+    assert table.loc[star, ["z_true", "z_pred", "z_err"]].isna().all(axis=None)
+    assert table.loc[~star, ["z_true", "z_pred", "z_err"]].notna().all(axis=None)
+    p = table[[f"p_{c}" for c in CONFIG.classes]].to_numpy()
+    assert np.allclose(p.sum(axis=1), 1, atol=1e-5)
+    assert (table["class_pred"] == np.array(CONFIG.classes)[p.argmax(axis=1)]).all()
+
+
+def test_it_learns(run_dir):
+    history = pd.read_csv(run_dir / "history.csv")
+    loss = history[history["network"] == "classifier"]["loss"].to_numpy()
+    assert loss[-1] < loss[0]
+
+
+def test_killed_run_goes_on_and_keeps_what_was_finished(files, tmp_path, monkeypatch, run_dir):
+    from common import training
+
+    real, calls = training.fit, []
+
+    def killed(*args, name, **options):
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        calls.append(name)
+        return real(*args, name=name, **options)
+
+    monkeypatch.setattr(training, "fit", killed)
+    accelerator = choose("float32")
+    with pytest.raises(KeyboardInterrupt):
+        train.train(CONFIG, tmp_path / "run", accelerator=accelerator, data_dir=files)
+    finished = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "run" / "models").iterdir()}
+    assert set(finished) == {"classifier.keras", "redshift_GALAXY_nan.keras"}
+    later = []
+
+    def watched(*args, name, **options):
+        later.append(name)
+        return real(*args, name=name, **options)
+
+    monkeypatch.setattr(training, "fit", watched)
+    table = train.train(
+        CONFIG, tmp_path / "run", accelerator=accelerator, data_dir=files, resume=True
+    )
+    assert calls[:3] == ["classifier", "GALAXY_nan/0", "GALAXY_nan/1"]
+    assert not set(calls[:3]) & set(later), "finished networks are not trained again"
+    for name, when in finished.items():
+        assert (tmp_path / "run" / "models" / name).stat().st_mtime_ns == when
+    whole = pd.read_parquet(run_dir / "predictions.parquet")
+    assert np.allclose(table["z_pred"], whole["z_pred"], atol=1e-4, equal_nan=True), (
+        "an interrupted run ends where an uninterrupted one does"
+    )
+    assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 2 * (1 + 6 * 2)
+
+
+def test_run_folder_is_not_overwritten(run_dir, files, capsys):
+    assert train.main(["--run-dir", str(run_dir), "--data-dir", str(files)]) == 2
+    assert "--resume" in capsys.readouterr().err
+
+
+def test_resume_with_another_configuration_names_the_difference(run_dir, files, capsys):
+    arguments = ["--dataset", "sdss", "--run-dir", str(run_dir), "--data-dir", str(files)]
+    assert train.main([*arguments, "--resume", "--seed", "7"]) == 2
+    assert "seed (1 there, 7 here)" in capsys.readouterr().err
+
+
+def test_catalogue_has_a_row_for_every_spectrum(run_dir, files, tmp_path):
+    out = tmp_path / "out.fits"
+    status = predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)])
+    assert status == 0
+    table = read_table(out)
+    assert len(table) == 520
+    assert table["id"].is_unique
+    star = table["class"].str.startswith("STAR")
+    assert (table.loc[star, "z"] == 0).all()
+    assert table.loc[~star, "z"].notna().all()
+    assert not (tmp_path / "out.fits.rejects.ecsv").exists()
+
+
+def test_all_classes_gives_the_papers_triples(run_dir, files, tmp_path):
+    table, _ = predict_files(run_dir, [files], tmp_path / "o.parquet", all_classes=True)
+    for name in CONFIG.classes:
+        assert table[f"z_{name}"].notna().all()
+    assert (table["sigma_z_STAR_A0"] == 0).all()
+    some, _ = predict_files(run_dir, [files], tmp_path / "p.parquet")
+    assert np.allclose(some["z"], table["z"], atol=1e-5)
+
+
+def test_only_the_networks_that_matter_run(run_dir):
+    networks = load_networks(run_dir)
+    x = np.random.default_rng(0).normal(size=(3, CONFIG.n_pixels)).astype("f")
+    p = np.zeros((3, 13))
+    p[0, 0], p[1, 8], p[2, 11], p[2, 12] = 1, 1, 0.6, 0.4
+    mean, _, _ = routed(networks, x, p)
+    ran = [sorted(np.flatnonzero(np.isfinite(row))) for row in mean]
+    assert ran == [[], [8], [11, 12]]
+
+
+def test_bad_files_go_to_the_rejects_and_touch_nothing_else(run_dir, files, tmp_path):
+    folder = tmp_path / "mixed"
+    shutil.copytree(files, folder)
+    (folder / "empty.fits").touch()
+    (folder / "text.fits").write_text("not a FITS file\n" * 300)
+    whole = (files / "t.fits").read_bytes()
+    (folder / "cut.fits").write_bytes(whole[: len(whole) // 3])
+    shutil.copy(files / "t.fits", folder / "z_again.fits")
+    clean, _ = predict_files(run_dir, [files], tmp_path / "clean.csv")
+    table, rejects = predict_files(run_dir, [folder], tmp_path / "mixed.csv")
+    assert sorted(table["id"]) == sorted(clean["id"])
+    both = clean.merge(table, on="id")
+    assert np.allclose(both["z_x"], both["z_y"], atol=1e-5)
+    on_disk = read_table(tmp_path / "mixed.csv.rejects.ecsv")
+    assert len(on_disk) == len(rejects)
+    text = " ".join(rejects["file"] + ": " + rejects["reason"])
+    for name in ("empty.fits", "text.fits", "cut.fits"):
+        assert name in text
+    assert rejects["reason"].str.contains("duplicate").any()
+    assert rejects["reason"].str.len().gt(10).all()
+
+
+def test_nothing_usable_fails_and_lists_the_reasons(run_dir, tmp_path, capsys):
+    (tmp_path / "text.fits").write_text("x" * 3000)
+    out = tmp_path / "o.csv"
+    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(tmp_path)]) == 1
+    assert "o.csv.rejects.ecsv" in capsys.readouterr().err
+    assert (tmp_path / "o.csv.rejects.ecsv").exists()
+    assert not out.exists()
+
+
+def test_interrupted_prediction_keeps_the_finished_rows(run_dir, files, tmp_path, monkeypatch):
+    real, calls = predict.catalogue, []
+
+    def interrupted(*args, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return real(*args, **options)
+
+    monkeypatch.setattr(predict, "catalogue", interrupted)
+    out = tmp_path / "o.fits"
+    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 1
+    assert len(read_table(tmp_path / "o.partial.fits")) == 512
+    assert not out.exists()
+
+
+def test_full_disk_leaves_the_catalogue_elsewhere(run_dir, files, tmp_path, monkeypatch):
+    real = predict.write_table
+
+    def full(table, path, **options):
+        if tmp_path in path.parents:
+            raise OSError(28, "No space left on device")
+        return real(table, path, **options)
+
+    monkeypatch.setattr(predict, "write_table", full)
+    with pytest.raises(SuiteError, match=r"No space left.*finished catalogue is at") as error:
+        predict_files(run_dir, [files], tmp_path / "o.csv")
+    spare = str(error.value).split(" is at ")[1].split(" instead")[0]
+    assert len(read_table(spare)) == 520
+
+
+@pytest.mark.parametrize("name", ["out.txt", "out"])
+def test_unknown_ending_exits_with_2(name, run_dir, files, tmp_path, capsys):
+    out = tmp_path / name
+    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 2
+    assert ".parquet" in capsys.readouterr().err
+
+
+def test_folder_without_a_run(tmp_path, files, capsys):
+    arguments = ["--run-dir", str(tmp_path), "-o", str(tmp_path / "o.csv"), str(files)]
+    assert predict.main(arguments) == 1
+    assert "no config.json" in capsys.readouterr().err
+
+
+def test_unfinished_run_says_how_to_finish_it(run_dir, tmp_path):
+    shutil.copy(run_dir / "config.json", tmp_path / "config.json")
+    with pytest.raises(ReadError, match="--resume"):
+        load_networks(tmp_path)
+
+
+def test_damaged_config_is_named(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"config": {"nonsense": 1}}))
+    with pytest.raises(ReadError, match="not a configuration"):
+        read_config(tmp_path)
+
+
+def test_labelled_files_give_both_protocols(run_dir, files):
+    table, rejects = predict_labelled(run_dir, [files])
+    assert len(table) == 520
+    assert len(rejects) == 0
+    same = (table["class_true"] == table["class_pred"]) & table["z_pred"].notna()
+    assert same.any()
+    assert np.allclose(table.loc[same, "z_pred"], table.loc[same, "z_routed_pred"])
+
+
+def test_real_files_give_a_row_or_a_reject_each(shared_data, tmp_path):
+    """The issue's own check, on a network of the paper's grid that need not be a good one."""
+    config = tiny_config(n_pixels=5001, filters=(4, 4, 4, 4, 4, 4), epochs=1, members=1)
+    folder = shared_data / "real" / "sdss"
+    train.train(config, tmp_path / "run", accelerator=choose("float32"), data_dir=folder)
+    table, rejects = predict_files(tmp_path / "run", [folder], tmp_path / "out.fits")
+    spec = {p.name for p in (folder / "spec").glob("*.fits.gz")}
+    named = set(table["file"].map(lambda f: f.split("/")[-1]))
+    named |= set(rejects["file"].map(lambda f: f.split("/")[-1]))
+    assert spec <= named
+    assert len(table) >= 148
