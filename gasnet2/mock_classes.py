@@ -9,8 +9,9 @@ from astropy.table import Table
 from scipy.ndimage import gaussian_filter1d
 
 from common.mocks import instrument
+from common.mocks.absorption import absorbers, forest
 from common.mocks.galaxies import Galaxies, add_lines, attenuation, level_at, line_ratios
-from common.mocks.quasars import Quasars, absorbers, forest, wander
+from common.mocks.quasars import Quasars, wander
 from common.mocks.stars import TYPES, Stars
 
 # Mean S/N of the stellar classes (Table 1 of the paper).

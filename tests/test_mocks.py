@@ -6,7 +6,7 @@ from astropy.io import fits
 
 from common import assets
 from common.errors import MissingDataError, UsageError
-from common.mocks import galaxies, instrument, lines, noise, quasars, stars
+from common.mocks import absorption, galaxies, instrument, lines, noise, stars
 from common.surveys.read import read
 from gasnet2 import mock, mock_classes
 from gasnet2.config import CLASSES
@@ -90,7 +90,7 @@ def test_forest_deepens_with_redshift():
     kept = []
     for z in (2.4, 3.2, 4.2):
         flux = np.ones((40, instrument.MODEL_PIXELS), dtype=np.float32)
-        quasars.forest(flux, z=np.full(40, z), rng=rng)
+        absorption.forest(flux, z=np.full(40, z), rng=rng)
         assert (flux[:, wave > 1225 * (1 + z)] == 1).all()
         between = (wave > 1050 * (1 + z)) & (wave < 1190 * (1 + z))
         kept.append(flux[:, between].mean())
