@@ -1,4 +1,4 @@
-"""Absorption on the way to a quasar: the Lyman forest, damped and broad absorbers, metal doublets."""
+"""Absorption on the way to a quasar: Lyman forest, damped and broad absorbers, metal doublets."""
 
 from __future__ import annotations
 
