@@ -9,17 +9,17 @@ from common import assets
 from common.mocks.instrument import REST_LOG0, REST_PIXELS, STEP
 
 # Mean and spread of Teff (K), log g, [Fe/H] per type. SDSS gives a star the subclass of its
-# nearest single template, so the spreads reach about half-way to the neighbouring type.
-# Effective temperatures of dwarfs: Pecaut & Mamajek 2013, Table 5. A0 holds blue
-# horizontal-branch stars too; F5 and F9 hold the metal-poor turn-off stars that SDSS targeted.
+# nearest single template, so the spreads reach about half-way to the neighbouring type. The labels
+# are those at which the models here match 24 real SDSS stars of these subclasses: F5 and F9 are
+# the metal-poor turn-off stars that SDSS targeted, A0 is cooler than in the MK system.
 TYPES = {
-    "A0": ((9500, 700), (3.8, 0.4), (-0.6, 0.6)),
-    "F5": ((6550, 130), (4.1, 0.25), (-0.9, 0.5)),
-    "F9": ((6020, 110), (4.2, 0.25), (-0.9, 0.5)),
-    "G2": ((5700, 90), (4.3, 0.3), (-0.4, 0.35)),
-    "K1": ((5150, 90), (4.3, 0.5), (-0.3, 0.35)),
-    "K3": ((4780, 80), (4.3, 0.6), (-0.3, 0.35)),
-    "K5": ((4380, 90), (4.5, 0.4), (-0.2, 0.3)),
+    "A0": ((7950, 600), (4.0, 0.4), (-1.2, 0.5)),
+    "F5": ((6320, 150), (3.8, 0.5), (-1.6, 0.4)),
+    "F9": ((5880, 130), (4.1, 0.4), (-1.2, 0.4)),
+    "G2": ((5720, 120), (4.2, 0.4), (-0.5, 0.4)),
+    "K1": ((5160, 110), (4.4, 0.4), (-0.6, 0.4)),
+    "K3": ((4820, 100), (4.5, 0.4), (-0.5, 0.35)),
+    "K5": ((4410, 110), (4.5, 0.4), (-0.6, 0.35)),
 }
 COOLEST_HOT = 8000.0  # K; the two models meet here
 
