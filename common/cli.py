@@ -57,9 +57,9 @@ def run(work, arguments, *, kept=None):
     return 0
 
 
-def progress(iterable=None, **options):
+def progress(iterable=None, *, shown=True, **options):
     """Return a tqdm bar on stderr; silent where stderr is no terminal, unless PROGRESS is set."""
-    quiet = not (sys.stderr.isatty() or os.environ.get("PROGRESS"))
+    quiet = not shown or not (sys.stderr.isatty() or os.environ.get("PROGRESS"))
     return tqdm(iterable, file=sys.stderr, disable=quiet, dynamic_ncols=True, **options)
 
 

@@ -62,7 +62,6 @@ class Config:
     dense: int = 256  # Fig. 10b
     dropout: float = 0.5  # Sect. 3.3
     initialiser: str = "he"  # default; "faithful" is the authors' RandomNormal(0, 1e-3)
-    warm_start: bool = False  # default; True: redshift networks start from the classifier's blocks
     bn_momentum: float = 0.99  # Keras's default, as in the authors' code
     members: int = 10  # Sect. 3.2
     epochs: int = 50  # Sect. 3.3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -148,7 +149,7 @@ def find_data(config, data_dir=None, *, offline=False):
     ----------
     config : Config
     data_dir : path-like, optional
-        Folder of the files; a mock is written there, and used again where it is there already.
+        Folder of the files; a mock is written there.
     offline : bool
         Use no network.
 
@@ -162,16 +163,13 @@ def find_data(config, data_dir=None, *, offline=False):
         If the files are neither here nor to be had.
     """
     if config.is_mock:
-        from common.assets import cache_dir
         from gasnet2.mock import make_mock
 
-        name = f"{config.dataset}-{config.per_class}-{config.seed}"
-        folder = Path(data_dir) if data_dir else cache_dir() / "mocks" / name
         return make_mock(
             survey=config.survey,
             n_per_class=config.per_class,
             seed=config.seed,
-            out_dir=folder,
+            out_dir=Path(data_dir),
             offline=offline,
         )
     if data_dir:
@@ -209,6 +207,11 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         return Shards(folder)
+    if config.is_mock and data_dir is None:
+        # The files of a mock can be made again: only a folder that the user names keeps them.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
+            return prepare(config, folder, data_dir=files, offline=offline)
     paths = find_data(config, data_dir, offline=offline)
     rejects, unlabelled = [], 0
     with ShardWriter(folder, config.n_pixels) as writer:

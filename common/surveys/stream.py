@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
+from common import cli
 from common.errors import ReadError, SuiteError, UsageError
 from common.spectra import Spectra
 from common.surveys.checks import faults
@@ -93,7 +93,7 @@ class SpectraStream:
 
     def _parts(self):
         """Yield the usable spectra of each file, at most one chunk at a time."""
-        for path in tqdm(self.files, desc="reading", unit="file", disable=not self._progress):
+        for path in cli.progress(self.files, desc="reading", unit="file", shown=self._progress):
             done = 0
             try:
                 with open_survey(path) as (reader, hdus):
