@@ -1,0 +1,1 @@
+"""Speed and memory, always as a comparison made in one run."""
