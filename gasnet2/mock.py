@@ -1,6 +1,7 @@
 """Mock surveys for GaSNet-II: a forward model of each class, in the survey's own file format.
 
-Files that `make_mock` writes; every one has the header card MOCK = T in its HDU 0 and HDU 1.
+Files that `make_mock` writes; each has the header card MOCK = T in its HDU 0 and HDU 1. A class of
+more than 5000 spectra is split over files that end in CLASS-0, CLASS-1, ...
 
 sdss : ``sdss-mock-CLASS.fits``, the one-table form. HDU 1 ``SPECTRA`` (binary table), header
     COEFF0 = 3.5563, COEFF1 = 1e-4 (log10 of the vacuum wavelength in Å of the first pixel, and
@@ -22,6 +23,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +36,22 @@ from gasnet2.config import CLASSES
 from gasnet2.mock_classes import Universe, desi_class, distributions, fourmost_class, sdss_class
 
 CHUNK = 250  # spectra made at a time: 14 MB per array at rest
+ROWS_PER_FILE = 5000  # a file, and what is held in memory to make it, stays below 1 GB
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The rows of a class that go into one file."""
+
+    label: int
+    name: str
+    first: int  # number of the first row within its class
+    size: int
+    stem: str  # end of the file's name
 
 
 def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=True):
-    """Write a mock survey, one file per class, and return the files.
+    """Write a mock survey, one file per class (more where large), and return the files.
 
     Parameters
     ----------
@@ -85,9 +99,11 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
     ) as bar:
         for label, name in enumerate(classes):
             rng = np.random.default_rng([seed, zlib.crc32(f"{survey}/{name}".encode())])
-            paths.append(
-                makers[survey](universe, label, name, n_per_class, rng, out_dir, bar, offline)
-            )
+            for first in range(0, n_per_class, ROWS_PER_FILE):
+                size = min(ROWS_PER_FILE, n_per_class - first)
+                stem = f"{name}-{first // ROWS_PER_FILE}" if n_per_class > ROWS_PER_FILE else name
+                part = _Part(label=label, name=name, first=first, size=size, stem=stem)
+                paths.append(makers[survey](universe, part, rng, out_dir, bar, offline))
     return paths
 
 
@@ -103,7 +119,8 @@ def _chunks(universe, draw, noise, name, n, rng, bar):
         bar.update(len(z))
 
 
-def _sdss(universe, label, name, n, rng, out_dir, bar, offline):
+def _sdss(universe, part, rng, out_dir, bar, offline):
+    name, n = part.name, part.size
     noise = FibreNoise(instrument.model_grid()[instrument.sdss_slice()], offline=offline)
     table = distributions()
     parts = [
@@ -113,13 +130,13 @@ def _sdss(universe, label, name, n, rng, out_dir, bar, offline):
         )
     ]
     flux, ivar, z = (np.concatenate(p) for p in zip(*parts, strict=True))
-    number = np.arange(n)
+    number = part.first + np.arange(n)
     kind, sub = name.split("_", 1)
     good = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
     columns = [
         fits.Column("CLASS", "6A", array=np.full(n, kind)),
         fits.Column("SUBCLASS", "21A", array=np.full(n, "" if sub == "nan" else sub)),
-        fits.Column("PLATE", "J", array=20000 + 1000 * label + number // 1000),
+        fits.Column("PLATE", "J", array=20000 + 1000 * part.label + number // 1000),
         fits.Column("MJD", "J", array=np.full(n, 58000)),
         fits.Column("FIBERID", "J", array=number % 1000 + 1),
         fits.Column("Z", "E", array=z),
@@ -131,10 +148,11 @@ def _sdss(universe, label, name, n, rng, out_dir, bar, offline):
     table = fits.BinTableHDU.from_columns(columns, name="SPECTRA")
     table.header["COEFF0"] = (instrument.SDSS_COEFF0, "log10 of the first wavelength (Angstrom)")
     table.header["COEFF1"] = (instrument.STEP, "log10 step per pixel, vacuum")
-    return _write([table], out_dir / f"sdss-mock-{name}.fits")
+    return _write([table], out_dir / f"sdss-mock-{part.stem}.fits")
 
 
-def _fourmost(universe, label, name, n, rng, out_dir, bar, offline):
+def _fourmost(universe, part, rng, out_dir, bar, offline):
+    name, n = part.name, part.size
     noise = FibreNoise(instrument.linear_grid(*instrument.FOURMOST), offline=offline)
     parts = [
         (*noise.observe(flux, error, rng), z)
@@ -158,10 +176,11 @@ def _fourmost(universe, label, name, n, rng, out_dir, bar, offline):
         name="PHASE3SPECTRUM",
     )
     cards = {"INSTRUME": "QMOST", "TELESCOP": "ESO-VISTA", "ORIGIN": "simulation"}
-    return _write([table], out_dir / f"fourmost-mock-{name}.fits", cards)
+    return _write([table], out_dir / f"fourmost-mock-{part.stem}.fits", cards)
 
 
-def _desi(universe, label, name, n, rng, out_dir, bar, offline):
+def _desi(universe, part, rng, out_dir, bar, offline):
+    name, n = part.name, part.size
     first, last = instrument.DESI_ARMS["B"][0], instrument.DESI_ARMS["Z"][1]
     joined = FibreNoise(instrument.linear_grid(first, last, 0.8), offline=offline)
     arms = {
@@ -174,10 +193,10 @@ def _desi(universe, label, name, n, rng, out_dir, bar, offline):
         redshifts.append(z)
         for arm, noise in arms.items():  # each arm has noise of its own where two overlap
             start = round((noise.wavelength[0] - first) / 0.8)
-            part = slice(start, start + len(noise.wavelength))
-            parts[arm].append(noise.observe(flux[:, part], error[:, part], rng))
+            own = slice(start, start + len(noise.wavelength))
+            parts[arm].append(noise.observe(flux[:, own], error[:, own], rng))
     z = np.concatenate(redshifts)
-    target = 39_000_000_000_000_000 + 1_000_000 * label + np.arange(n)
+    target = 39_000_000_000_000_000 + 1_000_000 * part.label + part.first + np.arange(n)
     sky = rng.uniform((150.0, -5.0), (250.0, 60.0), (n, 2))
     fibres = [
         fits.Column("TARGETID", "K", array=target),
@@ -207,8 +226,8 @@ def _desi(universe, label, name, n, rng, out_dir, bar, offline):
         fits.Column("DELTACHI2", "D", array=np.full(n, 1e4)),
     ]
     redshift_table = fits.BinTableHDU.from_columns(labels, name="REDSHIFTS")
-    _write([redshift_table], out_dir / f"redrock-mock-{name}.fits")
-    return _write(hdus, out_dir / f"coadd-mock-{name}.fits")
+    _write([redshift_table], out_dir / f"redrock-mock-{part.stem}.fits")
+    return _write(hdus, out_dir / f"coadd-mock-{part.stem}.fits")
 
 
 def _write(hdus, target, cards=None):

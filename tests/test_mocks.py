@@ -143,6 +143,17 @@ def test_sdss_mock_is_read_as_real_data_and_is_reproducible(universe, tmp_path):
     assert len(set(ids)) == len(ids) == 52
 
 
+@pytest.mark.parametrize("survey", ["sdss", "desi", "fourmost"])
+def test_large_classes_are_split_over_files_without_shared_ids(
+    survey, universe, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(mock, "ROWS_PER_FILE", 2)
+    paths = mock.make_mock(survey=survey, n_per_class=3, seed=1, out_dir=tmp_path, progress=False)
+    assert len(set(paths)) == len(paths) == 2 * len(CLASSES[survey])
+    ids = [i for path in paths for i in read(path).ids]
+    assert len(set(ids)) == len(ids) == 3 * len(CLASSES[survey])
+
+
 @pytest.mark.parametrize("survey", ["desi", "fourmost"])
 def test_other_mocks_are_read_with_their_labels(survey, universe, tmp_path):
     paths = mock.make_mock(survey=survey, n_per_class=3, seed=1, out_dir=tmp_path, progress=False)
