@@ -68,8 +68,8 @@ def machine():
         lines = [x for x in info.read_text().splitlines() if x.startswith("model name")]
         cpu = lines[0].split(":", 1)[1].strip() if lines else cpu
     return (
-        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, TensorFlow {tf.__version__}, "
-        f"Keras {keras.__version__}"
+        f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"TensorFlow {tf.__version__}, Keras {keras.__version__}"
     )
 
 
