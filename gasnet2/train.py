@@ -39,6 +39,8 @@ def add_training_options(p):
                    "the authors' RandomNormal(0, 1e-3)")  # fmt: skip
     p.add_argument("--members", type=int, help="sub-networks of each ensemble")
     p.add_argument("--epochs", type=int, help="epochs of each network")
+    p.add_argument("--pool-epochs", type=int, help="epochs of networks of all classes together, "
+                   "which members start from; 0: none, as in the paper")  # fmt: skip
     p.add_argument("--per-class", type=int, help="spectra of each class, all splits together")
     p.add_argument("--learning-rate", type=float, help="highest learning rate")
     p.add_argument("--batch-size", type=int, help="spectra of a batch")
@@ -72,6 +74,7 @@ def config_of(args):
         initialiser=args.initialiser,
         members=args.members,
         epochs=args.epochs,
+        pool_epochs=args.pool_epochs,
         per_class=args.per_class,
         learning_rate=args.learning_rate,
         batch_size=args.batch_size,
@@ -133,7 +136,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.provenance import versions
-    from common.training import write_history, write_json
+    from common.training import write_json
     from gasnet2.data import choose_split, fingerprint, prepare
     from gasnet2.networks import Networks, prediction_table
 
@@ -157,25 +160,18 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 
     began = time.perf_counter()
     history = []
-    job = _Job(config, run_dir, shards, split, accelerator)
-    classifier = _classifier(job, history)
-    write_history(run_dir / "history.csv", history)
-    redshift = {}
-    for name in extragalactic(config.classes):
-        model = _ensemble(name, job, history)
-        if model is not None:
-            redshift[name] = model
-        write_history(run_dir / "history.csv", history)
+    job = Job(config, run_dir, shards, split, accelerator)
+    classifier, redshift = networks(job, history)
     about["timing"].setdefault("training_s", time.perf_counter() - began)
 
     held = np.flatnonzero((split == "valid") | (split == "test"))
-    networks = Networks(config, classifier, redshift)
+    trained = Networks(config, classifier, redshift)
     about["parameters"] = {"classifier": classifier.count_params()} | {
         name: model.count_params() // config.members for name, model in redshift.items()
     }
     about["timing"]["classify_seconds_per_spectrum"] = _seconds_each(classifier, shards, held)
     table = prediction_table(
-        networks, lambda rows: shards.rows(held[rows]), labels.iloc[held], split=split[held]
+        trained, lambda rows: shards.rows(held[rows]), labels.iloc[held], split=split[held]
     )
     about["validation_mae"] = _validation_mae(table)
     about["trained_spectra"] = sum(row["n_train"] for row in history)
@@ -186,7 +182,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     return table
 
 
-class _Job:
+class Job:
     """What all networks of a run share."""
 
     def __init__(self, config, run_dir, shards, split, accelerator):
@@ -198,6 +194,34 @@ class _Job:
     def rows(self, use):
         """Return the training and validation rows among those where `use` is True."""
         return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
+
+
+def networks(job, history):
+    """Train the classifier and every redshift ensemble of a job, or load what is finished.
+
+    Parameters
+    ----------
+    job : Job
+    history : list
+        Filled with the rows of history.csv, which is written after each network.
+
+    Returns
+    -------
+    keras.Model, dict of str to keras.Model
+    """
+    from common.training import write_history
+
+    classifier = _classifier(job, history)
+    write_history(job.run_dir / "history.csv", history)
+    names, redshift = extragalactic(job.config.classes), {}
+    pooled = _pooled(names, job, history) if job.config.pool_epochs else None
+    for name in names:
+        model = _ensemble(name, job, history, pooled)
+        if model is not None:
+            redshift[name] = model
+        write_history(job.run_dir / "history.csv", history)
+    _forget((job.run_dir / "work").glob("pooled/*"))
+    return classifier, redshift
 
 
 def _classifier(job, history):
@@ -227,7 +251,60 @@ def _classifier(job, history):
     return model
 
 
-def _ensemble(name, job, history):
+def _redshift_labels(job):
+    """Return the labels that redshift networks are trained on, ndarray of shape (n, 1)."""
+    z = job.shards.labels["z"].to_numpy(dtype="float32")
+    return np.clip(z, 0, job.config.z_max)[:, None] * job.config.z_scale
+
+
+def _fresh(job, start):
+    """Return a function that builds a redshift network whose output starts at `start`."""
+    from gasnet2.model import build_redshift
+
+    def build():
+        model = build_redshift(job.config.n_pixels, 1, job.config)
+        if job.config.initialiser != "faithful":
+            # Huber's gradient is bounded, so that many steps would go into reaching the mean.
+            kernel, _ = model.layers[-1].get_weights()
+            model.layers[-1].set_weights([kernel, np.array([start], dtype="float32")])
+        return model
+
+    return build
+
+
+def _pooled(names, job, history):
+    """Train one redshift network a member on all classes together; return their weights.
+
+    Not in the paper: where time is short, the classes learn from each other what lines look like.
+    """
+    import keras
+
+    labels, target, weights = job.shards.labels, _redshift_labels(job), []
+    rows = job.rows(labels["class"].isin(names).to_numpy() & np.isfinite(labels["z"]).to_numpy())
+    missing = [n for n in names if not (job.run_dir / "models" / f"redshift_{n}.keras").exists()]
+    for i in range(job.config.members):
+        folder = job.run_dir / "work" / "pooled" / str(i)
+        if not missing:
+            history += json.loads((folder / "history.json").read_text())
+            continue
+        model, of_member = _train(
+            job,
+            f"pooled/{i}",
+            folder,
+            _fresh(job, float(np.median(target[rows["train"]]))),
+            rows,
+            target,
+            seed=job.config.seed + 500 + i,
+            loss=keras.losses.Huber(job.config.huber_delta),
+            metric="mae",
+            epochs=job.config.pool_epochs,
+        )
+        history += of_member
+        weights.append(model.get_weights())
+    return weights
+
+
+def _ensemble(name, job, history, pooled):
     import keras
 
     from common.ensemble import combine
@@ -247,16 +324,16 @@ def _ensemble(name, job, history):
             file=sys.stderr,
         )
         return None
-    z = np.clip(labels["z"].to_numpy(dtype="float32"), 0, config.z_max) * config.z_scale
-    middle = float(np.median(z[rows["train"]]))
+    target = _redshift_labels(job)
+    fresh = _fresh(job, float(np.median(target[rows["train"]])))
 
-    def build():
-        model = build_redshift(config.n_pixels, 1, config)
-        if config.initialiser != "faithful":
-            # Huber's gradient is bounded, so that many steps would go into reaching the mean.
-            kernel, _ = model.layers[-1].get_weights()
-            model.layers[-1].set_weights([kernel, np.array([middle], dtype="float32")])
-        return model
+    def from_pool(i):
+        def build():
+            model = fresh()
+            model.set_weights(pooled[i])
+            return model
+
+        return build
 
     members = []
     for i, folder in enumerate(folders):
@@ -264,12 +341,14 @@ def _ensemble(name, job, history):
             job,
             f"{name}/{i}",
             folder,
-            build,
+            from_pool(i) if pooled else fresh,
             rows,
-            z[:, None],
+            target,
             seed=config.seed + 1000 * (1 + config.classes.index(name)) + i,
             loss=keras.losses.Huber(config.huber_delta),
             metric="mae",
+            # What the pooled network knows is to be refined, not unlearned.
+            rate=config.learning_rate / (3 if pooled else 1),
         )
         history += of_member
         members.append(build_redshift(config.n_pixels, 1, config))
@@ -295,7 +374,7 @@ def _forget(folders):
         (folder / "state.npz").unlink(missing_ok=True)
 
 
-def _train(job, name, folder, build, rows, target, *, seed, loss, metric):
+def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs=None, rate=None):
     """Train one network; return it with its best weights, and its history."""
     import keras
 
@@ -303,23 +382,21 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric):
     from common.training import fit, learning_rate, write_json
 
     config, accelerator = job.config, job.accelerator
+    epochs, rate = epochs or config.epochs, rate or config.learning_rate
     steps = math.ceil(len(rows["train"]) / config.batch_size)
 
     def compiled_or_plain(*, compiled):
         model = build()
         if compiled:
-            rate = learning_rate(
-                config.schedule,
-                initial=config.learning_rate,
-                epochs=config.epochs,
-                steps_per_epoch=steps,
+            schedule = learning_rate(
+                config.schedule, initial=rate, epochs=epochs, steps_per_epoch=steps
             )
-            model.compile(keras.optimizers.Adam(rate), loss=loss, metrics=[metric])
+            model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=[metric])
         return model
 
     keras.utils.set_random_seed(seed)
     with accelerator.scope():
-        model = job.reusable.get((metric, steps), compiled_or_plain)
+        model = job.reusable.get((metric, steps, epochs, rate), compiled_or_plain)
     options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
     train = dataset(job.shards, rows["train"], target[rows["train"]], seed=seed, **options)
     valid = None
@@ -332,7 +409,7 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric):
         valid,
         name=name,
         folder=folder,
-        epochs=config.epochs,
+        epochs=epochs,
         monitor=f"val_{metric}" if valid is not None else metric,
         mode="max" if metric == "accuracy" else "min",
         units={"mae": 1 / config.z_scale},
