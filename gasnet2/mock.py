@@ -29,6 +29,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from common import cli
 from common.errors import UsageError
 from common.mocks import instrument
 from common.mocks.noise import FibreNoise
@@ -79,8 +80,6 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
     MissingDataError
         If a template archive is neither cached nor fetchable.
     """
-    from tqdm import tqdm
-
     makers = {"sdss": _sdss, "fourmost": _fourmost, "desi": _desi}
     if survey not in makers:
         raise UsageError(f"survey must be one of {', '.join(makers)}. Received {survey!r}.")
@@ -91,11 +90,8 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
     universe = Universe(offline=offline)
     classes = CLASSES[survey]
     paths = []
-    with tqdm(
-        total=len(classes) * n_per_class,
-        unit="spectra",
-        disable=not progress,
-        desc=f"{survey} mock",
+    with cli.progress(
+        total=len(classes) * n_per_class, unit="spectra", shown=progress, desc=f"{survey} mock"
     ) as bar:
         for label, name in enumerate(classes):
             rng = np.random.default_rng([seed, zlib.crc32(f"{survey}/{name}".encode())])

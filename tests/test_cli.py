@@ -4,9 +4,9 @@ import pytest
 
 from common.cli import parser, run
 from common.errors import MissingDataError, UsageError
-from gasnet2 import evaluate, explain, fetch, predict, reproduce, train
+from gasnet2 import contaminate, evaluate, explain, fetch, predict, reproduce, train
 
-COMMANDS = (train, evaluate, predict, explain, reproduce, fetch)
+COMMANDS = (train, evaluate, predict, explain, reproduce, fetch, contaminate)
 
 
 @pytest.mark.parametrize(

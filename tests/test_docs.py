@@ -23,7 +23,7 @@ PAGES = sorted(
         ROOT / "data/README.md",
     ]
 )
-COMMANDS = ("train", "evaluate", "predict", "explain", "reproduce", "fetch")
+COMMANDS = ("train", "evaluate", "predict", "explain", "reproduce", "fetch", "contaminate")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -206,6 +206,7 @@ def test_scale_table_matches_the_configuration():
         row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1]
         cells = [re.sub(r"\(.*\)|\s", "", cell) for cell in row.split("|")]
         config = make_config("sdss", scale)
-        sizes = [config.per_class, config.epochs, config.members, config.batch_size]
-        assert cells[:4] == [str(n) for n in sizes], scale
-        assert ("cosine" in cells[4]) == (config.schedule == "cosine"), scale
+        sizes = [config.per_class, config.epochs, config.pool_epochs, config.members]
+        sizes += [config.batch_size, config.learning_rate]
+        assert cells[:6] == [str(n) for n in sizes], scale
+        assert ("cosine" in cells[6]) == (config.schedule == "cosine"), scale

@@ -80,7 +80,7 @@ def _grid(path, hdus, table, n_pixels, grid):
             path,
             f"{n_pixels} pixels per spectrum and no wavelength grid",
             allowed,
-            "Give the grid yourself (grid=, an array of "
+            "Give the grid yourself (--grid FIRST LAST PIXELS; in Python grid=, an array of "
             f"{n_pixels} vacuum wavelengths in Å), or add the keywords to the header.",
         )
     if len(wavelength) != n_pixels:

@@ -1,0 +1,47 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.accelerator import choose
+from common.errors import UsageError
+from gasnet2 import train
+from gasnet2.contaminate import contaminate, shuffled
+from tests.toy import tiny_config, write_table
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.05, 0.10, 1.0])
+def test_exactly_the_asked_share_is_wrong(fraction):
+    names = np.repeat(["a", "b", "c"], 200)
+    rows = np.arange(0, 600, 2)
+    out = shuffled(names, rows, fraction, np.random.default_rng(0))
+    changed = np.flatnonzero(out != names)
+    assert len(changed) == round(fraction * len(rows))
+    assert set(changed) <= set(rows)
+    assert set(out) <= {"a", "b", "c"}
+
+
+def test_each_level_leaves_a_table_and_test_labels_stay_true(tmp_path):
+    write_table(tmp_path / "files" / "t.fits", per_class=20)
+    accelerator = choose("float32")
+    config = tiny_config(epochs=1, members=1)
+    train.train(config, tmp_path / "run", accelerator=accelerator, data_dir=tmp_path / "files")
+    paths = contaminate(tmp_path / "run", accelerator=accelerator, fractions=(0.0, 0.1))
+    assert [p.name for p in paths] == ["contamination_00.parquet", "contamination_10.parquet"]
+    for path in paths:
+        table = pd.read_parquet(path)
+        assert table["class_true"].value_counts().to_dict() == {
+            "GALAXY_AGN": 3,
+            "GALAXY_STARBURST": 3,
+            "GALAXY_STARFORMING": 3,
+        }
+        assert table["z_pred"].notna().all()
+
+
+def test_desi_has_no_such_classes(tmp_path):
+    from dataclasses import asdict
+
+    from common.training import write_json
+
+    write_json(tmp_path / "config.json", {"config": asdict(tiny_config(dataset="desi"))})
+    with pytest.raises(UsageError, match="sdss and fourmost"):
+        contaminate(tmp_path, accelerator=choose("float32"))
