@@ -63,7 +63,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
         `gasnet2.evaluate` draws Figs. A1-A3 from.
     """
     from common.pipeline import Shards
-    from gasnet2 import train
+    from gasnet2 import fitting
     from gasnet2.data import choose_split
 
     run_dir = Path(run_dir)
@@ -89,8 +89,8 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
             continue
         rng = np.random.default_rng([config.seed, round(1000 * fraction)])
         shards.labels["class"] = shuffled(true, learn, fraction, rng)
-        job = train.Job(config, run_dir / "work" / path.stem, shards, split, accelerator)
-        classifier, redshift = train.networks(job, [])
+        job = fitting.Job(config, run_dir / "work" / path.stem, shards, split, accelerator)
+        classifier, redshift = fitting.networks(job, [])
         shards.labels["class"] = true
         table = prediction_table(
             Networks(config, classifier, redshift),

@@ -1,0 +1,254 @@
+"""Fitting every network of a run: the classifier and the redshift ensembles (Sect. 3.3)."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+
+import numpy as np
+
+from common.cli import say
+from gasnet2.config import extragalactic
+
+MIN_TRAIN = 5  # default: a redshift network needs at least this many spectra
+
+
+class Job:
+    """What all networks of a run share."""
+
+    def __init__(self, config, run_dir, shards, split, accelerator):
+        from common.training import Reusable
+
+        self.config, self.run_dir, self.shards, self.split = config, run_dir, shards, split
+        self.accelerator, self.reusable = accelerator, Reusable()
+
+    def rows(self, use):
+        """Return the training and validation rows among those where `use` is True."""
+        return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
+
+
+def networks(job, history):
+    """Train the classifier and every redshift ensemble of a job, or load what is finished.
+
+    Parameters
+    ----------
+    job : Job
+    history : list
+        Filled with the rows of history.csv, which is written after each network.
+
+    Returns
+    -------
+    keras.Model, dict of str to keras.Model
+    """
+    from common.training import write_history
+
+    classifier = _classifier(job, history)
+    write_history(job.run_dir / "history.csv", history)
+    names, redshift = extragalactic(job.config.classes), {}
+    pooled = _pooled(names, job, history) if job.config.pool_epochs else None
+    for name in names:
+        model = _ensemble(name, job, history, pooled)
+        if model is not None:
+            redshift[name] = model
+        write_history(job.run_dir / "history.csv", history)
+    _forget((job.run_dir / "work").glob("pooled/*"))
+    return classifier, redshift
+
+
+def _classifier(job, history):
+    from common.training import save_model
+    from gasnet2.model import build_classifier
+
+    config, labels = job.config, job.shards.labels
+    code = {name: k for k, name in enumerate(config.classes)}
+    path = job.run_dir / "models" / "classifier.keras"
+    work = job.run_dir / "work" / "classifier"
+    if path.exists():
+        return _finished(path, [work], history)
+    model, rows = _train(
+        job,
+        "classifier",
+        work,
+        lambda: build_classifier(config.n_pixels, len(config.classes), config),
+        job.rows(np.ones(len(labels), dtype=bool)),
+        labels["class"].map(code).to_numpy(),
+        seed=config.seed,
+        loss="sparse_categorical_crossentropy",
+        metric="accuracy",
+    )
+    history += rows
+    save_model(model, path)
+    _forget([work])
+    return model
+
+
+def _redshift_labels(job):
+    """Return the labels that redshift networks are trained on, ndarray of shape (n, 1)."""
+    z = job.shards.labels["z"].to_numpy(dtype="float32")
+    return np.clip(z, 0, job.config.z_max)[:, None] * job.config.z_scale
+
+
+def _fresh(job, start):
+    """Return a function that builds a redshift network whose output starts at `start`."""
+    from gasnet2.model import build_redshift
+
+    def build():
+        model = build_redshift(job.config.n_pixels, 1, job.config)
+        if job.config.initialiser != "faithful":
+            # Huber's gradient is bounded, so that many steps would go into reaching the mean.
+            kernel, _ = model.layers[-1].get_weights()
+            model.layers[-1].set_weights([kernel, np.array([start], dtype="float32")])
+        return model
+
+    return build
+
+
+def _pooled(names, job, history):
+    """Train one redshift network a member on all classes together; return their weights.
+
+    Not in the paper: where time is short, the classes learn from each other what lines look like.
+    """
+    import keras
+
+    labels, target, weights = job.shards.labels, _redshift_labels(job), []
+    rows = job.rows(labels["class"].isin(names).to_numpy() & np.isfinite(labels["z"]).to_numpy())
+    missing = [n for n in names if not (job.run_dir / "models" / f"redshift_{n}.keras").exists()]
+    for i in range(job.config.members):
+        folder = job.run_dir / "work" / "pooled" / str(i)
+        if not missing:
+            history += json.loads((folder / "history.json").read_text())
+            continue
+        model, of_member = _train(
+            job,
+            f"pooled/{i}",
+            folder,
+            _fresh(job, float(np.median(target[rows["train"]]))),
+            rows,
+            target,
+            seed=job.config.seed + 500 + i,
+            loss=keras.losses.Huber(job.config.huber_delta),
+            metric="mae",
+            epochs=job.config.pool_epochs,
+        )
+        history += of_member
+        weights.append(model.get_weights())
+    return weights
+
+
+def _ensemble(name, job, history, pooled):
+    import keras
+
+    from common.ensemble import combine
+    from common.training import save_model
+    from gasnet2.model import build_redshift
+
+    config, labels = job.config, job.shards.labels
+    path = job.run_dir / "models" / f"redshift_{name}.keras"
+    folders = [job.run_dir / "work" / f"redshift_{name}" / str(i) for i in range(config.members)]
+    if path.exists():
+        return _finished(path, folders, history)
+    rows = job.rows((labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy())
+    if len(rows["train"]) < MIN_TRAIN:
+        print(
+            f"warning: {name}: {len(rows['train'])} training spectra, {MIN_TRAIN} are needed; "
+            "no redshift network is trained for it",
+            file=sys.stderr,
+        )
+        return None
+    target = _redshift_labels(job)
+    fresh = _fresh(job, float(np.median(target[rows["train"]])))
+
+    def from_pool(i):
+        def build():
+            model = fresh()
+            model.set_weights(pooled[i])
+            return model
+
+        return build
+
+    members = []
+    for i, folder in enumerate(folders):
+        trained, of_member = _train(
+            job,
+            f"{name}/{i}",
+            folder,
+            from_pool(i) if pooled else fresh,
+            rows,
+            target,
+            seed=config.seed + 1000 * (1 + config.classes.index(name)) + i,
+            loss=keras.losses.Huber(config.huber_delta),
+            metric="mae",
+            # What the pooled network knows is to be refined, not unlearned.
+            rate=config.learning_rate / (3 if pooled else 1),
+        )
+        history += of_member
+        members.append(build_redshift(config.n_pixels, 1, config))
+        members[-1].set_weights(trained.get_weights())
+    model = combine(members, scale=1 / config.z_scale, name=f"redshift_{name}")
+    save_model(model, path)
+    _forget(folders)
+    return model
+
+
+def _finished(path, folders, history):
+    """Load a network that an earlier call finished, and its history."""
+    import keras
+
+    for folder in folders:
+        history += json.loads((folder / "history.json").read_text())
+    return keras.models.load_model(path, compile=False)
+
+
+def _forget(folders):
+    """Remove training states that a saved network has made superfluous."""
+    for folder in folders:
+        (folder / "state.npz").unlink(missing_ok=True)
+
+
+def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs=None, rate=None):
+    """Train one network; return it with its best weights, and its history."""
+    import keras
+
+    from common.pipeline import dataset
+    from common.training import fit, learning_rate, write_json
+
+    config, accelerator = job.config, job.accelerator
+    epochs, rate = epochs or config.epochs, rate or config.learning_rate
+    steps = math.ceil(len(rows["train"]) / config.batch_size)
+
+    def compiled_or_plain(*, compiled):
+        model = build()
+        if compiled:
+            schedule = learning_rate(
+                config.schedule, initial=rate, epochs=epochs, steps_per_epoch=steps
+            )
+            model.compile(keras.optimizers.Adam(schedule), loss=loss, metrics=[metric])
+        return model
+
+    keras.utils.set_random_seed(seed)
+    with accelerator.scope():
+        model = job.reusable.get((metric, steps, epochs, rate), compiled_or_plain)
+    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
+    train = dataset(job.shards, rows["train"], target[rows["train"]], seed=seed, **options)
+    valid = None
+    if len(rows["valid"]):
+        valid = dataset(job.shards, rows["valid"], target[rows["valid"]], **options)
+    accelerator.ready(model, train)
+    history = fit(
+        model,
+        train,
+        valid,
+        name=name,
+        folder=folder,
+        epochs=epochs,
+        monitor=f"val_{metric}" if valid is not None else metric,
+        mode="max" if metric == "accuracy" else "min",
+        units={"mae": 1 / config.z_scale},
+    )
+    history = [row | {"n_train": len(rows["train"])} for row in history]
+    write_json(folder / "history.json", history)
+    shown = ("loss", "val_loss", metric, f"val_{metric}")
+    last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in shown if k in history[-1])
+    say(f"{name}: {last} after {len(history)} epochs")
+    return model, history
