@@ -141,9 +141,16 @@ def choose(precision="auto", *, devices=None):
     strategy = _strategy(tf, gpus, devices)
     kind = "GPU" if gpus and not devices else "CPU"
     n = strategy.num_replicas_in_sync
-    task = json.loads(os.environ.get("TF_CONFIG") or "{}").get("task", {})
-    worker = int(task.get("index", 0)) if not devices else 0
+    worker = 0 if devices else _worker(json.loads(os.environ.get("TF_CONFIG") or "{}"))
     return Accelerator(kind if n == 1 else f"{n} x {kind}", precision, strategy, n, worker)
+
+
+def _worker(config):
+    """Return the number of this process in a TF_CONFIG; a chief comes before the workers."""
+    task = config.get("task", {})
+    if task.get("type") == "chief":
+        return 0
+    return int(task.get("index", 0)) + ("chief" in config.get("cluster", {}))
 
 
 def _strategy(tf, gpus, devices):

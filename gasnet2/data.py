@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.errors import MissingDataError
+from common.errors import MissingDataError, UsageError
 from common.pipeline import Shards, ShardWriter, finished
 from common.surveys import find_files, read_many
 from gasnet2.config import CLASSES, COARSE
@@ -17,7 +17,7 @@ from gasnet2.preprocess import preprocess
 
 SPLITS = ("train", "valid", "test")
 SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
-COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z")
+COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z", "mock")
 
 
 def fine_class(coarse, subclass, survey):
@@ -65,7 +65,13 @@ def label_table(spectra, survey):
         table[name] = meta[name].to_numpy() if name in meta else ("" if name == "file" else np.nan)
     blank = pd.Series([""] * len(spectra))
     pairs = zip(meta.get("class", blank), meta.get("subclass", blank), strict=True)
-    table["class"] = [fine_class(c, s, survey) for c, s in pairs]
+    # Only SDSS's own spectra have its subclasses: an empty one of another survey means nothing.
+    own = meta["survey"] if "survey" in meta else [survey] * len(spectra)
+    table["class"] = [
+        fine_class(c, s, survey if survey == "sdss" and o in ("sdss", "") else "")
+        for (c, s), o in zip(pairs, own, strict=True)
+    ]
+    table["mock"] = meta["mock"].to_numpy(dtype=bool) if "mock" in meta else False
     table["coarse"] = [coarse_class(c) for c in table["class"]]
     return table[list(COLUMNS)]
 
@@ -140,6 +146,16 @@ def fingerprint(labels):
     """Return a short hash of ids, classes and redshifts, in any order of rows."""
     rows = sorted(f"{i}|{c}|{z:.6f}" for i, c, z in labels[["id", "class", "z"]].to_numpy())
     return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def _poor(spectra, labels, config):
+    """Return the rows that the paper's selection leaves out (Sect. 2.3: DESI), ndarray of bool."""
+    if config.survey != "desi":
+        return np.zeros(len(labels), dtype=bool)
+    warned = np.zeros(len(labels), dtype=bool)
+    if "zwarn" in spectra.meta:
+        warned = (spectra.meta["zwarn"].fillna(0) != 0).to_numpy(dtype=bool)
+    return warned | (labels["snr"].to_numpy(dtype=float) <= 2)
 
 
 def find_data(config, data_dir=None, *, offline=False):
@@ -217,8 +233,20 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     with ShardWriter(folder, config.n_pixels) as writer:
         for spectra in read_many(paths, rejects=rejects, grid=config.table_grid):
             labels = label_table(spectra, config.survey)
-            inside = labels["class"].isin(CLASSES[config.survey]).to_numpy()
+            inside = labels["class"].isin(CLASSES[config.survey]).to_numpy(copy=True)
             unlabelled += int((~inside).sum())
+            if labels["mock"].any() and not config.is_mock:
+                raise UsageError(
+                    f"{labels['file'][labels['mock']].iloc[0]} is a mock (header card MOCK = T), "
+                    f"and --dataset {config.dataset} takes observed spectra. Use --dataset "
+                    f"{config.dataset}-mock."
+                )
+            poor = _poor(spectra, labels, config) & inside
+            rejects += [
+                {"file": f, "id": i, "reason": "left out by the paper: S/N <= 2 or ZWARN > 0"}
+                for f, i in zip(labels["file"][poor], labels["id"][poor], strict=True)
+            ]
+            inside &= ~poor
             if not inside.any():
                 continue
             chosen, labels = spectra[inside], labels[inside].reset_index(drop=True)

@@ -62,7 +62,8 @@ def evaluate_run(run_dir, out=None, on=None):
         on = Path(on)
         df, rejects = predict_labelled(run_dir, [on])
         real = of_files(config, [on])
-        dataset = f"{config.dataset} -> real files ({on.resolve().name})"
+        kinds = " and ".join(sorted(df["dataset"].unique()))
+        dataset = f"{config.dataset} -> {kinds} ({on.resolve().name})"
         out = Path(out or run_dir / f"on_{on.resolve().name}")
     else:
         out = Path(out or run_dir)
@@ -87,7 +88,7 @@ def evaluate_run(run_dir, out=None, on=None):
         own=own,
         real=real,
     )
-    judged = _judge(ev, about, statistics=on is None)
+    judged = _judge(ev, about, statistics=on is None, routed=on is not None)
     return _write(ev, out, judged, about, rejects=rejects)
 
 
@@ -113,11 +114,14 @@ def evaluate_predictions(path, out):
     survey = survey_of(next(k for k, v in tables.CLASSES.items() if v == classes))
     theirs = df.attrs.get("layout") == "authors"
     history = tables.read_author_history(path.parent, classes) if theirs else None
+    source = "authors' predictions" if theirs else path.name
+    if "dataset" in df:  # written by this project: the table says what it is of
+        source = f"{path.name}, {' and '.join(sorted(df['dataset'].astype(str).unique()))}"
     ev = Evaluation(
         df=df,
         classes=classes,
         survey=survey,
-        dataset=f"{survey} ({'authors' + chr(39) + ' predictions' if theirs else path.name})",
+        dataset=f"{survey} ({source})",
         history=history,
         validation_mae=_lowest_mae(history),
     )
@@ -175,7 +179,7 @@ def _contaminated(run_dir):
     return found
 
 
-def _judge(ev, about, statistics=True):
+def _judge(ev, about, statistics=True, routed=False):
     """Return the table of claims of the evaluation's survey and, untested, of the others."""
     every = claims.load(Path(__file__).with_name("claims.toml"))
     mine = [c for c in every if c.dataset == ev.survey]
@@ -194,6 +198,7 @@ def _judge(ev, about, statistics=True):
         contaminated=ev.contaminated,
         point_is_mean=not has_point,
         classes=ev.classes,
+        routed=routed,
     )
     return claims.judge(every, values, ev.dataset)
 

@@ -89,6 +89,11 @@ def _redshift_labels(job):
     return np.clip(z, 0, job.config.z_max)[:, None] * job.config.z_scale
 
 
+def _known(labels, name):
+    """Return the rows of a class that have a redshift, ndarray of bool."""
+    return (labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy()
+
+
 def _fresh(job, start):
     """Return a function that builds a redshift network whose output starts at `start`."""
     from gasnet2.model import build_redshift
@@ -112,6 +117,9 @@ def _pooled(names, job, history):
     import keras
 
     labels, target, weights = job.shards.labels, _redshift_labels(job), []
+    names = [n for n in names if len(job.rows(_known(labels, n))["train"]) >= MIN_TRAIN]
+    if not names:
+        return None
     rows = job.rows(labels["class"].isin(names).to_numpy() & np.isfinite(labels["z"]).to_numpy())
     missing = [n for n in names if not (job.run_dir / "models" / f"redshift_{n}.keras").exists()]
     for i in range(job.config.members):
@@ -148,7 +156,7 @@ def _ensemble(name, job, history, pooled):
     folders = [job.run_dir / "work" / f"redshift_{name}" / str(i) for i in range(config.members)]
     if path.exists():
         return _finished(path, folders, history)
-    rows = job.rows((labels["class"] == name).to_numpy() & np.isfinite(labels["z"]).to_numpy())
+    rows = job.rows(_known(labels, name))
     if len(rows["train"]) < MIN_TRAIN:
         print(
             f"warning: {name}: {len(rows['train'])} training spectra, {MIN_TRAIN} are needed; "

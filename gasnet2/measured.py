@@ -8,7 +8,7 @@ from common import metrics
 from common.errors import SuiteError
 from gasnet2 import tables
 
-FEWEST = 5  # a class or bin with fewer objects measures nothing
+FEWEST = 30  # a class or bin with fewer objects measures nothing
 
 
 def measure(
@@ -24,6 +24,7 @@ def measure(
     contaminated=None,
     point_is_mean=False,
     classes=None,
+    routed=False,
 ):
     """Return {claim id: value} for the claims that this run can speak to.
 
@@ -49,6 +50,9 @@ def measure(
         True where the table has no point estimates: claims about them stay untested.
     classes : sequence of str, optional
         Classes of the survey; found from the true labels by default.
+    routed : bool
+        Take redshifts from the network of the predicted class (what a user gets), not from that
+        of the true class (the paper's protocol, Sect. 4.2.2).
     """
     classes = tables.classes_of(df) if classes is None else classes
     run = dict(
@@ -61,6 +65,7 @@ def measure(
         parameters=parameters or {},
         contaminated=contaminated or {},
         point_is_mean=point_is_mean,
+        routed=routed,
         n_pixels=(config or {}).get("n_pixels"),
         cache={},
     )
@@ -81,7 +86,7 @@ REDSHIFT = ("mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10", 
 
 def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
     """One column of `tables.metrics_table`, reduced over classes (all of them must be there)."""
-    prefix = {"mc": "z", "point": "z_point"}[estimate]
+    prefix = {"mc": "z_routed" if run["routed"] else "z", "point": "z_point"}[estimate]
     if f"{prefix}_pred" not in run["df"] or (estimate == "point" and run["point_is_mean"]):
         return None
     if prefix not in run["cache"]:

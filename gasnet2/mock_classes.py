@@ -185,7 +185,7 @@ def draw_z_snr(name, n, rng, *, table=None, wide=None):
     flat = np.flatnonzero(rng.random(n) < share)
     if len(flat):
         reach = rng.choice(3, len(flat), p=(0.6, 0.35, 0.05))
-        z[flat] = rng.uniform(np.array([0.03, 0.05, 4.4])[reach], np.array([0.85, 4.5, 6.3])[reach])
+        z[flat] = rng.uniform(np.array([0.03, 0.05, 4.4])[reach], np.array([0.85, 4.5, 5.0])[reach])
         edges = np.interp(np.linspace(0, 1, len(by_bin) + 1), levels, values)[1:-1]
         which = np.searchsorted(edges, z)
     for k, (at, value) in enumerate(by_bin):
@@ -194,7 +194,7 @@ def draw_z_snr(name, n, rng, *, table=None, wide=None):
     if name == "QSO_BROADLINE":
         bright = flat[rng.random(len(flat)) < 0.7]
         snr[bright] = rng.lognormal(np.log(14.0), 0.6, len(bright))
-    return np.clip(z, 0.0, 6.3), snr
+    return np.clip(z, 0.0, 5.0), snr  # the labels' limit (Sect. 3.2)
 
 
 def sdss_class(universe, name, n, rng, table=None):

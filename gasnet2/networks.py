@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.cli import progress
-from common.ensemble import mean_and_error
+from common.ensemble import combine, mean_and_error
 from common.errors import ReadError
 from common.training import predict
 from gasnet2.config import COARSE, Config
@@ -68,6 +68,8 @@ def load_networks(run_dir):
     """
     import keras
 
+    from gasnet2.model import build_classifier, build_redshift
+
     config, about = read_config(run_dir)
     models = Path(run_dir) / "models"
     if not (models / "classifier.keras").exists():
@@ -85,14 +87,29 @@ def load_networks(run_dir):
         except (ValueError, OSError, KeyError) as error:
             raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
 
-    redshift = {
-        name: load(models / f"redshift_{name}.keras")
-        for name in config.classes
-        if (models / f"redshift_{name}.keras").exists()
-    }
-    return Networks(
-        config, load(models / "classifier.keras"), redshift, about.get("validation_mae", {})
+    def rebuilt(build, saved):
+        # Keras stores each layer's precision: networks trained in mixed precision are built
+        # again, so that they compute in the one that was chosen now.
+        if not config.precision.startswith("mixed"):
+            return saved
+        network = build()
+        network.set_weights(saved.get_weights())
+        return network
+
+    def ensemble():
+        members = [build_redshift(config.n_pixels, 1, config) for _ in range(config.members)]
+        return combine(members, scale=1 / config.z_scale)
+
+    classifier = rebuilt(
+        lambda: build_classifier(config.n_pixels, len(config.classes), config),
+        load(models / "classifier.keras"),
     )
+    redshift = {}
+    for name in config.classes:
+        path = models / f"redshift_{name}.keras"
+        if path.exists():
+            redshift[name] = rebuilt(ensemble, load(path))
+    return Networks(config, classifier, redshift, about.get("validation_mae", {}))
 
 
 def routed(networks, x, p, *, min_probability=MIN_PROBABILITY, all_classes=False):

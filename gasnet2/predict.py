@@ -166,22 +166,27 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
             partial = out.with_name(f"{out.stem}.partial{out.suffix}")
             _write(pd.concat(parts, ignore_index=True), partial, networks, run_dir)
             print(f"finished rows are in {partial}", file=sys.stderr)
+        if rejects:
+            lost = pd.DataFrame(rejects).astype(str)
+            write_table(lost, out.with_name(f"{out.stem}.partial{out.suffix}.rejects.ecsv"))
         raise
     finally:
         bar.close()
     reject_table = pd.DataFrame(rejects, columns=["file", "id", "reason"]).astype(str)
     reject_path = out.with_name(out.name + ".rejects.ecsv")
-    reject_path.unlink(missing_ok=True)  # of an earlier call
+    table = pd.concat(parts, ignore_index=True) if parts else None
+    if parts:
+        _write(table, out, networks, run_dir)
     if len(reject_table):
         write_table(reject_table, reject_path)
+    else:
+        reject_path.unlink(missing_ok=True)  # of an earlier call
     if not parts:
         first = f" The first: {rejects[0]['reason']}" if rejects else ""
         raise SuiteError(
             f"None of the {len(files)} file(s) holds a spectrum that can be used; the reasons are "
             f"in {reject_path}.{first}"
         )
-    table = pd.concat(parts, ignore_index=True)
-    _write(table, out, networks, run_dir)
     return table, reject_table
 
 
@@ -234,7 +239,8 @@ def predict_labelled(run_dir, paths):
         if known.any():
             x, labels = x[known], labels[known].reset_index(drop=True)
             split = np.full(len(x), "real", dtype=object)
-            parts.append(prediction_table(networks, lambda r, x=x: x[r], labels, split=split))
+            part = prediction_table(networks, lambda r, x=x: x[r], labels, split=split)
+            parts.append(part.assign(dataset=np.where(labels["mock"], "mock files", "real files")))
     if not parts:
         reasons = {r["reason"] for r in rejects}
         raise SuiteError(f"No labelled spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")

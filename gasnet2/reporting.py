@@ -50,8 +50,10 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
     """
     is_mock = ev.config is not None and ev.config.is_mock
     banner = f"Measured on: {ev.dataset}."
+    to_real = is_mock and "-> real files" in ev.dataset
+    is_mock = is_mock or "mock" in ev.dataset
     if is_mock:
-        banner = (MOCK_TO_REAL if "->" in ev.dataset else MOCK).format(ev.dataset)
+        banner = (MOCK_TO_REAL if to_real else MOCK).format(ev.dataset)
     sections = [
         _claims(ev, judged),
         Section("Measured", "What each column means: see the captions. GF is the fraction with "

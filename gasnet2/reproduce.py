@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.cli import parser, run, say
+from common.surveys import find_files
 from gasnet2 import train as training
 
 
@@ -26,6 +27,8 @@ def work(args):
     from gasnet2.explain import explain_run
 
     config = training.config_of(args)
+    for folder in args.on:  # a wrong path is better known before the training than after it
+        find_files([folder])
     accelerator = choose(args.precision)
     config = replace(config, precision=accelerator.precision)
     run_dir = args.output or training.default_run_dir(config)

@@ -55,7 +55,9 @@ def read_predictions(path):
     lower = {}
     for name in table.columns:  # the first of two names that differ in case only
         lower.setdefault(str(name).lower(), table[name])
-    out = {str(n): v for n, v in table.items() if str(n).startswith("p_") or n == "split"}
+    out = {
+        str(n): v for n, v in table.items() if str(n).startswith("p_") or n in ("split", "dataset")
+    }
     for name in ("z_routed_pred", "z_routed_err", "class_err", "coarse_true", "file"):
         if name in lower:
             out[name] = lower[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import sys
 import time
 from dataclasses import asdict, fields, replace
@@ -142,9 +142,17 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     run_dir = Path(run_dir)
     if accelerator.worker:  # every worker computes the same; the first one's files count
         run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
+    if data_dir and Path(data_dir).resolve().is_relative_to((run_dir / "data").resolve()):
+        raise UsageError(
+            f"--data-dir {data_dir} lies in {run_dir / 'data'}, where the run keeps its prepared "
+            "spectra. Name another run folder."
+        )
+    fresh = not (run_dir / "config.json").exists()
     about = open_run(run_dir, config, resume=resume)
-    about = {"timing": {}} | about
-    about |= {"config": asdict(config), "versions": versions(), "device": accelerator.device}
+    if fresh:  # prepared spectra without a configuration are of nobody knows what
+        (run_dir / "data" / "shards.json").unlink(missing_ok=True)
+    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
+    about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
     write_json(run_dir / "config.json", about)
     began = time.perf_counter()
     shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
@@ -157,23 +165,23 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     counts = ", ".join(f"{n} {s}" for s, n in about["sizes"].items())
     say(f"{config.dataset}: {counts} spectra; {accelerator.device}, {accelerator.precision}")
 
-    began = time.perf_counter()
     history = []
     job = fitting.Job(config, run_dir, shards, split, accelerator)
     classifier, redshift = fitting.networks(job, history)
-    about["timing"].setdefault("training_s", time.perf_counter() - began)
+    about["timing"]["training_s"] = sum(row["seconds"] for row in history)
 
     held = np.flatnonzero((split == "valid") | (split == "test"))
     trained = Networks(config, classifier, redshift)
     about["parameters"] = {"classifier": classifier.count_params()} | {
         name: model.count_params() // config.members for name, model in redshift.items()
     }
-    about["timing"]["classify_seconds_per_spectrum"] = _seconds_each(classifier, shards, held)
+    about["timing"] |= _seconds_each(trained, shards.rows(held[:1024]))
     table = prediction_table(
         trained, lambda rows: shards.rows(held[rows]), labels.iloc[held], split=split[held]
     )
     about["validation_mae"] = _validation_mae(table)
     about["trained_spectra"] = sum(row["n_train"] for row in history)
+    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
     part = run_dir / ".predictions.parquet"
     table.to_parquet(part)
     part.replace(run_dir / "predictions.parquet")
@@ -181,15 +189,21 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     return table
 
 
-def _seconds_each(classifier, shards, rows):
-    """Return the wall time of classifying one spectrum, reading left out (Sect. 4.2.1)."""
+def _seconds_each(trained, x):
+    """Return wall times of a spectrum (Sect. 4.2.1, 4.3.2), reading left out."""
     from common.training import predict
+    from gasnet2.networks import routed
 
-    x = shards.rows(rows[:1024])
-    predict(classifier, x[:256])  # traces the network
+    routed(trained, x[:1], predict(trained.classifier, x[:1]), all_classes=True)  # traces
     began = time.perf_counter()
-    predict(classifier, x)
-    return (time.perf_counter() - began) / max(len(x), 1)
+    p = predict(trained.classifier, x)
+    classified = time.perf_counter()
+    routed(trained, x, p)
+    n = max(len(x), 1)
+    return {
+        "classify_seconds_per_spectrum": (classified - began) / n,
+        "seconds_per_spectrum_core": (time.perf_counter() - began) / n * (os.cpu_count() or 1),
+    }
 
 
 def _validation_mae(table):
@@ -206,8 +220,6 @@ def work(args):
     accelerator = choose(args.precision)
     config = replace(config, precision=accelerator.precision)
     run_dir = args.run_dir or default_run_dir(config)
-    if not args.resume and not (run_dir / "config.json").exists():
-        shutil.rmtree(run_dir / "data", ignore_errors=True)
     train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
           offline=args.offline)  # fmt: skip
     say(f"run folder: {run_dir}")

@@ -171,3 +171,34 @@ def test_files_without_the_classes_are_named(tmp_path):
 def test_surveys_without_public_tables_name_the_mock(name):
     with pytest.raises(MissingDataError, match=f"{name}-mock, which runs now"):
         find_data(make_config(name, "smoke"))
+
+
+def test_a_mock_is_refused_as_the_survey(tmp_path):
+    from astropy.io import fits
+
+    from common.errors import UsageError
+
+    write_table(tmp_path / "files" / "t.fits", per_class=2)
+    with fits.open(tmp_path / "files" / "t.fits", mode="update") as hdus:
+        hdus[0].header["MOCK"] = True
+    with pytest.raises(UsageError, match=r"t\.fits is a mock .* Use --dataset sdss-mock"):
+        prepare(tiny_config(), tmp_path / "data", data_dir=tmp_path / "files")
+
+
+def test_spectra_of_another_survey_get_no_sdss_subclass():
+    from gasnet2.data import label_table
+
+    one = spectrum()
+    one.meta["class"], one.meta["subclass"], one.meta["survey"] = "QSO", "", "desi"
+    assert label_table(one, "sdss")["class"].tolist() == ["QSO"]
+    assert label_table(one, "sdss")["coarse"].tolist() == ["QSO"]
+
+
+@pytest.mark.parametrize("snr, zwarn, kept", [(5, 0, True), (1.5, 0, False), (5, 4, False)])
+def test_desi_keeps_the_papers_selection(snr, zwarn, kept):
+    from gasnet2.data import _poor, label_table
+
+    one = spectrum()
+    one.meta["class"], one.meta["snr"], one.meta["zwarn"] = "QSO", float(snr), zwarn
+    config = make_config("desi", "smoke")
+    assert _poor(one, label_table(one, "desi"), config).tolist() == [not kept]

@@ -153,7 +153,7 @@ def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
 def test_both_estimates_are_told_apart():
     every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
     point = [c for c in every if c.id == "sdss-point-dz-QSO_nan"]
-    df = made_up()
+    df = made_up(n=40)
     assert measured.measure(point, df, point_is_mean=True) == {}
     assert measured.measure(point, df)["sdss-point-dz-QSO_nan"] < 1e-3
     assert measured.measure(point, df.drop(columns="z_point_pred")) == {}
@@ -222,7 +222,7 @@ def test_report_escapes_what_it_is_given(tmp_path):
 
 def test_labels_of_another_survey_measure_what_they_can():
     config = make_config("sdss-mock", "smoke", n_pixels=400)
-    df = made_up(CLASSES["desi"], n=9).assign(class_pred="QSO_nan")
+    df = made_up(CLASSES["desi"], n=40).assign(class_pred="QSO_nan")
     every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
     mine = [c for c in every if c.dataset == "sdss"]
     found = measured.measure(mine, df, classes=CLASSES["sdss"])
@@ -231,7 +231,7 @@ def test_labels_of_another_survey_measure_what_they_can():
     assert not {k for k in found if "GALAXY_nan" in k or k == "sdss-accuracy"}
     spectra = pd.DataFrame({"id": df["id"], "class": df["class_true"], "z": 0.1, "snr": 9.0})
     ev = drawing.Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test",
-                            config=config, real=(spectra, np.ones((27, 400))))  # fmt: skip
+                            config=config, real=(spectra, np.ones((120, 400))))  # fmt: skip
     by_name = {row[0]: row[-1] for row in drawing.catalogue(ev)}
     with pytest.raises(SuiteError, match="no true class"):
         by_name["F12_confusion"]()

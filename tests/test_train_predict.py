@@ -109,6 +109,14 @@ def test_run_folder_is_not_overwritten(run_dir, files, capsys):
     assert "--resume" in capsys.readouterr().err
 
 
+def test_data_folder_of_the_user_is_never_touched(files, tmp_path, capsys):
+    shutil.copytree(files, tmp_path / "run" / "data")
+    arguments = ["--dataset", "sdss", "--run-dir", str(tmp_path / "run")]
+    assert train.main([*arguments, "--data-dir", str(tmp_path / "run" / "data")]) == 2
+    assert "Name another run folder" in capsys.readouterr().err
+    assert (tmp_path / "run" / "data" / "t.fits").exists()
+
+
 def test_resume_with_another_configuration_names_the_difference(run_dir, files, capsys):
     arguments = ["--dataset", "sdss", "--run-dir", str(run_dir), "--data-dir", str(files)]
     assert train.main([*arguments, "--resume", "--seed", "7"]) == 2

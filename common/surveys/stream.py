@@ -104,6 +104,7 @@ class SpectraStream:
                     for start in range(0, total, self._chunk):
                         rows = slice(start, min(start + self._chunk, total))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
+                        part.meta["mock"] = _is_mock(hdus)
                         part = self._usable(path, part)
                         if len(part):
                             yield part
@@ -145,6 +146,11 @@ class SpectraStream:
                 size += len(part)
         if held:
             yield Spectra.concatenate(held)
+
+
+def _is_mock(hdus):
+    """Return True where the file says that it holds a mock (header card MOCK = T)."""
+    return any(bool(getattr(hdu, "header", {}).get("MOCK", False)) for hdu in hdus[:2])
 
 
 def _kind(part):
