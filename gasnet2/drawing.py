@@ -68,6 +68,8 @@ def _examples(ev, source):
     if source is None:
         raise SuiteError("no spectra are at hand, only predictions")
     chosen = samples.brightest(*source, ev.classes, seed=getattr(ev.config, "seed", 1))
+    if not chosen:
+        raise SuiteError("no spectrum has a class of this run")
     return spectra_figure(
         wavelength=ev.config.grid,
         fluxes={k: v[0] for k, v in chosen.items()},

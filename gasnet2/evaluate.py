@@ -261,8 +261,10 @@ def _write(ev, out, judged, about, rejects=None, source=None):
     if "redshift" in measured:
         say(_printed(measured["redshift"][1]))
     if "coarse" in measured:
-        overall = measured["coarse"][1].set_index("class")["accuracy"].get("all", np.nan)
-        say(f"coarse class accuracy {overall:.3f} on {len(ev.df)} spectra ({ev.dataset})")
+        coarse = measured["coarse"][1].set_index("class")
+        if "all" in coarse.index:
+            overall, n = coarse.loc["all", ["accuracy", "n"]]
+            say(f"coarse class accuracy {overall:.3f} on {n:.0f} spectra ({ev.dataset})")
     return report(
         out / "report.html",
         ev=ev,

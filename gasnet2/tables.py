@@ -237,7 +237,8 @@ def coarse_table(df, *, prefix="z_routed"):
     -------
     DataFrame
         class, n, accuracy, and the columns of `metrics_table` for galaxies and quasars; a last row
-        "all" holds the number of objects and the fraction with the right coarse class.
+        "all" holds the number of objects and the fraction with the right coarse class. Objects
+        with a redshift and no class have a row "no class" of their own.
     """
     true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
     right = true == coarse(df["class_pred"])
@@ -253,9 +254,15 @@ def coarse_table(df, *, prefix="z_routed"):
     known = np.isin(true, ("STAR", "GALAXY", "QSO"))
     if known.any():
         rows.append({"class": "all", "n": int(known.sum()), "accuracy": float(right[known].mean())})
+    if not known.all():
+        rows.append({"class": "no class", "n": int((~known).sum()), "accuracy": np.nan})
     table = pd.DataFrame(rows, columns=["class", "n", "accuracy"])
     if {"z_true", f"{prefix}_pred"} <= set(df):
         redshift = metrics_table(df.assign(class_true=true), ("GALAXY", "QSO"), prefix=prefix)
+        if not known.all():  # labelled with a redshift only: judged by the galaxies' limits
+            rest = df[~known].assign(class_true="GALAXY")
+            rest = metrics_table(rest, ("GALAXY",), prefix=prefix).assign(**{"class": "no class"})
+            redshift = pd.concat([redshift, rest], ignore_index=True)
         redshift = redshift.drop(columns=["robust_fraction", "robust_gf"])
         table = table.merge(redshift.rename(columns={"n": "n_z"}), on="class", how="left")
     return table

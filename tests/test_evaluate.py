@@ -237,3 +237,14 @@ def test_labels_of_another_survey_measure_what_they_can():
         by_name["F12_confusion"]()
     names = [a.texts[0].get_text() for a in by_name["real_redshifts"]().axes if a.texts]
     assert any(n.startswith("QSO") for n in names) and any(n.startswith("GALAXY") for n in names)
+
+
+def test_spectra_with_a_redshift_and_no_class_are_counted_apart():
+    df = made_up(("GALAXY_nan", "QSO_nan"), n=10)
+    df["coarse_true"] = [c.split("_")[0] for c in df["class_true"]]
+    df.loc[df["class_true"] == "QSO_nan", ["class_true", "coarse_true"]] = ""
+    df["z_routed_pred"], df["z_routed_err"] = df["z_pred"], df["z_err"]
+    table = tables.coarse_table(df).set_index("class")
+    assert table.loc["no class", ["n", "n_z"]].tolist() == [10, 10]
+    assert np.isnan(table.loc["no class", "accuracy"])
+    assert table.loc["all", "n"] == 10
