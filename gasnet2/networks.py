@@ -88,9 +88,10 @@ def load_networks(run_dir):
             raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
 
     def rebuilt(build, saved):
-        # Keras stores each layer's precision: networks trained in mixed precision are built
+        # Keras stores each layer's precision: networks trained in another one are built
         # again, so that they compute in the one that was chosen now.
-        if not config.precision.startswith("mixed"):
+        trained = config.precision if config.precision.startswith("mixed") else "float32"
+        if keras.mixed_precision.global_policy().name == trained:
             return saved
         network = build()
         network.set_weights(saved.get_weights())
