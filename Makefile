@@ -39,7 +39,7 @@ bench: env
 # The lock is universal (all platforms, Python 3.11 and later).
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
-	build/lock/bin/uv pip compile pyproject.toml --extra test --extra lint --extra docs --extra specutils \
+	build/lock/bin/uv pip compile pyproject.toml --extra test --extra lint --extra docs --extra specutils --extra gaia \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:
