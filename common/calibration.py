@@ -25,8 +25,8 @@ class Calibration:
     curves : dict of str to dict
         Group → ``{"n": rows, "log_sigma": [node, ...], "log_half": {"0.68": [...], ...}}``:
         natural logarithms of the predicted error at each node and of the half-width there, one
-        list for each of `LEVELS`. Between nodes they are joined by straight lines; beyond the ends the
-        ratio of half-width to sigma stays. The group ``"all"`` is always there.
+        list for each of `LEVELS`. Between nodes they are joined by straight lines; beyond the
+        ends the ratio of half-width to sigma stays. The group ``"all"`` is always there.
 
     Notes
     -----
@@ -113,7 +113,7 @@ def fit_calibration(*, residual, sigma, group):
     -----
     Split conformal prediction (Vovk et al. 2005; Lei et al. 2018) on normalised residuals, in two
     steps for each group. First a shape: in bins of sigma with equal numbers of rows, the
-    ceil((n + 1) level)-th smallest \\|residual\\| / sigma, made a half-width that never falls as
+    ceil((n + 1) level)-th smallest |residual| / sigma, made a half-width that never falls as
     sigma grows (isotonic). Then a single factor on the shape: the same rank over all rows of the
     group, where each row's shape was fitted without its fifth of the rows. The rank's n + 1
     makes the mean coverage of new rows at least the level, however small the sample; the
@@ -146,7 +146,7 @@ def fit_calibration(*, residual, sigma, group):
 
 
 def coverage(*, residual, half):
-    """Return (fraction of finite rows with \\|residual\\| <= half, its binomial error, n)."""
+    """Return (fraction of finite rows with |residual| <= half, its binomial error, n)."""
     residual, half = np.abs(np.asarray(residual, float)), np.asarray(half, float)
     keep = np.isfinite(residual) & np.isfinite(half)
     n = int(keep.sum())
@@ -165,7 +165,7 @@ def pit(*, residual, intervals):
         True minus predicted.
     intervals : dict of float to array-like of shape (n,)
         Level → half-width. With 0.68 alone the errors are Gaussian; with more levels the
-        distribution is a Gaussian whose argument is piecewise linear in \\|residual\\|, continued
+        distribution is a Gaussian whose argument is piecewise linear in |residual|, continued
         beyond the last level by the last piece.
 
     Returns

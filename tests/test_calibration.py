@@ -1,3 +1,4 @@
+import itertools
 import json
 
 import numpy as np
@@ -33,7 +34,7 @@ def test_new_rows_are_covered_in_all_groups_and_at_every_sigma(tails, level, ban
         here = new["group"] == name
         assert abs(coverage(residual=new["residual"][here], half=half[here])[0] - level) < band
         edges = np.quantile(new["sigma"][here], [0, 0.1, 0.5, 0.9, 1])
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges):
             part = here & (new["sigma"] >= low) & (new["sigma"] <= high)
             assert abs(coverage(residual=new["residual"][part], half=half[part])[0] - level) < 0.07
 
