@@ -55,6 +55,7 @@ class Config:
     wave_min: float = 4000.0  # Å, Sect. 2.1
     wave_max: float = 9000.0  # Å, Sect. 2.1
     n_pixels: int = 5001  # Sect. 2.1
+    grid_named: bool = False  # True: the user named the grid, also for tables without one
     unit_rms: bool = True  # Eq. 2 gives unit norm; the authors' code multiplies by sqrt(n_pixels)
     filters: tuple = (16, 32, 64, 128, 256, 512)  # Fig. 10b
     kernel_size: int = 5  # Fig. 10b
@@ -101,7 +102,8 @@ class Config:
     def table_grid(self):
         """The grid of tables that do not carry theirs, where the user named one; else None."""
         own = (self.wave_min, self.wave_max, self.n_pixels)
-        return None if own == (Config.wave_min, Config.wave_max, Config.n_pixels) else self.grid
+        default = (Config.wave_min, Config.wave_max, Config.n_pixels)
+        return self.grid if self.grid_named or own != default else None
 
 
 SCALES = {

@@ -40,6 +40,8 @@ class Evaluation:
     contaminated : dict of int to DataFrame
     own, real : tuple of (DataFrame, ndarray) or None
         Labels and flux of the run's data, and of the real files.
+    explained : DataFrame or None
+        Gradients, as `gasnet2.explain.explain_run` returns them.
     """
 
     df: pd.DataFrame
@@ -52,6 +54,7 @@ class Evaluation:
     contaminated: dict = field(default_factory=dict)
     own: tuple | None = None
     real: tuple | None = None
+    explained: pd.DataFrame | None = None
 
 
 def _needs(ev, columns):
@@ -84,6 +87,24 @@ def _beside(ev):
     if not shown:
         raise SuiteError("no class has both mock and real spectra")
     return figures_classes.mock_beside_real(shown)
+
+
+def _alike(ev):
+    source = ev.real or ev.own
+    if source is None:
+        raise SuiteError("no spectra are at hand, only predictions")
+    pairs = samples.same_redshift(*source, ("ClusB", "RedGAL"), (0.3, 0.9))
+    if not pairs:
+        raise SuiteError("no ClusB and RedGAL within 0.1 of redshift 0.3 or 0.9")
+    return figures_classes.alike(pairs, wavelength=ev.config.grid)
+
+
+def _gradients(ev):
+    if ev.explained is None:
+        raise SuiteError(
+            "no gradients are here: run `python -m gasnet2.explain --run-dir DIR` first"
+        )
+    return figures_classes.gradients(ev.explained, wavelength=ev.config.grid)
 
 
 def _failures(ev):
@@ -144,6 +165,10 @@ def catalogue(ev):
     n = {k: v[ev.survey] for k, v in NUMBERS.items()}
     df, c, fc = ev.df, ev.classes, figures_classes
     z = ("z_true", "z_pred")
+    alike = [
+        ("F20_alike", "As Fig. 20: ClusB and RedGAL at the same redshift, smoothed; strong lines "
+         "marked", (), lambda: _alike(ev)),
+    ]  # fmt: skip
     return [
         ("mock_beside_real", "Mock (blue) beside real spectra (red), median and 16-84 % per class; "
          "stars as observed, the rest at rest wavelengths", (), lambda: _beside(ev)),
@@ -163,6 +188,7 @@ def catalogue(ev):
         ("F11_training", "As Fig. 11: training curves", (), lambda: _training(ev)),
         ("F12_confusion", f"As Fig. {n['confusion']}: confusion matrix in per cent, read along "
          "columns (true classes)", ("class_pred",), lambda: _confusion(ev)),
+        *(alike if ev.survey == "fourmost" else ()),
         ("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains a "
          "network of its own)", ("class_pred",), lambda: fc.confusion(df, c, merge=True)),
         ("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise", ("class_pred", "snr"),
@@ -184,6 +210,8 @@ def catalogue(ev):
          ("class_pred",), lambda: _contaminated(ev, fc.contaminated_confusion)),
         ("A3_contamination_redshift", "As Fig. A3: redshifts with shuffled labels", z,
          lambda: _contaminated(ev, fc.contaminated_redshift)),
+        ("D1_gradients", "As Fig. D1: gradients of redshift and class probability along the "
+         "spectrum", (), lambda: _gradients(ev)),
         ("E1_vdisp", "As Fig. E1: sigma_z and accuracy against velocity dispersion",
          (*z, "z_err", "vdisp"), lambda: figures.error_against_vdisp(df)),
     ]  # fmt: skip
@@ -217,12 +245,4 @@ def draw(ev, folder):
             except SuiteError as error:
                 reason = str(error)
         skipped.append({"figure": caption, "reason": reason})
-    gradients = folder / "D1_gradients.png"
-    if gradients.is_file():
-        drawn["As Fig. D1: gradients of redshift and class probability along the spectrum"] = (
-            gradients
-        )
-    else:
-        reason = "no gradients are here: run `python -m gasnet2.explain --run-dir DIR` first"
-        skipped.append({"figure": "As Fig. D1: gradients along the spectrum", "reason": reason})
     return drawn, pd.DataFrame(skipped, columns=["figure", "reason"])

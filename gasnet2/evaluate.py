@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from gasnet2.drawing import Evaluation, draw
 from gasnet2.measured import measure
 from gasnet2.reporting import report
 
-SAMPLE = ("mean_z", "mean_snr", "val_accuracy", "val_loss", "val_mae", "parameters",
-          "seconds_to_classify", "seconds_per_spectrum_core")  # fmt: skip
+SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "n_train", "val_accuracy", "val_loss", "val_mae",
+          "parameters", "seconds_to_classify", "seconds_per_spectrum_core")  # fmt: skip
+FREE = ("scale", "seed", "initialiser", "precision", "grid_named")  # not what the paper's size is
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -26,7 +28,8 @@ def evaluate_run(run_dir, out=None, on=None):
 
     Reads predictions.parquet, config.json, history.csv, and where they exist data/ (prepared
     spectra, for example figures), contamination_00.parquet, _05, _10 (predictions of runs with
-    shuffled labels, App. A) and figures/D1_gradients.png.
+    shuffled labels, App. A), explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what
+    earlier evaluations on real files left).
 
     Parameters
     ----------
@@ -76,6 +79,7 @@ def evaluate_run(run_dir, out=None, on=None):
     except (SuiteError, OSError):  # a run folder may be kept without its data
         own = None
     history = run_dir / "history.csv"
+    explained = (run_dir if on is None else out) / "explain" / "gradients.parquet"
     ev = Evaluation(
         df=df,
         classes=config.classes,
@@ -87,9 +91,11 @@ def evaluate_run(run_dir, out=None, on=None):
         contaminated=_contaminated(run_dir) if on is None else {},
         own=own,
         real=real,
+        explained=pd.read_parquet(explained) if explained.is_file() else None,
     )
     judged = _judge(ev, about, statistics=on is None, routed=on is not None)
-    return _write(ev, out, judged, about, rejects=rejects)
+    earlier = [] if on is not None else sorted({run_dir, out})
+    return _write(ev, out, judged, about, rejects=rejects, earlier=earlier)
 
 
 def evaluate_predictions(path, out):
@@ -131,13 +137,21 @@ def evaluate_predictions(path, out):
 def _name(config, df):
     """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
 
-    A smaller run on the survey's spectra cannot confirm or miss what the paper says of its own.
+    A run on fewer spectra, or of other sizes than the paper's, cannot confirm or miss what the
+    paper says of its own.
     """
     full = make_config(config.dataset, "paper")
     wanted = 0.9 * full.split[2] * full.per_class * len(full.classes)
-    if config.is_mock or (config.scale == "paper" and len(df) >= wanted):
+    differ = [
+        f"{f.name} {getattr(config, f.name)} instead of {getattr(full, f.name)}"
+        for f in fields(full)
+        if f.name not in FREE and getattr(config, f.name) != getattr(full, f.name)
+    ]
+    if config.is_mock or (not differ and len(df) >= wanted):
         return config.dataset
-    return f"{config.dataset} ({config.scale} scale, {len(df)} test spectra)"
+    sizes = differ if config.scale == "paper" else []
+    words = ", ".join([f"{config.scale} scale", *sizes, f"{len(df)} test spectra"])
+    return f"{config.dataset} ({words})"
 
 
 def _finished(run_dir):
@@ -241,7 +255,7 @@ def _tables(ev):
     return {k: v for k, v in out.items() if len(v[1])}
 
 
-def _write(ev, out, judged, about, rejects=None, source=None):
+def _write(ev, out, judged, about, rejects=None, source=None, earlier=()):
     """Write tables, figures, claims and the report of an evaluation; return the report's path."""
     out.mkdir(parents=True, exist_ok=True)
     measured = _tables(ev)
@@ -275,6 +289,7 @@ def _write(ev, out, judged, about, rejects=None, source=None):
         skipped=skipped,
         rejects=rejects,
         source=source,
+        earlier=earlier,
     )
 
 

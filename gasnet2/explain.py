@@ -113,16 +113,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
     part = out / "explain" / ".gradients.parquet"
     table.to_parquet(part)
     part.replace(out / "explain" / "gradients.parquet")
-    few = slice(0, 6)
-    figure = draw(
-        wavelength=config.grid,
-        flux=x[few],
-        dz=dz[few],
-        dp=dp[few],
-        names=labels["class"].to_numpy()[few],
-        z=labels["z"].to_numpy(dtype=float)[few],
-    )
-    save(figure, out / "figures" / "D1_gradients")
+    save(draw(table, wavelength=config.grid), out / "figures" / "D1_gradients")
     return table
 
 

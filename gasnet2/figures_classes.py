@@ -1,4 +1,4 @@
-"""Figures of samples and classes (Figs 3-9, 11, 12, 19, 22, A1-A3, B1, C1, D1), from tables."""
+"""Figures of samples and classes (Figs 3-9, 11, 12, 19, 20, 22, A1-A3, B1, C1, D1), from tables."""
 
 from __future__ import annotations
 
@@ -147,38 +147,68 @@ def contaminated_redshift(runs):
 
 
 @styled
-def gradients(*, wavelength, flux, dz, dp, names, z):
-    """Draw Fig. D1: flux, |dz/dlambda| (shifted by -1), |dP/dlambda| (by -2), lines marked.
+def gradients(table, *, wavelength):
+    """Draw Fig. D1: flux, |dz/d lambda| shifted by -1, |dP/d lambda| by -2, with known lines.
 
     Parameters
     ----------
+    table : DataFrame
+        As `gasnet2.explain.explain_run` returns it: class, z (NaN or 0: no lines are marked), and
+        flux, dz, dp on the grid, each drawn scaled to its own highest value. The first six rows
+        are drawn.
     wavelength : ndarray of shape (n_pixels,)
-        Å, vacuum, observed.
-    flux, dz, dp : ndarrays of shape (n, n_pixels)
-        Flux and absolute gradients; each is scaled to its own highest value.
-    names : sequence of n str
-    z : ndarray of shape (n,)
-        Redshifts at which lines are marked; NaN or 0: none.
+        Å, observed.
     """
-    figure, axes = panels(len(names), columns=1, width=8.2, height=2.4, sharex=True)
-    for axis, name, f, gz, gp, redshift in zip(axes, names, flux, dz, dp, z, strict=True):
-        for values, shift, colour, text in (
-            (f, 0, BLACK, "flux"),
-            (np.abs(gz), -1, RED, "|dz/dλ|"),
-            (np.abs(gp), -2, GREEN, "|dP/dλ|"),
+    table = table.head(6)
+    figure, axes = panels(len(table), columns=1, width=8.2, height=2.4, sharex=True)
+    for axis, row in zip(axes, table.to_dict("records"), strict=True):
+        for name, shift, colour, text in (
+            ("flux", 0, BLACK, "flux"),
+            ("dz", -1, RED, "|dz/dλ|"),
+            ("dp", -2, GREEN, "|dP/dλ|"),
         ):
+            values = np.asarray(row[name], float)
             if not np.isfinite(values).any() or not np.nanmax(np.abs(values)):
                 continue
             scale = np.nanpercentile(np.abs(values), 99.9) if shift == 0 else np.nanmax(values)
             scaled = np.clip(values / (scale or 1.0), -0.4, 1.15)
             axis.plot(wavelength, scaled + shift, color=colour, lw=0.6, label=text)
-        has_z = np.isfinite(redshift) and redshift > 0.003
+        z = float(row["z"])
+        has_z = np.isfinite(z) and z > 0.003
         axis.set(xlim=(wavelength[0], wavelength[-1]), yticks=[])
         if has_z:
-            mark_lines(axis, visible(redshift, wavelength[0], wavelength[-1]))
-        text = f"{name}   z = {redshift:.3f}" if has_z else name
+            mark_lines(axis, visible(z, wavelength[0], wavelength[-1]))
+        text = f"{row['class']}   z = {z:.3f}" if has_z else row["class"]
         axis.set_title(text, loc="left", fontsize=8.5, pad=18 if has_z else 4)
     axes[0].legend(loc="upper left", ncols=3)
+    axes[-1].set_xlabel("wavelength (Å, vacuum)")
+    return figure
+
+
+@styled
+def alike(pairs, *, wavelength):
+    """Draw Fig. 20: spectra of two classes at the same redshift, which look nearly the same.
+
+    Parameters
+    ----------
+    pairs : dict of float to dict
+        Redshift of a panel → {class: (flux (n_pixels,), z)}, as `gasnet2.samples.same_redshift`
+        returns it. Fluxes are smoothed over 9 pixels and are 1 at 6000 Å.
+    wavelength : ndarray of shape (n_pixels,)
+        Å, observed.
+    """
+    figure, axes = panels(len(pairs), columns=1, width=8.2, height=2.6, sharex=True)
+    near = np.abs(wavelength - 6000) < 60
+    for axis, (at, spectra) in zip(axes, pairs.items(), strict=True):
+        top = 0
+        for (name, (flux, z)), colour in zip(spectra.items(), (RED, BLUE), strict=False):
+            shown = np.convolve(flux / np.median(flux[near]), np.ones(9) / 9, "same")[4:-4]
+            axis.plot(wavelength[4:-4], shown, color=colour, lw=0.7, label=f"{name}, z = {z:.3f}")
+            top = max(top, np.percentile(shown, 99.8))
+        axis.set(xlim=(wavelength[0], wavelength[-1]), ylim=(min(0, -0.05 * top), 1.25 * top))
+        axis.set_ylabel("flux / flux at 6000 Å")
+        mark_lines(axis, visible(at, wavelength[0], wavelength[-1]))
+        axis.legend(loc="upper left")
     axes[-1].set_xlabel("wavelength (Å, vacuum)")
     return figure
 

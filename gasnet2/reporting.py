@@ -22,7 +22,9 @@ MOCK_TO_REAL = (
 )
 
 
-def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, source=None):
+def report(
+    path, *, ev, about, judged, measured, drawn, skipped, rejects=None, source=None, earlier=()
+):
     """Write report.html of one evaluation.
 
     Parameters
@@ -43,6 +45,8 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
         Spectra that could not be used.
     source : pathlib.Path, optional
         File of predictions made elsewhere.
+    earlier : sequence of pathlib.Path
+        Folders whose on_*/ hold evaluations on real files to show beside this one.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
         Section("Measured", "What each column means: see the captions. GF is the fraction with "
                 "Bias below 0.0015 (galaxies) or 0.015 (quasars); outlier_fraction the fraction "
                 "with |dz| above 0.01 (galaxies) or 0.05 (quasars).", measured),
-        *_real(path.parent),
+        *_real(earlier),
         Section("Figures", "", {}, drawn),
     ]  # fmt: skip
     if rejects is not None and len(rejects):
@@ -130,18 +134,18 @@ def _claims(ev, judged):
         "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
 
 
-def _real(folder):
-    """Mock → real: what earlier evaluations on real files left in on_*/ of this folder."""
+def _real(folders):
+    """Mock → real: what earlier evaluations on real files left in on_*/ of these folders."""
     from astropy.table import Table
 
     found = {}
-    for path in sorted(folder.glob("on_*/tables/coarse.ecsv")):
+    for path in sorted(p for f in folders for p in f.glob("on_*/tables/coarse.ecsv")):
         table = Table.read(path, format="ascii.ecsv")
         found[f"{table.meta.get('dataset', path.parts[-3])}"] = table.to_pandas()
     if not found:
         return []
     figures = {}
-    for path in sorted(folder.glob("on_*/figures/*.png")):
+    for path in sorted(p for f in folders for p in f.glob("on_*/figures/*.png")):
         captions = {"mock_beside_real": "Mock (blue) beside real (red) spectra",
                     "failures": "Failures on real spectra, brightest first",
                     "B1_coarse": "Coarse confusion on real spectra"}  # fmt: skip

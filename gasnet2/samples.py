@@ -75,6 +75,27 @@ def brightest(labels, x, classes, *, quantile=0.8, seed=1):
     return out
 
 
+def same_redshift(labels, x, classes, redshifts, *, within=0.1):
+    """Return {redshift: {class: (flux, z)}}: of each class a bright spectrum near each redshift.
+
+    Of the five nearest within `within`, that of the highest S/N. A redshift near which one of the
+    classes has none is left out.
+    """
+    out = {}
+    for at in redshifts:
+        found = {}
+        for name in classes:
+            rows = np.flatnonzero(labels["class"] == name)
+            off = np.abs(labels["z"].to_numpy(float)[rows] - at)
+            rows = rows[np.argsort(off)][: min(5, int((off <= within).sum()))]
+            if rows.size:
+                row = rows[np.argmax(labels["snr"].fillna(0).to_numpy(float)[rows])]
+                found[name] = (x[row], float(labels["z"].iloc[row]))
+        if len(found) == len(classes):
+            out[at] = found
+    return out
+
+
 def beside(config, mock, real):
     """Return what `gasnet2.figures_classes.mock_beside_real` draws.
 

@@ -64,7 +64,7 @@ def config_of(args):
                 f"--grid takes FIRST < LAST in Angstrom and a whole number of pixels. Received "
                 f"{first:g} {last:g} {pixels:g}."
             )
-        grid = dict(wave_min=first, wave_max=last, n_pixels=int(pixels))
+        grid = dict(wave_min=first, wave_max=last, n_pixels=int(pixels), grid_named=True)
     return make_config(
         args.dataset,
         args.scale,
@@ -105,7 +105,7 @@ def open_run(run_dir, config, *, resume):
     about = json.loads(path.read_text())
     old = about.get("config", {})
     plain = json.loads(json.dumps(asdict(config)))
-    differ = [f.name for f in fields(config) if old.get(f.name) != plain[f.name]]
+    differ = [f.name for f in fields(config) if old.get(f.name, f.default) != plain[f.name]]
     if differ:
         text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
         raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")

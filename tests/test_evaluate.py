@@ -33,6 +33,13 @@ def made_up(classes=CLASSES["sdss"], n=12, seed=0):
     return pd.concat(parts, ignore_index=True)
 
 
+def explained(n_pixels):
+    """Return gradients as `gasnet2.explain` leaves them."""
+    ones = [np.ones(n_pixels, dtype="f")] * 2
+    return pd.DataFrame({"id": ["a", "b"], "class": ["GALAXY_AGN", "QSO_nan"], "snr": 9.0,
+                         "z": [0.1, np.nan], "flux": ones, "dz": ones, "dp": ones})  # fmt: skip
+
+
 @pytest.fixture
 def run_dir(tmp_path):
     """A run folder as training leaves it, without networks or data."""
@@ -78,6 +85,20 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert "report.html" in capsys.readouterr().out
 
 
+def test_an_output_folder_elsewhere_shows_gradients_and_earlier_real_results(run_dir, tmp_path):
+    config = make_config("sdss-mock", "smoke")
+    (run_dir / "explain").mkdir()
+    explained(config.n_pixels).to_parquet(run_dir / "explain" / "gradients.parquet")
+    coarse = pd.DataFrame({"class": ["all"], "n": [7], "accuracy": [0.9]})
+    claims.write(coarse, run_dir / "on_sky" / "tables" / "coarse.ecsv", dataset="from the sky")
+    out = tmp_path / "elsewhere"
+    assert evaluate.main(["--run-dir", str(run_dir), "-o", str(out)]) == 0
+    assert (out / "figures" / "D1_gradients.png").stat().st_size > 1000
+    text = (out / "report.html").read_text()
+    assert "Real spectra" in text and "from the sky" in text
+    assert "no gradients are here" not in text
+
+
 def test_contaminated_runs_are_measured_against_the_clean_one(run_dir):
     trio = ("GALAXY_AGN", "GALAXY_STARBURST", "GALAXY_STARFORMING")
     for percent in (0, 5, 10):
@@ -103,6 +124,50 @@ def test_a_small_run_on_real_data_does_not_stand_for_the_survey():
     whole = pd.DataFrame(index=range(39_000))
     assert evaluate._name(make_config("sdss", "paper"), whole) == "sdss"
     assert evaluate._name(make_config("sdss-mock", "paper"), whole) == "sdss-mock"
+    assert evaluate._name(make_config("sdss", "paper", seed=5, initialiser="faithful"), whole) == (
+        "sdss"
+    )
+    short = make_config("sdss", "paper", epochs=3, members=2)
+    assert evaluate._name(short, whole) == (
+        "sdss (paper scale, members 2 instead of 10, epochs 3 instead of 50, 39000 test spectra)"
+    )
+    named = make_config("sdss", "paper", n_pixels=3600)
+    assert "n_pixels 3600 instead of 5001" in evaluate._name(named, whole)
+
+
+def test_every_claim_is_measurable_or_says_why_not():
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    known = {*measured.MEASURES, *measured.REDSHIFT}
+    for claim in every:
+        if claim.measure:
+            assert claim.measure["metric"] in known, claim.id
+            assert claim.dataset in CLASSES, claim.id
+        else:
+            assert "not released" in claim.conditions, claim.id
+            assert claim.dataset not in CLASSES, claim.id
+    printed = {c.id: c.published for c in every}
+    assert [printed[f"benchmark-gasnet-ii-{k}"] for k in ("gf", "gf-agn", "mad")] == [
+        0.40, 0.70, 0.0086,
+    ]  # fmt: skip
+
+
+def test_ranges_and_training_sizes_are_measured():
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    mine = [c for c in every if c.id in ("sdss-z-min-QSO_nan", "sdss-z-max-QSO_nan",
+                                         "sdss-trained-QSO_nan")]  # fmt: skip
+    df = made_up(n=40)
+    history = pd.DataFrame({"network": ["QSO_nan/0", "pooled/0"], "n_train": [14000, 9]})
+    found = measured.measure(mine, df, history=history)
+    z = df.loc[df["class_true"] == "QSO_nan", "z_true"]
+    assert found == {
+        "sdss-z-min-QSO_nan": z.min(),
+        "sdss-z-max-QSO_nan": z.max(),
+        "sdss-trained-QSO_nan": 14,
+    }
+    assert measured.measure(mine, df, history=history.drop(columns="n_train")).keys() == {
+        "sdss-z-min-QSO_nan",
+        "sdss-z-max-QSO_nan",
+    }
 
 
 def test_metrics_table_against_hand_computed_values():
@@ -204,10 +269,35 @@ def test_spectra_figures_from_flux():
     wrong = (tables.coarse(df["class_true"]) != tables.coarse(df["class_pred"])).sum()
     assert wrong > 0
     assert len(drawing._failures(ev).axes) == wrong
-    figure = figures_classes.gradients(
-        wavelength=config.grid, flux=x[:2], dz=x[:2], dp=x[:2], names=names[:2], z=[0.1, np.nan]
-    )
-    assert len(figure.axes) == 2
+    table = explained(config.n_pixels)
+    figure = figures_classes.gradients(table, wavelength=config.grid)
+    assert [axis.get_title(loc="left") for axis in figure.axes] == [
+        "GALAXY_AGN   z = 0.100",
+        "QSO_nan",
+    ]
+
+
+def test_two_classes_at_one_redshift_are_drawn_from_spectra_near_it():
+    config = make_config("fourmost-mock", "smoke", n_pixels=400)
+    labels = pd.DataFrame({"id": [str(i) for i in range(8)], "snr": [1.0, 9, 5, 5, 5, 5, 5, 5],
+                           "class": ["ClusB", "ClusB", "ClusB", "RedGAL"] * 2,
+                           "z": [0.31, 0.33, 0.5, 0.27, 0.88, 0.91, 0.7, 0.75]})  # fmt: skip
+    x = np.arange(8.0)[:, None] + np.ones((8, 400))
+    pairs = samples.same_redshift(labels, x, ("ClusB", "RedGAL"), (0.3, 0.9))
+    assert list(pairs) == [0.3], "no RedGAL lies within 0.1 of 0.9"
+    assert {k: z for k, (_, z) in pairs[0.3].items()} == {"ClusB": 0.33, "RedGAL": 0.27}
+    assert pairs[0.3]["ClusB"][0][0] == 2.0  # the brighter of the two near 0.3
+    figure = figures_classes.alike(pairs, wavelength=config.grid)
+    assert len(figure.axes) == 1 and len(figure.axes[0].get_legend().get_texts()) == 2
+    lines = [line.get_ydata() for line in figure.axes[0].get_lines() if len(line.get_ydata()) > 99]
+    assert all(np.allclose(y, 1) for y in lines), "each is 1 at 6000 Å"
+    ev = drawing.Evaluation(df=made_up(CLASSES["fourmost"]), classes=CLASSES["fourmost"],
+                            survey="fourmost", dataset="test", config=config)  # fmt: skip
+    rows = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    with pytest.raises(SuiteError, match="no spectra"):
+        rows["F20_alike"]()
+    ev.own = (labels, x)
+    assert len(rows["F20_alike"]().axes) == 1
 
 
 def test_report_escapes_what_it_is_given(tmp_path):

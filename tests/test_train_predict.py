@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,25 @@ def test_resume_with_another_configuration_names_the_difference(run_dir, files, 
     arguments = ["--dataset", "sdss", "--run-dir", str(run_dir), "--data-dir", str(files)]
     assert train.main([*arguments, "--resume", "--seed", "7"]) == 2
     assert "seed (1 there, 7 here)" in capsys.readouterr().err
+
+
+def test_a_grid_that_is_named_is_taken_even_where_it_is_the_default():
+    def config(*options):
+        return train.config_of(train._arguments().parse_args(["--dataset", "sdss", *options]))
+
+    assert config().table_grid is None
+    named = config("--grid", "4000", "9000", "5001")
+    assert named.table_grid is not None and np.array_equal(named.table_grid, config().grid)
+    assert len(config("--grid", "3600", "9200", "3600").table_grid) == 3600
+
+
+def test_runs_from_before_a_setting_existed_go_on(tmp_path):
+    config = tiny_config()
+    old = json.loads(json.dumps(asdict(config)))
+    del old["grid_named"]
+    (tmp_path / "config.json").write_text(json.dumps({"config": old}))
+    assert train.open_run(tmp_path, config, resume=True)["config"] == old
+    assert read_config(tmp_path)[0] == config
 
 
 def test_catalogue_has_a_row_for_every_spectrum(run_dir, files, tmp_path):
