@@ -57,6 +57,46 @@ def learning_rate(kind, *, initial, epochs, steps_per_epoch, final=1e-6):
     raise SuiteError(f"schedule must be 'steps' or 'cosine'. Received {kind!r}.")
 
 
+def plateau_rate(values, *, initial, factor, patience, mode="min"):
+    """Return the learning rate of the next epoch where it falls on plateaus.
+
+    Parameters
+    ----------
+    values : sequence of float
+        The monitored quantity of each finished epoch.
+    initial : float
+        First rate.
+    factor : float
+        The rate is multiplied by it after `patience` epochs without a better value, and again
+        after as many more.
+    patience : int
+        Epochs.
+    mode : {"min", "max"}
+        Which values are better.
+    """
+    sign = 1 if mode == "min" else -1
+    rate, best, waited = initial, np.inf, 0
+    for value in values:
+        waited += 1
+        if sign * value < best:
+            best, waited = sign * value, 0
+        if waited >= patience:
+            rate, waited = rate * factor, 0
+    return rate
+
+
+class _Plateau(keras.callbacks.Callback):
+    """Before each epoch: the rate that the history asks for, so that it resumes by itself."""
+
+    def __init__(self, state, monitor, options):
+        super().__init__()
+        self.state, self.monitor, self.options = state, monitor, options
+
+    def on_epoch_begin(self, epoch, logs=None):
+        values = [row[self.monitor] for row in self.state["history"]]
+        self.model.optimizer.learning_rate.assign(plateau_rate(values, **self.options))
+
+
 class _Guard(keras.callbacks.Callback):
     """Stop at the first loss that is not finite, naming network, epoch and step."""
 
@@ -143,7 +183,7 @@ def write_json(path, value):
     os.replace(part, path)
 
 
-def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None):
+def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None, plateau=None):
     """Train a compiled model, or go on where an interrupted call stopped.
 
     Parameters
@@ -164,6 +204,9 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
         Which values of it are better.
     units : dict, optional
         Factors that bring metrics to the units of the history, such as {"mae": 0.1}.
+    plateau : dict, optional
+        initial, factor and patience of `plateau_rate`, for a model compiled with a plain number
+        as its learning rate.
 
     Returns
     -------
@@ -189,6 +232,9 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
             recorder = _Recorder(
                 name, folder, state, monitor=monitor, better=better, bar=bar, units=units or {}
             )
+            falling = (
+                [_Plateau(state, monitor, {"mode": mode, **plateau})] if plateau is not None else []
+            )
             model.fit(
                 train,
                 validation_data=valid,
@@ -196,7 +242,7 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None)
                 initial_epoch=state["epoch"],
                 shuffle=False,  # the pipeline shuffles
                 verbose=0,
-                callbacks=[_Guard(name), recorder],
+                callbacks=[*falling, _Guard(name), recorder],
             )
     model.set_weights(state["best_weights"])
     return state["history"]

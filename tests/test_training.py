@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from common.errors import SuiteError
-from common.training import compiled, fit, learning_rate, predict, write_history
+from common.training import compiled, fit, learning_rate, plateau_rate, predict, write_history
 
 X = np.random.default_rng(0).normal(size=(48, 6)).astype("f")
 Y = X[:, :1] * 2 - X[:, 1:2]
@@ -88,6 +88,41 @@ def test_cosine_schedule_rises_and_falls():
     assert max(values) == pytest.approx(1e-3, rel=0.01)
     assert values[0] < 1e-4
     assert values[-1] == pytest.approx(1e-6, rel=0.1)
+
+
+def test_rate_falls_after_epochs_without_a_better_value():
+    options = dict(initial=1.0, factor=0.1, patience=3)
+    assert plateau_rate([], **options) == 1.0
+    assert plateau_rate([5, 4, 4, 4], **options) == 1.0, "two epochs without a better value"
+    assert plateau_rate([5, 4, 4, 4, 4], **options) == pytest.approx(0.1)
+    assert plateau_rate([5, 4, 4, 4, 4, 3, 3, 3], **options) == pytest.approx(0.1)
+    assert plateau_rate([5, 4, 4, 4, 4, 4, 4, 4], **options) == pytest.approx(0.01)
+    assert plateau_rate([1, 2, 3, 4], mode="max", **options) == 1.0
+
+
+def test_plateau_lowers_the_rate_of_the_optimiser_and_resumes(tmp_path):
+    def run(folder, epochs):
+        model, data = model_and_data()
+        model.compile(keras.optimizers.Adam(0.5), loss="mse")  # too fast: it does not settle
+        plateau = dict(initial=0.5, factor=0.5, patience=1)
+        rates = []
+        watch = keras.callbacks.LambdaCallback(
+            on_epoch_begin=lambda *_: rates.append(float(model.optimizer.learning_rate))
+        )
+        real = model.fit
+        model.fit = lambda *a, callbacks, **k: real(*a, callbacks=[*callbacks, watch], **k)
+        history = fit(model, data, data, name="n", folder=folder, epochs=epochs,
+                      monitor="val_loss", mode="min", plateau=plateau)  # fmt: skip
+        return rates, [row["val_loss"] for row in history]
+
+    rates, losses = run(tmp_path / "whole", 8)
+    expected = [plateau_rate(losses[:i], initial=0.5, factor=0.5, patience=1) for i in range(8)]
+    assert np.allclose(rates, expected, rtol=1e-6)
+    assert rates[-1] < rates[0]
+    first, _ = run(tmp_path / "parts", 3)
+    rest, again = run(tmp_path / "parts", 8)
+    assert np.allclose(first + rest, rates, rtol=1e-6)
+    assert np.allclose(again, losses, rtol=1e-4)
 
 
 def test_unknown_schedule():
