@@ -1,0 +1,120 @@
+"""Every choice of the hybrid network in one place; each field's comment names its source.
+
+[seed]: Guiglion 2025, IAU Symp. 395. [G20]: Guiglion et al. 2020 (RAVE), [N23]: Nepal et al. 2023
+(Gaia-ESO), the same group's earlier networks, whose code is released. [default]: ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.errors import UsageError
+
+LABELS = ("teff", "logg", "m_h", "fe_h", "alpha_m")  # [seed] Sect. 3: labels of APOGEE DR17
+UNITS = {"teff": "K", "logg": "dex", "m_h": "dex", "fe_h": "dex", "alpha_m": "dex"}
+NAMES = {
+    "teff": "Teff", "logg": "log g", "m_h": "[M/H]", "fe_h": "[Fe/H]", "alpha_m": "[alpha/M]",
+}  # fmt: skip
+INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
+DATASETS = ("gaia-apogee",)
+RVS = ("none", "semi-synthetic")  # or a folder of the user's files
+
+RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
+XP_GRID = np.arange(3360.0, 10201.0, 20.0)  # Å, 343 px: GaiaXPy's default sampling
+PHOT = ("g", "bp_g", "g_rp")  # [seed]: G, G_BP, G_RP; colours are the same numbers, better scaled
+INFRARED = ("g_k", "j_h", "h_k")  # beyond the paper: 2MASS
+PARALLAX = ("luminosity", "parallax_snr", "log_parallax_error")
+GIANT = 3.5  # default: giants are below this log g
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters of a run."""
+
+    dataset: str = "gaia-apogee"
+    scale: str = "paper"
+    seed: int = 1  # default
+    inputs: tuple = ("xp", "phot", "parallax")  # [seed] has all four; no real RVS can be had
+    labels: tuple = ("teff", "logg", "fe_h", "alpha_m")  # those the data set has
+    rvs: str = "none"  # where RVS spectra come from
+    infrared: bool = False  # default: Gaia alone, as in [seed]
+    rvs_filters: tuple = (8, 6, 4)  # [N23]
+    rvs_kernels: tuple = (10, 15, 10)  # [N23]
+    rvs_pool: int = 2  # [N23]
+    rvs_units: int = 64  # [N23]
+    xp_components: int = 60  # default: principal components, in the place of XP coefficients
+    xp_units: tuple = (512, 256)  # default, measured: docs/hybrid.md
+    scalar_units: int = 27  # [G20]
+    fusion: tuple = (128, 32)  # [N23]: 128 and 32 before the labels
+    dropout: float = 0.2  # [G20], [N23]
+    drop_input: float = 0.05  # default: how often a whole input is taken away in training
+    l2: float = 0.005  # [N23], convolutions
+    beta: float = 0.5  # default: Seitzer et al. 2022, ICLR; 0: Gaussian likelihood, 1: as MSE
+    scaling: str = "standard"  # default; "minmax" as in [G20], [N23]
+    members: int = 30  # [N23]
+    keep: float = 0.8  # [G20], [N23]: members with a loss below this quantile of all
+    epochs: int = 500  # [N23]
+    patience: int = 25  # [N23]
+    batch_size: int = 64  # [N23]
+    learning_rate: float = 1e-4  # [N23]
+    weight_decay: float = 0.0
+    schedule: str = "constant"  # [N23]; "cosine" for short runs
+    most_stars: int = 0  # default: 0 is all
+    precision: str = "float32"  # default
+
+    @property
+    def scalars(self):
+        """Names of the photometric inputs."""
+        return PHOT + (INFRARED if self.infrared else ())
+
+    @property
+    def name(self):
+        """The inputs in one word, such as "xp+phot+parallax"."""
+        return "+".join(self.inputs)
+
+
+_SHORT = dict(batch_size=256, learning_rate=1.5e-3, schedule="cosine", patience=0,
+              weight_decay=1e-3)  # fmt: skip
+SCALES = {
+    "smoke": dict(members=2, epochs=2, most_stars=3000, xp_units=(64,), **_SHORT),
+    "demo": dict(members=4, epochs=24, **_SHORT),
+    "paper": dict(),
+}
+
+
+def make_config(dataset="gaia-apogee", scale="demo", **changes):
+    """Return the configuration of a data set at a scale.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+    scale : {"smoke", "demo", "paper"}
+        Sizes and schedule: CI, a laptop's minutes, the precursors' own.
+    **changes
+        Fields of `Config` to override; those that are None are left alone.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown, or inputs and spectra do not go together.
+    """
+    for option, value, allowed in (("dataset", dataset, DATASETS), ("scale", scale, SCALES)):
+        if value not in allowed:
+            raise UsageError(f"--{option} must be one of {', '.join(allowed)}. Received {value!r}.")
+    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
+    config = replace(base, **{k: v for k, v in changes.items() if v is not None})
+    unknown = [name for name in config.inputs if name not in INPUTS]
+    if unknown or not config.inputs:
+        raise UsageError(
+            f"--inputs must be out of {', '.join(INPUTS)}. Received {', '.join(unknown) or 'none'}."
+        )
+    if ("rvs" in config.inputs) != (config.rvs != "none"):
+        raise UsageError(
+            f"--inputs {' '.join(config.inputs)} and --rvs {config.rvs} do not go together: the "
+            "input rvs needs --rvs semi-synthetic or a folder of RVS spectra, and only it does."
+        )
+    ordered = tuple(name for name in INPUTS if name in config.inputs)
+    return replace(config, inputs=ordered)
