@@ -45,8 +45,8 @@ def label(objects, mpajhu, *, radius=RADIUS):
     -------
     DataFrame
         The rows of `objects` in their order, with the columns of `LABELS`, specobjid, separation
-        (arcsec), and is_sf (True for bptclass 1, missing where there is no class). What has no
-        match has NaN, "" or a missing value.
+        (arcsec), and is_sf: True for bptclass 1, False for every other class, -1 (mostly galaxies
+        without lines) among them. What has no match has NaN, "" or a missing value.
     """
     out = objects.drop(columns=[c for c in LABELS if c in objects and c != "petro_r"])
     out = out.reset_index(drop=True)
@@ -66,7 +66,7 @@ def label(objects, mpajhu, *, radius=RADIUS):
     ids[matched] = mpajhu["specobjid"].to_numpy()[row[matched]]
     out["specobjid"], out["separation"] = ids, separation
     klass = out["bptclass"]
-    out["is_sf"] = (klass == STAR_FORMING).astype("boolean").mask(klass.isna() | (klass < 0))
+    out["is_sf"] = (klass == STAR_FORMING).astype("boolean")
     return out
 
 
@@ -121,7 +121,11 @@ def printed(counts):
 
 
 def _nearest(objects, catalogue, *, radius):
-    """Return the row in `catalogue` nearest to each object, -1 for none, and the separation."""
+    """Return the row in `catalogue` nearest to each object, -1 for none, and the separation.
+
+    Not `common.crossmatch.by_position`: LAMOST saw many galaxies more than once, and each of these
+    spectra takes the label, while pairs there are one-to-one.
+    """
     from astropy import units
     from astropy.coordinates import SkyCoord
 

@@ -255,7 +255,7 @@ def test_the_cuts_and_their_counts(sample):
     np.testing.assert_allclose(chosen["oh_true"], mpajhu["oh_p50"][1])
     np.testing.assert_allclose(np.sort(chosen["separation"]), [0.7, 0.8], atol=1e-3)
     matched = labelled[labelled["matched"]]
-    assert matched["is_sf"].tolist() == [True] * 2 + [False] * 8 + [True] * 2 + [pd.NA] * 2
+    assert matched["is_sf"].tolist() == [True] * 2 + [False] * 8 + [True] * 2 + [False] * 2
     assert labelled[~labelled["matched"]]["is_sf"].isna().all()
     assert labelled["id"].tolist() == [str(i) for i in range(28)]
     text = selection.printed(counts)
