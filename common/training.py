@@ -119,10 +119,13 @@ class _Guard(keras.callbacks.Callback):
 class _Recorder(keras.callbacks.Callback):
     """After each epoch: a row of history, and the state to go on from, in one file."""
 
-    def __init__(self, name, folder, state, *, monitor, better, bar, units):
+    def __init__(
+        self, name, folder, state, *, monitor, better, bar, units, watch=None, patience=None
+    ):
         super().__init__()
         self.name, self.folder, self.state = name, Path(folder), state
         self.monitor, self.better, self.bar, self.units = monitor, better, bar, units
+        self.watch, self.patience = watch or {}, patience
         self.began = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -132,24 +135,51 @@ class _Recorder(keras.callbacks.Callback):
         logs = {k: float(v) * self.units.get(k.removeprefix("val_"), 1) for k, v in logs.items()}
         row = dict(network=self.name, epoch=epoch, **logs)
         row["seconds"] = time.perf_counter() - self.began
+        for split, data in self.watch.items():
+            row |= self._watched(split, data)
         self.state["history"].append(row)
         score = logs[self.monitor]
         if self.state["best"] is None or self.better(score, self.state["best"]):
             self.state["best"] = score
             self.state["best_weights"] = self.model.get_weights()
         self.state["epoch"] = epoch + 1
+        if _waited(self.state["history"], self.monitor, self.better) == self.patience:
+            self.model.stop_training = True
         _save_state(self.folder / "state.npz", self.state, self.model)
         self.bar.set_postfix({self.monitor: f"{score:.4g}"})
         self.bar.update()
 
+    def _watched(self, split, data):
+        """Measure another split after this epoch, and keep the weights that are best on it."""
+        logs = self.model.evaluate(data, verbose=0, return_dict=True)
+        logs = {k: float(v) * self.units.get(k, 1) for k, v in logs.items()}
+        score = logs[self.monitor.removeprefix("val_")]
+        best = self.state["watched"].get(split)
+        if best is None or self.better(score, best["score"]):
+            self.state["watched"][split] = {"score": score, "weights": self.model.get_weights()}
+        return {f"{split}_{k}": v for k, v in logs.items()}
+
+
+def _waited(history, monitor, better):
+    """Return how many epochs have passed since the best one."""
+    scores = [row[monitor] for row in history]
+    best = 0
+    for i, score in enumerate(scores):
+        if better(score, scores[best]):
+            best = i
+    return len(scores) - 1 - best
+
 
 def _save_state(path, state, model):
     """Write weights, optimiser, best weights and history as one file, whole or not at all."""
-    about = json.dumps({k: state[k] for k in ("epoch", "best", "history")})
+    scores = {split: best["score"] for split, best in state["watched"].items()}
+    kept = {k: state[k] for k in ("epoch", "best", "history")}
+    about = json.dumps(kept | {"watched": scores})
     groups = {
         "weights": model.get_weights(),
         "optimizer": [v.numpy() for v in model.optimizer.variables],
         "best": state["best_weights"],
+        **{f"watched-{split}": best["weights"] for split, best in state["watched"].items()},
     }
     arrays = {f"{k}_{i:04d}": a for k, group in groups.items() for i, a in enumerate(group)}
     part = path.with_name("part-" + path.name)  # keeps the ending, which numpy insists on
@@ -160,10 +190,34 @@ def _save_state(path, state, model):
 def _load_state(path):
     with np.load(path) as file:
         state = json.loads(str(file["about"]))
-        for group in ("weights", "optimizer", "best"):
-            names = sorted(n for n in file.files if n.startswith(f"{group}_"))
-            state["best_weights" if group == "best" else group] = [file[n] for n in names]
+
+        def arrays(group):
+            return [file[n] for n in sorted(n for n in file.files if n.startswith(f"{group}_"))]
+
+        state |= {group: arrays(group) for group in ("weights", "optimizer")}
+        state["best_weights"] = arrays("best")
+        state["watched"] = {
+            split: {"score": score, "weights": arrays(f"watched-{split}")}
+            for split, score in state.get("watched", {}).items()
+        }
     return state
+
+
+def watched_weights(folder, split):
+    """Return the weights of the epoch that was best on a split that `fit` watched.
+
+    Parameters
+    ----------
+    folder : path-like
+        The working folder given to `fit`.
+    split : str
+        A key of its `watch`.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    return _load_state(Path(folder) / "state.npz")["watched"][split]["weights"]
 
 
 def save_model(model, path):
@@ -183,7 +237,21 @@ def write_json(path, value):
     os.replace(part, path)
 
 
-def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None, plateau=None):
+def fit(
+    model,
+    train,
+    valid,
+    *,
+    name,
+    folder,
+    epochs,
+    monitor,
+    mode,
+    units=None,
+    plateau=None,
+    patience=None,
+    watch=None,
+):
     """Train a compiled model, or go on where an interrupted call stopped.
 
     Parameters
@@ -207,6 +275,11 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
     plateau : dict, optional
         initial, factor and patience of `plateau_rate`, for a model compiled with a plain number
         as its learning rate.
+    patience : int, optional
+        Stop after so many epochs without a better one.
+    watch : dict of str to tf.data.Dataset, optional
+        Further splits to measure after each epoch; `watched_weights` gives the weights that were
+        best on each. They decide nothing else.
 
     Returns
     -------
@@ -220,17 +293,26 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    state = {"epoch": 0, "best": None, "history": []}
+    better = np.less if mode == "min" else np.greater
+    state = {"epoch": 0, "best": None, "history": [], "watched": {}}
     if (folder / "state.npz").exists():
         state = _load_state(folder / "state.npz")
-    if state["epoch"] < epochs:
+    stopped = patience and _waited(state["history"], monitor, better) >= patience
+    if state["epoch"] < epochs and not stopped:
         if state["epoch"]:
             model.set_weights(state["weights"])
             restore_optimizer(model, state["optimizer"])
         with progress(total=epochs, initial=state["epoch"], desc=name, unit="epoch") as bar:
-            better = np.less if mode == "min" else np.greater
             recorder = _Recorder(
-                name, folder, state, monitor=monitor, better=better, bar=bar, units=units or {}
+                name,
+                folder,
+                state,
+                monitor=monitor,
+                better=better,
+                bar=bar,
+                units=units or {},
+                watch=watch,
+                patience=patience or None,
             )
             falling = (
                 [_Plateau(state, monitor, {"mode": mode, **plateau})] if plateau is not None else []
@@ -296,12 +378,13 @@ def write_history(path, rows):
 
 
 def predict(model, x, *, batch_size=256, desc=None):
-    """Run a model over an array or over a function that gives rows.
+    """Run a model over all rows.
 
     Parameters
     ----------
     model : keras.Model
-    x : ndarray of shape (n, n_pixels)
+    x : ndarray of shape (n, n_pixels), or dict of str to ndarray of n rows
+        The second for a model with named inputs.
     batch_size : int
     desc : str, optional
         Show a progress bar with this text.
@@ -312,16 +395,18 @@ def predict(model, x, *, batch_size=256, desc=None):
     """
     step = compiled(model)
     out = []
-    starts = range(0, len(x), batch_size)
+    n = len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
+    starts = range(0, n, batch_size)
     for start in progress(starts, desc=desc) if desc else starts:
-        out.append(step(x[start : start + batch_size]))
+        rows = slice(start, start + batch_size)
+        out.append(step({k: v[rows] for k, v in x.items()} if isinstance(x, dict) else x[rows]))
     if not out:
         return np.zeros((0, model.output_shape[-1]), dtype="float32")
     return np.concatenate(out)
 
 
 def compiled(model):
-    """Return a function ndarray -> ndarray that runs a model as one TensorFlow graph.
+    """Return a function ndarray (or dict of them) -> ndarray that runs a model as one graph.
 
     `Model.predict` builds a data pipeline at every call, which costs more than a small batch
     itself; the traced function is kept with the model.
@@ -329,8 +414,16 @@ def compiled(model):
     import tensorflow as tf
 
     if getattr(model, "_compiled_call", None) is None:
-        signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
+        signature = tf.nest.map_structure(
+            lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32), model.input
+        )
         graph = tf.function(lambda x: model(x, training=False), input_signature=[signature])
         object.__setattr__(model, "_compiled_call", graph)
     graph = model._compiled_call
-    return lambda x: graph(np.ascontiguousarray(x, dtype="float32")).numpy()
+
+    def run(x):
+        if isinstance(x, dict):
+            return graph({k: np.ascontiguousarray(x[k], dtype="float32") for k in x}).numpy()
+        return graph(np.ascontiguousarray(x, dtype="float32")).numpy()
+
+    return run

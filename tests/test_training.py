@@ -5,7 +5,15 @@ import pytest
 import tensorflow as tf
 
 from common.errors import SuiteError
-from common.training import compiled, fit, learning_rate, plateau_rate, predict, write_history
+from common.training import (
+    compiled,
+    fit,
+    learning_rate,
+    plateau_rate,
+    predict,
+    watched_weights,
+    write_history,
+)
 
 X = np.random.default_rng(0).normal(size=(48, 6)).astype("f")
 Y = X[:, :1] * 2 - X[:, 1:2]
@@ -155,3 +163,40 @@ def test_reused_model_starts_anew():
     again.fit(data, verbose=0)
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(trained, again.get_weights(),
                                                            strict=True))  # fmt: skip
+
+
+def test_patience_stops_and_a_resumed_run_stays_stopped(tmp_path):
+    model, data = model_and_data()
+    model.optimizer.learning_rate = 0.0  # nothing gets better after the first epoch
+    options = dict(name="n", folder=tmp_path, epochs=50, monitor="val_loss", mode="min", patience=3)
+    assert len(fit(model, data, data, **options)) == 4
+    assert len(fit(model_and_data(seed=2)[0], data, data, **options)) == 4
+
+
+def test_watched_split_has_its_own_best_epoch_and_decides_nothing(tmp_path):
+    def opposite():
+        return tf.data.Dataset.from_tensor_slices((X, -Y)).batch(16)
+
+    def run(folder, epochs, **more):
+        model, data = model_and_data()
+        options = dict(name="n", folder=folder, epochs=epochs, monitor="val_loss", mode="min")
+        return model, fit(model, data, data, **options, **more)
+
+    plain, history = run(tmp_path / "plain", 5)
+    run(tmp_path / "watched", 2, watch={"test": opposite()})
+    model, watched = run(tmp_path / "watched", 5, watch={"test": opposite()})  # resumed
+    assert [r["val_loss"] for r in watched] == pytest.approx([r["val_loss"] for r in history])
+    assert np.allclose(predict(model, X), predict(plain, X), atol=1e-5)
+    losses = [r["test_loss"] for r in watched]
+    assert np.argmin(losses) == 0  # what the network learns makes it worse there
+    model.set_weights(watched_weights(tmp_path / "watched", "test"))
+    assert np.mean((predict(model, X) + Y) ** 2) == pytest.approx(losses[0], rel=1e-4)
+
+
+def test_predict_takes_named_inputs():
+    first, second = keras.Input((4,), name="first"), keras.Input((2,), name="second")
+    joined = keras.layers.Concatenate()([first, second])
+    model = keras.Model({"first": first, "second": second}, keras.layers.Dense(3)(joined))
+    x = {"second": X[:, 4:], "first": X[:, :4]}
+    assert np.allclose(predict(model, x, batch_size=7), model.predict(x, verbose=0), atol=1e-5)
+    assert predict(model, {k: v[:0] for k, v in x.items()}).shape == (0, 3)
