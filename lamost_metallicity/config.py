@@ -1,0 +1,95 @@
+"""Every choice of the metallicity networks in one place; each field's comment names its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.errors import UsageError
+
+DATASETS = ("lamost", "lamost-mock")
+TARGETS = (
+    "oh",
+    "lgm_fib",
+    "sfr_fib",
+)  # of the multi-task network: 12 + log(O/H), log mass, log SFR
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters of a run; sections are those of Feng, Wang & Li (2026)."""
+
+    dataset: str = "lamost-mock"
+    scale: str = "paper"
+    seed: int = 1  # default
+    wave_min: float = 3800.0  # Å, Sect. 2
+    wave_max: float = 8000.0  # Å, Sect. 2
+    n_pixels: int = 4201  # Sect. 2
+    bridge: bool = True  # default: pixels without information are bridged; Sect. 2 names no mask
+    z_max: float = 0.25  # Sect. 2
+    snr_min: float = 3.0  # of the r band, Sect. 2
+    match_radius: float = 1.0  # arcsec, Sect. 2
+    filters: tuple = (16, 32, 64, 128)  # Sect. 3.1, Fig. 2
+    kernel_size: int = 3  # Fig. 2
+    pool: int = 3  # Fig. 2
+    epochs: int = 100  # Sect. 3.2
+    batch_size: int = 128  # Sect. 3.2
+    learning_rate: float = 1e-3  # Sect. 3.2
+    schedule: str = "plateau"  # Sect. 3.2: divided by 10 after 10 epochs without better validation
+    patience: int = 10  # Sect. 3.2
+    split: tuple = (0.7, 0.1, 0.2)  # Sect. 3.2: 7:1:2
+    n_galaxies: int = 80000  # of a mock, all kinds; default: enough for Sect. 2's 38 500 labels
+    per_kind: int = 10000  # Sect. 5: star-forming and other galaxies that the classifier learns
+    confidence: float = 0.85  # Sect. 5
+    mlp_units: tuple = (1024, 1024, 1024)  # Sect. 4
+    trees: int = 100  # Sect. 4
+    tree_features: float = 1.0  # default: share of the pixels that a split of a tree looks at
+    tree_rows: int = 0  # default: spectra that the forest learns from; 0: all of the split
+    precision: str = "float32"  # default
+
+    @property
+    def is_mock(self):
+        """True where the data set is a mock."""
+        return self.dataset.endswith("-mock")
+
+    @property
+    def grid(self):
+        """The common wavelength grid, ndarray of shape (n_pixels,), Å, vacuum."""
+        return np.linspace(self.wave_min, self.wave_max, self.n_pixels)
+
+
+SCALES = {
+    "smoke": dict(n_galaxies=200, per_kind=60, epochs=2, batch_size=32, schedule="cosine",
+                  mlp_units=(64, 64, 64), trees=10, tree_features=0.02),
+    # A demo has minutes: a sample of a tenth, a short cosine, and trees that look at few pixels.
+    "demo": dict(n_galaxies=8000, per_kind=2000, epochs=16, batch_size=64, learning_rate=2e-3,
+                 schedule="cosine", tree_features=0.02),
+    # The forest takes weeks of CPU time where each split looks at all pixels of 27 000 spectra.
+    "paper": dict(tree_features=0.1),
+}  # fmt: skip
+
+
+def make_config(dataset, scale="demo", **changes):
+    """Return the configuration of a data set at a scale.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+    scale : {"smoke", "demo", "paper"}
+        Sizes and schedule: a check, a laptop's minutes, the paper's own.
+    **changes
+        Fields of `Config` to override; those that are None are left alone.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
+    if scale not in SCALES:
+        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
+    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
+    return replace(base, **{k: v for k, v in changes.items() if v is not None})

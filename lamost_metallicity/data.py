@@ -1,0 +1,262 @@
+"""Sample, labels and splits (Sect. 2, 5), and the way from files to shards."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.catalog import write_table
+from common.cli import say
+from common.errors import MissingDataError, UsageError
+from common.pipeline import Shards, ShardWriter, finished
+from common.surveys import find_files, read_many
+from common.surveys.mpajhu import read_mpajhu
+from lamost_metallicity import selection
+from lamost_metallicity.preprocess import preprocess
+
+SPLITS = ("train", "valid", "test")
+TABLES = ("gal_", "galspec", "fiblgm", "totlgm", "lamost-catalog", "dr")  # files without spectra
+ABOUT = ("id", "file", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
+
+
+def object_table(spectra, prepared=None):
+    """Return who the spectra of a batch are, a DataFrame with the columns of `ABOUT`."""
+    meta = spectra.meta
+    table = pd.DataFrame({"id": spectra.ids})
+    for name in ABOUT[1:]:
+        blank = {"file": "", "class": "", "mock": False}.get(name, np.nan)
+        table[name] = meta[name].to_numpy() if name in meta else blank
+    if prepared is not None:
+        table["snr_r"], table["bad_fraction"] = prepared.snr_r, prepared.bad_fraction
+    return table
+
+
+def spectrum_files(data_dir):
+    """Return the files of a folder that may hold spectra; catalogues are left out."""
+    return [p for p in find_files([data_dir]) if not p.name.lower().startswith(TABLES)]
+
+
+def label_folder(data_dir):
+    """Return where the MPA-JHU tables of a data set are: its folder, or labels/ in it."""
+    inner = Path(data_dir) / "labels"
+    return inner if inner.is_dir() else Path(data_dir)
+
+
+def split_of(objects, config):
+    """Split by a hash of each object, 7:1:2 (Sect. 3.2).
+
+    Parameters
+    ----------
+    objects : sequence of str
+        Name of the object behind each spectrum: all its spectra go into one split.
+    config : Config
+        Fractions, and the seed that is hashed too.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "train", "valid" or "test"; the same for an object whatever else the sample holds.
+    """
+    edges = np.cumsum(config.split)[:2]
+
+    def place(name):
+        digest = hashlib.sha256(f"{config.seed}/{name}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    known = {name: place(name) for name in dict.fromkeys(objects)}
+    at = np.array([known[name] for name in objects], dtype=float)
+    return np.array(SPLITS, dtype=object)[np.searchsorted(edges, at, side="right")]
+
+
+def choose_sample(labels, config):
+    """Choose what each network learns from.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As `prepare` keeps it: is_sf, has_label.
+    config : Config
+        Seed and `per_kind`.
+
+    Returns
+    -------
+    in_oh : ndarray of bool, shape (n,)
+        The regression's sample: star-forming with a metallicity (Sect. 2).
+    in_class : ndarray of bool, shape (n,)
+        The classifier's: at most `per_kind` star-forming galaxies and as many others (Sect. 5).
+    """
+    in_class = np.zeros(len(labels), dtype=bool)
+    rng = np.random.default_rng(config.seed)
+    for kind in (True, False):
+        rows = np.flatnonzero((labels["is_sf"] == kind).fillna(False).to_numpy(dtype=bool))
+        in_class[rng.permutation(rows)[: config.per_kind]] = True
+    return labels["has_label"].to_numpy(dtype=bool), in_class
+
+
+def fingerprint(labels):
+    """Return a short hash of ids, classes and metallicities, in any order of rows."""
+    columns = labels[["id", "bptclass", "oh_true"]].fillna({"bptclass": 0, "oh_true": 0.0})
+    rows = sorted(f"{i}|{c}|{oh:.5f}" for i, c, oh in columns.itertuples(index=False))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def _find_data(config, data_dir, offline):
+    """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
+    if config.is_mock:
+        from lamost_metallicity.mock import make_mock
+
+        make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir, offline=offline)
+    elif data_dir is None:
+        raise MissingDataError(
+            "--dataset lamost needs --data-dir: a folder with LAMOST low-resolution spectra and "
+            "the MPA-JHU tables galSpecInfo and galSpecExtra (data/README.md says where they are). "
+            "Without them: --dataset lamost-mock, which runs now."
+        )
+    return spectrum_files(data_dir)
+
+
+def prepare(config, folder, *, data_dir=None, offline=False):
+    """Read, prepare, match and label a data set into shards, or take those already there.
+
+    Parameters
+    ----------
+    config : Config
+    folder : path-like
+        Where the shards go, with selection.ecsv (what each cut leaves) and rejects.ecsv.
+    data_dir : path-like, optional
+        Spectra and MPA-JHU tables; a mock is written there.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    Shards
+        Of the galaxies with an MPA-JHU counterpart; labels: object (one name for all spectra of a
+        galaxy), split, those of `selection.select`, oh_planted (mocks), and for held-out rows
+        those of `stronglines.strong_lines`.
+
+    Raises
+    ------
+    MissingDataError
+        If files are missing, or hold no labelled galaxy.
+    UsageError
+        If a mock is passed off as observed.
+    """
+    folder = Path(folder)
+    if finished(folder):
+        shards = Shards(folder)
+        if "has_label" in shards.labels:  # else an earlier call ended before the labels
+            return shards
+    if config.is_mock and data_dir is None:
+        # The files of a mock can be made again: only a folder that the user names keeps them.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
+            return prepare(config, folder, data_dir=files, offline=offline)
+    paths = _find_data(config, data_dir, offline)
+    mpajhu = read_mpajhu(label_folder(data_dir))
+    matcher = _Matcher(mpajhu, config.match_radius)
+    rejects, seen, kept = [], [], []
+    with ShardWriter(folder, config.n_pixels) as writer:
+        for spectra in read_many(paths, rejects=rejects):
+            prepared = preprocess(spectra, config)
+            about = object_table(spectra, prepared)
+            _refuse_mock(about, config)
+            seen.append(about[~about["class"].str.upper().str.startswith(("STAR", "QSO"))])
+            rejects += rejected(about, prepared)
+            about["object"] = matcher.names(about)
+            use = prepared.usable & (about["object"] != "").to_numpy()
+            if use.any():
+                about = about.loc[use, ["id", "object"]].reset_index(drop=True)
+                about["split"] = split_of(about["object"], config)
+                writer.write(prepared.x[use], about)
+                kept.append(_with_lines(about, spectra[use]))
+    if rejects:
+        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+    if not kept:
+        (folder / "shards.json").unlink()
+        first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
+        raise MissingDataError(
+            f"No galaxy of {len(paths)} file(s) in {data_dir} can be used and has an MPA-JHU "
+            f"counterpart within {config.match_radius:g} arcsec.{first}"
+        )
+    sample, counts = selection.select(
+        pd.concat(seen, ignore_index=True), mpajhu, z_max=config.z_max, snr_min=config.snr_min,
+        radius=config.match_radius,
+    )  # fmt: skip
+    write_table(counts, folder / "selection.ecsv", meta={"DATASET": config.dataset})
+    say(selection.printed(counts))
+    labels = pd.concat(kept, ignore_index=True).merge(sample, on="id", how="left")
+    labels["has_label"] = labels["has_label"].eq(True)
+    labels = labels.merge(_truth(data_dir), on="id", how="left")
+    part = folder / "labels.parquet.part"
+    labels.to_parquet(part)
+    part.replace(folder / "labels.parquet")
+    return Shards(folder)
+
+
+class _Matcher:
+    """Names the galaxy behind each spectrum: the first MPA-JHU spectrum within a radius."""
+
+    def __init__(self, mpajhu, radius):
+        from astropy.coordinates import SkyCoord
+
+        # Kept, since astropy keeps the tree of places with it. DR7's tables have no ids.
+        self.sky = SkyCoord(mpajhu["ra"].to_numpy(float), mpajhu["dec"].to_numpy(float), unit="deg")
+        ids = mpajhu["specobjid"].to_numpy(dtype=object)
+        self.known = np.where(ids == "", [f"row {i}" for i in range(len(ids))], ids)
+        self.radius = radius
+
+    def names(self, about):
+        """Return one name a row, "" where there is no MPA-JHU spectrum; repeats share theirs."""
+        from astropy import units
+        from astropy.coordinates import SkyCoord
+
+        out = np.full(len(about), "", dtype=object)
+        place = about[["ra", "dec"]].to_numpy(dtype=float)
+        placed = np.flatnonzero(np.isfinite(place).all(axis=1))
+        if len(placed) and len(self.known):
+            here = SkyCoord(*place[placed].T, unit="deg")
+            pairs = here.search_around_sky(self.sky, self.radius * units.arcsec)
+            found = pd.Series(pairs[0]).groupby(placed[pairs[1]]).min()
+            out[found.index.to_numpy(dtype=int)] = self.known[found.to_numpy(dtype=int)]
+        return out
+
+
+def _with_lines(about, spectra):
+    """Return the rows with the strong lines of held-out spectra, where methods are compared."""
+    from lamost_metallicity.stronglines import strong_lines
+
+    held = np.flatnonzero(about["split"] != "train")
+    if not len(held):
+        return about
+    lines = strong_lines(spectra[held])
+    lines.index = held
+    return about.join(lines)
+
+
+def _truth(data_dir):
+    """Return id and oh_planted of a mock; empty for observed spectra."""
+    path = Path(data_dir) / "truth.parquet"
+    if not path.is_file():
+        return pd.DataFrame({"id": pd.Series(dtype=str), "oh_planted": pd.Series(dtype=float)})
+    table = pd.read_parquet(path, columns=["obsid", "oh"])
+    return pd.DataFrame({"id": table["obsid"].astype(str), "oh_planted": table["oh"]})
+
+
+def _refuse_mock(about, config):
+    if about["mock"].any() and not config.is_mock:
+        raise UsageError(
+            f"{about['file'][about['mock']].iloc[0]} is a mock (header card MOCK = T), and "
+            "--dataset lamost takes observed spectra. Use --dataset lamost-mock."
+        )
+
+
+def rejected(about, prepared):
+    """Return the rows of the table of rejects: file, id, reason."""
+    bad = ~prepared.usable
+    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
+    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]

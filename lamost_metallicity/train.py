@@ -1,0 +1,262 @@
+"""Train the metallicity networks, the classifier and the baselines from one command."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import parser, run, say
+from common.errors import SuiteError, UsageError
+from lamost_metallicity.config import DATASETS, SCALES, make_config
+
+KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
+POSITIVE = ("galaxies", "per_kind", "epochs", "batch_size", "learning_rate", "trees")
+
+
+def _arguments():
+    p = parser(
+        "python -m lamost_metallicity.train",
+        "Train the networks of gas-phase metallicity from LAMOST spectra.",
+    )
+    add_training_options(p)
+    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
+    return p
+
+
+def add_training_options(p):
+    """Add the options of a training to an argument parser."""
+    p.add_argument("--dataset", default="lamost-mock", choices=DATASETS, help="what to train on")
+    p.add_argument("--data-dir", type=Path, help="folder with LAMOST spectra and the MPA-JHU "
+                   "tables; a mock is written and kept there")  # fmt: skip
+    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
+    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
+    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
+                   "mixed_float16")  # fmt: skip
+    p.add_argument("--galaxies", type=int, help="galaxies of a mock, all kinds together")
+    p.add_argument("--per-kind", type=int, help="star-forming and other galaxies, of each, that "
+                   "the classifier learns from, all splits together")  # fmt: skip
+    p.add_argument("--epochs", type=int, help="epochs of each network")
+    p.add_argument("--learning-rate", type=float, help="highest learning rate")
+    p.add_argument("--batch-size", type=int, help="spectra of a batch")
+    p.add_argument("--trees", type=int, help="trees of the random forest")
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument("--offline", action="store_true", help="use no network")
+
+
+def config_of(args):
+    """Return the configuration that the options of `add_training_options` ask for."""
+    for name in POSITIVE:
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must be above 0. Received {value}.")
+    return make_config(
+        args.dataset,
+        args.scale,
+        seed=args.seed,
+        n_galaxies=args.galaxies,
+        per_kind=args.per_kind,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        trees=args.trees,
+    )
+
+
+def default_run_dir(config):
+    """Return the run folder of a configuration where the user names none."""
+    return Path("runs") / f"{config.dataset}-{config.scale}"
+
+
+def open_run(run_dir, config, *, resume):
+    """Make a run folder, or check that it holds the same run to go on with.
+
+    Returns
+    -------
+    dict
+        What config.json holds; empty for a new run.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run and `resume` is off, or a run of another configuration.
+    """
+    path = Path(run_dir) / "config.json"
+    if not path.exists():
+        Path(run_dir).mkdir(parents=True, exist_ok=True)
+        return {}
+    if not resume:
+        raise UsageError(
+            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
+        )
+    about = json.loads(path.read_text())
+    old = about.get("config", {})
+    plain = json.loads(json.dumps(asdict(config)))
+    differ = [f.name for f in fields(config) if old.get(f.name) != plain[f.name]]
+    if differ:
+        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
+        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
+    return about
+
+
+def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
+    """Train every network of a run and predict its validation and test splits.
+
+    Parameters
+    ----------
+    config : Config
+    run_dir : path-like
+        Run folder.
+    accelerator : common.accelerator.Accelerator
+    data_dir : path-like, optional
+        Folder of the data set's files.
+    resume : bool
+        Go on with an interrupted run.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    DataFrame
+        Predictions of the validation and test splits, as written to predictions.parquet.
+    """
+    from common.provenance import versions
+    from common.training import write_json
+    from lamost_metallicity import fitting
+    from lamost_metallicity.baselines import forest_predictions
+    from lamost_metallicity.data import choose_sample, fingerprint, prepare
+    from lamost_metallicity.networks import Networks, prediction_table
+
+    run_dir = Path(run_dir)
+    if accelerator.worker:  # every worker computes the same; the first one's files count
+        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
+    if data_dir and Path(data_dir).resolve().is_relative_to((run_dir / "data").resolve()):
+        raise UsageError(
+            f"--data-dir {data_dir} lies in {run_dir / 'data'}, where the run keeps its prepared "
+            "spectra. Name another run folder."
+        )
+    fresh = not (run_dir / "config.json").exists()
+    about = open_run(run_dir, config, resume=resume)
+    if fresh:  # prepared spectra without a configuration are of nobody knows what
+        (run_dir / "data" / "shards.json").unlink(missing_ok=True)
+    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
+    about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
+    write_json(run_dir / "config.json", about)
+    began = time.perf_counter()
+    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    labels, split = shards.labels, shards.labels["split"].to_numpy()
+    in_oh, in_class = choose_sample(labels, config)
+    about["data_fingerprint"] = fingerprint(labels)
+    about["sizes"] = {
+        kind: {s: int((use & (split == s)).sum()) for s in ("train", "valid", "test")}
+        for kind, use in (("regression", in_oh), ("classification", in_class))
+    }
+    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    write_json(run_dir / "config.json", about)
+    for kind, sizes in about["sizes"].items():
+        say(f"{kind}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + " spectra")
+    say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
+
+    history = []
+    job = fitting.Job(config, run_dir, shards, split, in_oh, in_class, accelerator)
+    models = fitting.networks(job, history)
+    about["timing"]["training_s"] = sum(row["seconds"] for row in history)
+    about["parameters"] = {name: model.count_params() for name, model in models.items()}
+    about["training_range"] = _ranges(labels[in_oh & (split == "train")])
+
+    held = np.flatnonzero((split != "train") & (in_oh | in_class))
+    trained = Networks(config, models)
+    about["timing"]["seconds_per_spectrum"] = _seconds_each(models, shards.rows(held[:1024]))
+    table = prediction_table(
+        trained,
+        lambda rows: shards.rows(held[rows]),
+        labels.assign(in_oh=in_oh, in_class=in_class).iloc[held],
+        split=split[held],
+    )
+    table["oh_rf"], about["forest"] = forest_predictions(job, held)
+    trained.calibration = calibrate(table)
+    about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
+    if trained.calibration:
+        table["oh_sigma"] = trained.errors(table["oh_sigma_raw"], table["snr_r"])
+    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
+    part = run_dir / ".predictions.parquet"
+    table.to_parquet(part)
+    part.replace(run_dir / "predictions.parquet")
+    write_json(run_dir / "config.json", about)
+    return table
+
+
+def calibrate(table):
+    """Fit the errors of the paper's network on the validation split; None where it is too small.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `prediction_table`.
+
+    Returns
+    -------
+    Calibration or None
+        From the error network's sigma to half-widths about the regressor's metallicity.
+    """
+    from common.calibration import fit_calibration
+    from lamost_metallicity.networks import snr_group
+
+    valid = table[(table["split"] == "valid") & table["in_oh"].astype(bool)]
+    try:
+        return fit_calibration(
+            residual=(valid["oh_pred"] - valid["oh_true"]).to_numpy(),
+            sigma=valid["oh_sigma_raw"].to_numpy(),
+            group=snr_group(valid["snr_r"]),
+        )
+    except SuiteError as error:
+        say(f"errors are not calibrated: {error}")
+        return None
+
+
+def _ranges(labels):
+    """Return 1 and 99 % of what the regressor learned from."""
+    names = {"oh": "oh_true", "z": "z", "snr_r": "snr_r"}
+    return {k: np.nanquantile(labels[v].to_numpy(float), (0.01, 0.99)).tolist()
+            for k, v in names.items()}  # fmt: skip
+
+
+def _seconds_each(models, x):
+    """Return wall times of a spectrum in each network, reading left out."""
+    from common.training import predict
+
+    out = {}
+    for name, model in models.items():
+        predict(model, x[:1])  # traces
+        began = time.perf_counter()
+        predict(model, x)
+        out[name] = (time.perf_counter() - began) / max(len(x), 1)
+    return out
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    config = config_of(args)
+    accelerator = choose(args.precision)
+    config = replace(config, precision=accelerator.precision)
+    run_dir = args.run_dir or default_run_dir(config)
+    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
+          offline=args.offline)  # fmt: skip
+    say(f"run folder: {run_dir}")
+    say(f"next: python -m lamost_metallicity.evaluate --run-dir {run_dir}")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv), kept=KEPT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
