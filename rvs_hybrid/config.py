@@ -45,9 +45,9 @@ class Config:
     rvs_pool: int = 2  # [N23]
     rvs_units: int = 64  # [N23]
     xp_components: int = 60  # default: principal components, in the place of XP coefficients
-    xp_units: tuple = (512, 256)  # default, measured: docs/hybrid.md
+    xp_units: tuple = (512, 512)  # default: measured best of four sizes
     scalar_units: int = 27  # [G20]
-    fusion: tuple = (128, 32)  # [N23]: 128 and 32 before the labels
+    fusion: tuple = (256, 64)  # default; [N23] has 128 and 32
     dropout: float = 0.2  # [G20], [N23]
     drop_input: float = 0.05  # default: how often a whole input is taken away in training
     l2: float = 0.005  # [N23], convolutions

@@ -1,0 +1,170 @@
+"""Training the members of the ensemble, under two rules of choosing among them.
+
+"held-out": the best epoch and the members that are kept are those of the validation split; the
+test split has no say. "precursor": the rule of Guiglion et al. 2020 and Nepal et al. 2023, which
+stop and choose on the test split. One training serves both: they differ in the epoch they keep.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import ops
+
+from common import training
+from common.cli import say
+from rvs_hybrid import data
+from rvs_hybrid.inputs import split_row, statistics
+from rvs_hybrid.model import build_model
+
+RULES = {"held-out": "valid", "precursor": "test"}
+STATISTICS_ROWS = 20000
+LOG_VARIANCE = (-10.0, 6.0)
+
+
+def loss(beta):
+    """Return the masked beta-likelihood of a Gaussian (Seitzer et al. 2022, ICLR, Eq. 2).
+
+    Labels that are NaN do not count. beta = 0 is the likelihood, 1 weighs residuals as the mean
+    squared error does.
+    """
+
+    def likelihood(y, predicted):
+        n = ops.shape(y)[-1]
+        mean, log_variance = predicted[:, :n], ops.clip(predicted[:, n:], *LOG_VARIANCE)
+        known = ops.cast(ops.logical_not(ops.isnan(y)), "float32")
+        residual = ops.where(known > 0, y - mean, 0.0)
+        each = 0.5 * (ops.square(residual) * ops.exp(-log_variance) + log_variance)
+        each = each * ops.stop_gradient(ops.exp(beta * log_variance)) * known
+        return ops.sum(each, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
+
+    return likelihood
+
+
+def mean_absolute_error(y, predicted):
+    """Mean absolute error of scaled labels, over those that are known."""
+    n = ops.shape(y)[-1]
+    known = ops.cast(ops.logical_not(ops.isnan(y)), "float32")
+    error = ops.where(known > 0, ops.abs(y - predicted[:, :n]), 0.0)
+    return ops.sum(error, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
+
+
+@dataclass
+class Job:
+    """What the training of a run needs."""
+
+    config: object
+    run_dir: object
+    shards: object
+    accelerator: object
+
+    def rows(self, split):
+        """Return the row numbers of a split."""
+        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
+
+
+def statistics_of(job):
+    """Return `rvs_hybrid.inputs.statistics` of the training rows (of a part of very many)."""
+    rows = job.rows("train")
+    if len(rows) > STATISTICS_ROWS:
+        rows = np.sort(np.random.default_rng(0).choice(rows, STATISTICS_ROWS, replace=False))
+    return statistics(split_row(job.shards.rows(rows), job.config), job.config)
+
+
+def train_members(job, *, offset, scale, history):
+    """Train all members, or go on where an interrupted run stopped.
+
+    Returns
+    -------
+    list of dict
+        One a member: "score" of each rule (its loss at the epoch it keeps).
+    """
+    config = job.config
+    about = statistics_of(job)
+    splits = {name: job.rows(name) for name in ("train", "valid", "test")}
+    y = job.shards.labels[list(config.labels)].to_numpy(float)
+    y = ((y - offset) / scale).astype("float32")
+    steps = int(np.ceil(len(splits["train"]) / config.batch_size))
+    scores = []
+    for member in range(config.members):
+        folder = job.run_dir / "work" / f"member_{member}"
+        with job.accelerator.scope():
+            keras.utils.set_random_seed(config.seed * 1000 + member)
+            model = build_model(config, statistics=about)
+            model.compile(_optimizer(config, steps), loss=loss(config.beta),
+                          metrics=[mean_absolute_error])  # fmt: skip
+        parts = {
+            name: data.dataset(
+                job.shards,
+                rows,
+                y[rows],
+                config,
+                seed=config.seed * 1000 + member if name == "train" else None,
+                replicas=job.accelerator.replicas,
+            )
+            for name, rows in splits.items()
+        }
+        job.accelerator.ready(model, parts["train"])
+        rows = training.fit(
+            model,
+            parts["train"],
+            parts["valid"],
+            name=f"member_{member}",
+            folder=folder,
+            epochs=config.epochs,
+            monitor="val_loss",
+            mode="min",
+            patience=config.patience,
+            watch={"test": parts["test"]},
+        )
+        history += rows
+        training.save_model(model, _path(job.run_dir, "held-out", member))
+        model.set_weights(training.watched_weights(folder, "test"))
+        training.save_model(model, _path(job.run_dir, "precursor", member))
+        training.write_history(job.run_dir / "history.csv", history)
+        best = min(rows, key=lambda row: row["val_loss"])
+        scores.append(
+            {"held-out": best["val_loss"], "precursor": min(row["test_loss"] for row in rows)}
+        )
+        say(
+            f"member {member}: val_loss {best['val_loss']:.4f}, mean absolute error "
+            f"{best['val_mean_absolute_error']:.3f} (scaled labels) after {len(rows)} epochs"
+        )
+    shutil.rmtree(job.run_dir / "work", ignore_errors=True)
+    return scores
+
+
+def _path(run_dir, rule, member):
+    return run_dir / "models" / rule / f"member_{member:02d}.keras"
+
+
+def _optimizer(config, steps):
+    rate = config.learning_rate
+    if config.schedule != "constant":
+        rate = training.learning_rate(
+            config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
+        )
+    if config.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
+    return keras.optimizers.Adam(rate)
+
+
+def kept(scores, quantile):
+    """Return which members an ensemble keeps: those of a loss below a quantile of all.
+
+    Parameters
+    ----------
+    scores : sequence of float
+        Loss of each member on the split that decides.
+    quantile : float
+        0.8 in Guiglion et al. 2020, Sect. 4, and Nepal et al. 2023; 1 keeps all.
+
+    Returns
+    -------
+    list of int
+    """
+    scores = np.asarray(scores, float)
+    return [int(i) for i in np.flatnonzero(scores <= np.quantile(scores, quantile))]

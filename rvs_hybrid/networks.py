@@ -1,0 +1,156 @@
+"""The trained networks of a run, and what they say of stars, in physical units."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from common.calibration import Calibration
+from common.errors import ReadError
+from common.training import predict
+from rvs_hybrid.config import GIANT, Config
+
+FIRST = "python -m rvs_hybrid.train --run-dir DIR"
+
+
+@dataclass
+class Networks:
+    """The networks of one run.
+
+    Attributes
+    ----------
+    config : Config
+    members : list of keras.Model
+        Each dict of inputs -> (n, 2 n_labels), see `rvs_hybrid.model.build_model`.
+    offset, scale : ndarrays of shape (n_labels,)
+        Scaled labels times `scale` plus `offset` are K and dex.
+    calibration : dict of str to Calibration
+        Per label; empty before it is fitted.
+    limits : dict
+        Of the training set: see `rvs_hybrid.quality`.
+    """
+
+    config: Config
+    members: list
+    offset: np.ndarray
+    scale: np.ndarray
+    calibration: dict
+    limits: dict
+
+
+def read_config(run_dir):
+    """Return the configuration of a run and everything else in its config.json.
+
+    Returns
+    -------
+    Config, dict
+    """
+    path = Path(run_dir) / "config.json"
+    allowed = f"the folder of a run that `{FIRST}` made"
+    if not path.exists():
+        raise ReadError(run_dir, "no config.json in this folder", allowed)
+    try:
+        about = json.loads(path.read_text())
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
+        return Config(**known), about
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReadError(path, f"not a configuration ({error})", allowed) from error
+
+
+def load_networks(run_dir, rule="held-out"):
+    """Load the members that an ensemble keeps.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    rule : {"held-out", "precursor"}
+        See `rvs_hybrid.fitting`.
+
+    Raises
+    ------
+    ReadError
+        If the folder holds no run, or its training has not come to its end.
+    """
+    import keras
+
+    config, about = read_config(run_dir)
+    if "kept" not in about:
+        raise ReadError(
+            run_dir,
+            "a training that has not come to its end",
+            "a finished run",
+            f"Go on with it: {FIRST.replace('DIR', str(run_dir))} --resume, with its options.",
+        )
+    members = []
+    for number in about["kept"][rule]:
+        path = Path(run_dir) / "models" / rule / f"member_{number:02d}.keras"
+        try:
+            members.append(keras.models.load_model(path, compile=False))
+        except (ValueError, OSError, KeyError) as error:
+            raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
+    return Networks(
+        config=config,
+        members=members,
+        offset=np.array(about["scaling"]["offset"]),
+        scale=np.array(about["scaling"]["scale"]),
+        calibration={k: Calibration.from_dict(v) for k, v in about.get("calibration", {}).items()},
+        limits=about.get("limits", {}),
+    )
+
+
+def physical(networks, inputs):
+    """Return what an ensemble says of stars.
+
+    Parameters
+    ----------
+    networks : Networks
+    inputs : dict of str to ndarray
+        As `rvs_hybrid.inputs.inputs_of` gives them, n rows.
+
+    Returns
+    -------
+    mean, aleatoric, spread : ndarrays of shape (n, n_labels)
+        K and dex. Mean over members; root of the mean variance that they give (noise that more
+        members do not take away); standard deviation over members.
+    """
+    out = np.stack([predict(model, inputs) for model in networks.members]).astype(float)
+    n = len(networks.config.labels)
+    means = out[:, :, :n] * networks.scale + networks.offset
+    variances = np.exp(np.clip(out[:, :, n:], -10, 6)) * networks.scale**2
+    return means.mean(axis=0), np.sqrt(variances.mean(axis=0)), means.std(axis=0)
+
+
+def group(mean, config):
+    """Return "giant" or "dwarf" by predicted log g, "unknown" without one, ndarray of shape (n,).
+
+    Errors are calibrated in these groups.
+    """
+    if "logg" not in config.labels:
+        return np.full(len(mean), "unknown")
+    logg = mean[:, config.labels.index("logg")]
+    return np.where(np.isnan(logg), "unknown", np.where(logg < GIANT, "giant", "dwarf"))
+
+
+def columns(networks, inputs):
+    """Return the prediction columns of some stars, a dict of str to ndarray of shape (n,).
+
+    L_pred, L_aleatoric, L_ensemble, L_raw (both errors together) and, once the calibration is
+    fitted, L_sigma (half-width of the calibrated 68 % interval), for each label L.
+    """
+    config = networks.config
+    mean, aleatoric, spread = physical(networks, inputs)
+    groups, out = group(mean, config), {}
+    for i, label in enumerate(config.labels):
+        raw = np.hypot(aleatoric[:, i], spread[:, i])
+        out |= {
+            f"{label}_pred": mean[:, i],
+            f"{label}_aleatoric": aleatoric[:, i],
+            f"{label}_ensemble": spread[:, i],
+            f"{label}_raw": raw,
+        }
+        if label in networks.calibration:
+            out[f"{label}_sigma"] = networks.calibration[label].apply(sigma=raw, group=groups)
+    return out

@@ -1,0 +1,290 @@
+"""Train the ensemble on real stars, calibrate its errors, predict the held-out ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import parser, run, say
+from common.errors import UsageError
+from rvs_hybrid.config import DATASETS, INPUTS, SCALES, make_config
+
+KEPT = "Finished epochs and members are kept; go on with the same command and --resume."
+HELD = ("valid", "calib", "test")
+FROM_STARS = (
+    "source_id", "split", "ra", "dec", "g", "bp", "rp", "j", "h", "k", "a_k", "snr", "snr_rvs",
+    "parallax", "parallax_error", "parallax_zp", "ruwe", "has_rvs", "has_xp", "has_phot",
+    "has_parallax",
+)  # fmt: skip
+
+
+def _arguments():
+    p = parser("python -m rvs_hybrid.train", "Train the hybrid network: labels of Gaia's stars.")
+    add_training_options(p)
+    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
+    return p
+
+
+def add_training_options(p):
+    """Add the options of a training to an argument parser."""
+    p.add_argument("--dataset", default="gaia-apogee", choices=DATASETS, help="what to train on")
+    p.add_argument("--data-dir", type=Path, help="folder of your own stars: APOGEE allStar, XP "
+                   "coefficients, gaia_source (default: the registry's 40 000 stars)")  # fmt: skip
+    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
+    p.add_argument("--inputs", nargs="+", metavar="INPUT", help="out of rvs xp phot parallax "
+                   "(default: xp phot parallax, and rvs with --rvs)")  # fmt: skip
+    p.add_argument("--rvs", default="none", metavar="none|semi-synthetic|DIR", help="RVS spectra: "
+                   "none, made at each star's labels, or a folder of Gaia files")  # fmt: skip
+    p.add_argument("--infrared", action="store_true", default=None, help="2MASS magnitudes too")
+    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
+    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
+                   "mixed_float16")  # fmt: skip
+    p.add_argument("--members", type=int, help="networks of the ensemble")
+    p.add_argument("--epochs", type=int, help="epochs of each network")
+    p.add_argument("--learning-rate", type=float, help="highest learning rate")
+    p.add_argument("--batch-size", type=int, help="stars of a batch")
+    p.add_argument("--most-stars", type=int, help="use no more stars than this; 0: all")
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument("--offline", action="store_true", help="use no network")
+
+
+def config_of(args):
+    """Return the configuration that the options of `add_training_options` ask for."""
+    for name in ("members", "epochs", "batch_size", "learning_rate"):
+        value = getattr(args, name)
+        if value is not None and value <= 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must be above 0. Received {value}.")
+    if args.rvs not in ("none", "semi-synthetic") and not Path(args.rvs).is_dir():
+        raise UsageError(
+            f"--rvs must be none, semi-synthetic or a folder of RVS files. Received {args.rvs!r}, "
+            "which is no folder."
+        )
+    inputs = args.inputs
+    if inputs is None:
+        inputs = [name for name in INPUTS if name != "rvs" or args.rvs != "none"]
+    return make_config(
+        args.dataset,
+        args.scale,
+        inputs=tuple(inputs),
+        rvs=args.rvs,
+        infrared=args.infrared,
+        seed=args.seed,
+        members=args.members,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        most_stars=args.most_stars,
+    )
+
+
+def default_run_dir(config):
+    """Return the run folder of a configuration where the user names none."""
+    return Path("runs") / f"{config.dataset}-{config.scale}"
+
+
+def open_run(run_dir, config, *, resume):
+    """Make a run folder, or check that it holds the same run to go on with.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run and `resume` is off, or a run of another configuration.
+    """
+    run_dir = Path(run_dir)
+    path = run_dir / "config.json"
+    if not path.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return {}
+    if not resume:
+        raise UsageError(
+            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
+        )
+    about = json.loads(path.read_text())
+    old = about.get("config", {})
+    plain = json.loads(json.dumps(asdict(config)))
+    differ = [
+        f.name
+        for f in fields(config)
+        if old.get(f.name) != plain[f.name] and f.name != "labels"  # known once data are read
+    ]
+    if differ:
+        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
+        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
+    return about
+
+
+def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
+    """Train every member of a run and predict the stars that it was not trained on.
+
+    Parameters
+    ----------
+    config : Config
+    run_dir : path-like
+        Run folder; see docs/run-folder.md for what it holds.
+    accelerator : common.accelerator.Accelerator
+    data_dir : path-like, optional
+        Folder of the user's own stars.
+    resume : bool
+        Go on with an interrupted run.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    DataFrame
+        Predictions of the calibration and test splits, as written to predictions.parquet.
+    """
+    from common.provenance import versions
+    from common.training import write_json
+    from rvs_hybrid import data, fitting
+
+    run_dir = Path(run_dir)
+    if accelerator.worker:  # every worker computes the same; the first one's files count
+        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
+    fresh = not (run_dir / "config.json").exists()
+    about = open_run(run_dir, config, resume=resume)
+    if fresh:  # prepared rows without a configuration are of nobody knows what
+        (run_dir / "data" / "shards.json").unlink(missing_ok=True)
+    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
+
+    def keep(**more):
+        about.update(more)
+        write_json(run_dir / "config.json", about)
+
+    keep(config=asdict(config), data_dir=str(data_dir) if data_dir else None)
+    began = time.perf_counter()
+    shards = data.prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    stars = shards.labels
+    config = replace(config, labels=data.labels_of(stars))
+    _check_splits(stars)
+    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    sizes = {s: int((stars["split"] == s).sum()) for s in ("train", *HELD)}
+    y = stars.loc[stars["split"] == "train", list(config.labels)].to_numpy(float)
+    offset, scale = data.scaling(y, config.scaling)
+    keep(
+        config=asdict(config),
+        sizes=sizes,
+        data_fingerprint=data.fingerprint(stars),
+        scaling={"offset": offset.tolist(), "scale": scale.tolist()},
+    )
+    counts = ", ".join(f"{n} {s}" for s, n in sizes.items())
+    say(f"{config.dataset} ({config.name}): {counts} stars; {accelerator.device}, "
+        f"{accelerator.precision}")  # fmt: skip
+    job = fitting.Job(config, run_dir, shards, accelerator)
+    if "kept" not in about:
+        began, history = time.perf_counter(), []
+        scores = fitting.train_members(job, offset=offset, scale=scale, history=history)
+        about["timing"]["training_s"] = time.perf_counter() - began
+        about["scores"] = scores
+        keep(
+            kept={
+                rule: fitting.kept([s[rule] for s in scores], config.keep) for rule in fitting.RULES
+            },
+            limits=_limits(job),
+        )
+    return _finish(job, about, keep)
+
+
+def _check_splits(stars):
+    for split in ("train", *HELD):
+        if not (stars["split"] == split).any():
+            raise UsageError(
+                f"There is no star in the split {split!r}: {len(stars)} stars are too few. The "
+                "split is a hash of source_id (see rvs_hybrid/README.md)."
+            )
+
+
+def _limits(job):
+    from rvs_hybrid.fitting import statistics_of
+    from rvs_hybrid.inputs import split_row
+    from rvs_hybrid.quality import fit_limits
+
+    rows = job.rows("train")
+    inputs = split_row(job.shards.rows(rows), job.config)
+    stars = job.shards.labels.iloc[rows]
+    labels = {name: stars[name].to_numpy(float) for name in job.config.labels}
+    return fit_limits(inputs, labels, statistics_of(job))
+
+
+def _finish(job, about, keep):
+    """Predict held-out stars by both rules, calibrate the errors, write predictions.parquet."""
+    from common.calibration import fit_calibration
+    from rvs_hybrid import networks as nets
+    from rvs_hybrid.quality import judge
+
+    config, run_dir, shards = job.config, job.run_dir, job.shards
+    held = np.flatnonzero(shards.labels["split"].isin(HELD[1:]).to_numpy())
+    stars = shards.labels.iloc[held].reset_index(drop=True)
+    inputs = _rows(shards, held, config)
+    trained = nets.load_networks(run_dir)
+    about["parameters"] = {"member": int(trained.members[0].count_params())}
+    nets.physical(trained, {k: v[:64] for k, v in inputs.items()})  # traces
+    began = time.perf_counter()
+    found = nets.columns(trained, inputs)
+    each = (time.perf_counter() - began) / len(held)
+    about["timing"]["seconds_per_star_core"] = each * (os.cpu_count() or 1)
+    mean = np.stack([found[f"{name}_pred"] for name in config.labels], axis=1)
+    groups, calib = nets.group(mean, config), (stars["split"] == "calib").to_numpy()
+    table = stars[list(FROM_STARS)].copy()
+    calibration = {}
+    for name in config.labels:
+        true = stars[name].to_numpy(float)
+        use = calib & np.isfinite(true)
+        calibration[name] = fit_calibration(
+            residual=(found[f"{name}_pred"] - true)[use],
+            sigma=found[f"{name}_raw"][use],
+            group=groups[use],
+        )
+        found[f"{name}_sigma"] = calibration[name].apply(sigma=found[f"{name}_raw"], group=groups)
+        table[f"{name}_true"], table[f"{name}_true_err"] = true, stars[f"{name}_err"].to_numpy()
+    precursor = nets.columns(nets.load_networks(run_dir, "precursor"), inputs)
+    for name in config.labels:
+        found[f"{name}_pred_precursor"] = precursor[f"{name}_pred"]
+        found[f"{name}_ensemble_precursor"] = precursor[f"{name}_ensemble"]
+    table = table.assign(**{k: np.asarray(v, "float32") for k, v in found.items()})
+    predicted = {name: found[f"{name}_pred"] for name in config.labels}
+    table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, trained.limits)
+    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
+    if config.rvs == "semi-synthetic":
+        table["dataset"] += " + semi-synthetic RVS"
+    part = run_dir / ".predictions.parquet"
+    table.to_parquet(part)
+    part.replace(run_dir / "predictions.parquet")
+    keep(calibration={name: c.to_dict() for name, c in calibration.items()})
+    return table
+
+
+def _rows(shards, rows, config):
+    from rvs_hybrid.inputs import split_row
+
+    return split_row(shards.rows(rows), config)
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    config = config_of(args)
+    accelerator = choose(args.precision)
+    config = replace(config, precision=accelerator.precision)
+    run_dir = args.run_dir or default_run_dir(config)
+    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
+          offline=args.offline)  # fmt: skip
+    say(f"run folder: {run_dir}")
+    say(f"next: python -m rvs_hybrid.evaluate --run-dir {run_dir}")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv), kept=KEPT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
