@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from common import assets
-from common.mocks.instrument import REST_LOG0, REST_PIXELS, STEP
+from common.mocks.cannon import NAMES, Cannon
+from common.mocks.instrument import REST_LOG0, REST_PIXELS, STEP, rest_grid
 
 # Mean and spread of Teff (K), log g, [Fe/H] per type. SDSS gives a star the subclass of its
 # nearest single template, so the spreads reach about half-way to the neighbouring type. The labels
@@ -24,52 +24,25 @@ TYPES = {
 COOLEST_HOT = 8000.0  # K; the two models meet here
 
 
-def air_to_vacuum(wavelength):
-    """Return vacuum wavelengths of air wavelengths in Å (Ciddor 1996, as given by VALD)."""
-    s = 1e4 / np.asarray(wavelength, dtype=float)
-    n = (
-        1
-        + 8.336624212083e-5
-        + 2.408926869968e-2 / (130.1065924522 - s**2)
-        + 1.599740894897e-4 / (38.92568793293 - s**2)
-    )
-    return wavelength * n
-
-
-class _Cannon:
+class _Binned:
     """One Cannon model with its coefficients binned to the templates' grid."""
 
-    def __init__(self, file):
-        model = assets.load_pickle(file)
-        terms = model["vectorizer"][1]["terms"]
-        self.terms = [[(int(label), float(power)) for label, power in term] for term in terms]
-        labels = np.asarray(model["training_set_labels"], dtype=float)
-        # The Cannon scales its labels by these two (Casey et al. 2016, Sect. 2).
-        self.zero = np.percentile(labels, 50, axis=0)
-        self.scale = np.ptp(np.percentile(labels, [2.5, 97.5], axis=0), axis=0)
-        self.low, self.high = labels.min(axis=0), labels.max(axis=0)
-        self.theta = _bin(model["dispersion"], model["theta"])
-        smooth = model["continuum"]
-        rest = 10 ** (REST_LOG0 + STEP * np.arange(REST_PIXELS))
-        wave = air_to_vacuum(smooth["dispersion"])
-        self.smooth = np.stack([np.interp(rest, wave, column) for column in smooth["theta"].T])
+    def __init__(self, name, *, offline):
+        self.cannon = Cannon(name, offline=offline)
+        self.theta = _bin(self.cannon.wavelength, self.cannon.theta)
+        rest, wave = rest_grid(), self.cannon.continuum_wavelength
+        self.smooth = np.stack([np.interp(rest, wave, c) for c in self.cannon.continuum_theta.T])
 
     def __call__(self, labels):
-        labels = np.clip(labels, self.low, self.high)
-        x = (labels - self.zero) / self.scale
-        vector = [np.ones(len(x))]
-        for term in self.terms:
-            vector.append(np.prod([x[:, label] ** power for label, power in term], axis=0))
-        vector = np.stack(vector, axis=1)
+        vector = self.cannon.vector(labels)
         log_continuum = vector @ self.smooth
         log_continuum -= log_continuum.max(axis=1, keepdims=True)
         # The continuum is modelled in log10; above it the model only has spikes.
         return (np.clip(vector @ self.theta, 0.0, 1.0) * 10**log_continuum).astype(np.float32)
 
 
-def _bin(wavelength, theta):
-    """Average coefficients (air, 0.1 Å) in the pixels of the templates' grid, R about 2000."""
-    wave = air_to_vacuum(wavelength)
+def _bin(wave, theta):
+    """Average coefficients (vacuum, 0.1 Å) in the pixels of the templates' grid, R about 2000."""
     total = np.concatenate([np.zeros((1, theta.shape[1])), np.cumsum(theta, axis=0)])
     edges = 10 ** (REST_LOG0 + STEP * (np.arange(REST_PIXELS + 1) - 0.5))
     position = np.interp(edges, wave, np.arange(len(wave)) + 0.5)
@@ -94,10 +67,7 @@ class Stars:
     """
 
     def __init__(self, *, offline=False):
-        folder = assets.fetch("thedoppler", offline=offline) / "doppler" / "data"
-        name = "cannongrid_3000_18000_{}_norm_cubic_model.pkl"
-        self.cool = _Cannon(folder / name.format("coolstars"))
-        self.hot = _Cannon(folder / name.format("hotdwarfs"))
+        self.cool, self.hot = (_Binned(name, offline=offline) for name in NAMES)
 
     def spectra(self, *, teff, logg, feh):
         """Return spectra (n, REST_PIXELS), arbitrary scale, R about 2000; 3000 Å and redder.
