@@ -170,7 +170,7 @@ class Quasars:
             x - far, 0
         )
         out = np.exp(log)
-        edge = _lognormal(BALMER_STRENGTH, 0.2, n, rng) * out[:, self.edge, None]
+        edge = _lognormal(BALMER_STRENGTH, 0.18, n, rng) * out[:, self.edge, None]
         ew, fwhm = _family(n, rng)
         iron = _lognormal(0.45, 0.35, n, rng)
         out *= 1 + iron * self.iron_blue + iron * _lognormal(1.0, 0.3, n, rng) * self.iron_red
