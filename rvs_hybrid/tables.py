@@ -1,0 +1,345 @@
+"""Tables of an evaluation: bias and scatter of each label, by group, S/N, magnitude and variant."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.calibration import LEVELS, coverage
+from common.errors import ReadError
+from rvs_hybrid.config import GIANT, LABELS
+
+FEWEST = 10  # stars behind a row of a table
+PARALLAX_SN = 10
+SYNTHETIC = "semi-synthetic RVS"
+BINS = {  # column → (what it is, edges)
+    "snr": ("APOGEE S/N", (0, 50, 80, 110, 150, 200, np.inf)),
+    "snr_rvs": ("RVS S/N", (0, 15, 25, 40, 70, np.inf)),
+    "g": ("G (mag)", (0, 10, 11, 12, 13, 14, np.inf)),
+}
+STATISTICS = ("n", "bias_mean", "bias_median", "sd", "mad_sigma")
+
+
+def star_group(logg):
+    """Return "giant" (log g below 3.5), "dwarf" or "unknown" (NaN) of each star, ndarray of str.
+
+    Calibration goes by predicted log g, the one that is known of any star; tables by the true one.
+    """
+    logg = np.asarray(logg, float)
+    return np.select([logg < GIANT, logg >= GIANT], ["giant", "dwarf"], "unknown")
+
+
+def labels_of(df):
+    """Return the labels that have both a true and a predicted value in some row."""
+    return tuple(
+        k
+        for k in LABELS
+        if {f"{k}_true", f"{k}_pred"} <= set(df)
+        and (df[f"{k}_true"].notna() & df[f"{k}_pred"].notna()).any()
+    )
+
+
+def read_predictions(path):
+    """Read a table of true and predicted labels: .parquet, .fits, .ecsv or .csv.
+
+    Parameters
+    ----------
+    path : path-like
+        Columns LABEL_true and LABEL_pred for at least one of teff, logg, m_h, fe_h, alpha_m;
+        optional: those of predictions.parquet.
+
+    Returns
+    -------
+    DataFrame
+        Numbers as float64, missing ones NaN.
+
+    Raises
+    ------
+    ReadError
+        If the file cannot be read or holds no pair of true and predicted values.
+    """
+    path = Path(path)
+    allowed = "a table (.parquet, .fits, .ecsv, .csv) with columns such as teff_true, teff_pred"
+    try:
+        if path.suffix == ".parquet":
+            df = pd.read_parquet(path)
+        elif path.suffix == ".csv":
+            df = pd.read_csv(path)
+        elif path.suffix in (".fits", ".ecsv") or path.name.endswith(".fits.gz"):
+            from astropy.table import Table
+
+            df = Table.read(path).to_pandas()
+        else:
+            raise ReadError(path, f"the ending {path.suffix!r}", allowed)
+    except ReadError:
+        raise
+    except Exception as error:  # each library has its own errors for a damaged file
+        raise ReadError(path, f"it cannot be read: {error}", allowed) from error
+    for name in df:
+        base = name.removesuffix("_err").rsplit("_", 1)[0]
+        if base in LABELS or name in BINS:
+            try:
+                df[name] = pd.to_numeric(df[name]).astype(float)
+            except (TypeError, ValueError) as error:
+                raise ReadError(path, f"column {name}: {error}", "numbers") from error
+    if not labels_of(df):
+        found = f"no label with both true and predicted values among {', '.join(map(str, df))}"
+        remedy = f"Labels: {', '.join(LABELS)}."
+        raise ReadError(path, found, allowed, remedy)
+    return df
+
+
+def residual(df, label, pred="pred"):
+    """Return predicted minus true, ndarray of shape (n,), NaN where either is missing."""
+    return (df[f"{label}_{pred}"] - df[f"{label}_true"]).to_numpy(float)
+
+
+def scatter(residuals):
+    """Return {n, bias_mean, bias_median, sd, mad_sigma} of residuals, NaN left out.
+
+    mad_sigma is 1.4826 times the median absolute deviation from the median.
+    """
+    r = np.asarray(residuals, float)
+    r = r[np.isfinite(r)]
+    if not r.size:
+        return dict.fromkeys(STATISTICS, np.nan) | {"n": 0}
+    middle = np.median(r)
+    return {
+        "n": int(r.size),
+        "bias_mean": float(r.mean()),
+        "bias_median": float(middle),
+        "sd": float(r.std(ddof=1)) if r.size > 1 else np.nan,
+        "mad_sigma": float(1.4826 * np.median(np.abs(r - middle))),
+    }
+
+
+def groups(df):
+    """Return {name: mask} of all stars, giants and dwarfs by true log g, where there are any."""
+    out = {"all": np.ones(len(df), bool)}
+    if "logg_true" in df:
+        kind = star_group(df["logg_true"])
+        out |= {f"{k}s": kind == k for k in ("giant", "dwarf")}
+    return {k: v for k, v in out.items() if v.sum() >= FEWEST}
+
+
+def parallax_groups(df):
+    """Return {name: mask}: without a parallax, with one, with one of S/N > 10."""
+    if "parallax" not in df or not df["parallax"].notna().any():
+        return {}
+    sn = parallax_sn(df)
+    has = df["has_parallax"].to_numpy(bool) if "has_parallax" in df else np.isfinite(sn)
+    out = {"without parallax": ~has, "with parallax": has,
+           f"parallax S/N > {PARALLAX_SN}": sn > PARALLAX_SN}  # fmt: skip
+    return {k: v for k, v in out.items() if v.sum() >= FEWEST}
+
+
+def parallax_sn(df):
+    """Return the zero-point corrected parallax over its error, ndarray of shape (n,)."""
+    if not {"parallax", "parallax_error"} <= set(df):
+        return np.full(len(df), np.nan)
+    zp = df["parallax_zp"].fillna(0.0) if "parallax_zp" in df else 0.0
+    return ((df["parallax"] - zp) / df["parallax_error"]).to_numpy(float)
+
+
+def label_table(df, pred="pred"):
+    """Return bias and scatter of each label for all stars, by kind and by parallax.
+
+    Returns
+    -------
+    DataFrame
+        label, stars, `STATISTICS`, and medians of the errors in play, in the label's unit:
+        label_error (APOGEE's own), aleatoric, ensemble.
+    """
+    rows = []
+    for label in labels_of(df):
+        for name, here in (groups(df) | parallax_groups(df)).items():
+            row = {"label": label, "stars": name, **scatter(residual(df[here], label, pred))}
+            for key, column in (("label_error", "true_err"), ("aleatoric", "aleatoric"),
+                                ("ensemble", "ensemble")):  # fmt: skip
+                known = f"{label}_{column}" in df
+                row[key] = df.loc[here, f"{label}_{column}"].median() if known else np.nan
+            rows.append(row)
+    return _kept(rows)
+
+
+def limits_table(df):
+    """Return what makes up the scatter of each label: shares of the squared MAD-sigma.
+
+    Returns
+    -------
+    DataFrame
+        label, stars, n, mad_sigma; label_share and ensemble_share: median square of APOGEE's
+        error and of the ensemble std over the square of mad_sigma (1: all of it); other_sigma:
+        what is left, in the label's unit (aleatoric: what the inputs do not tell; and what all
+        members get wrong together).
+    """
+    rows = []
+    for label in labels_of(df):
+        for name, here in groups(df).items():
+            s = scatter(residual(df[here], label))
+            row, total = {"label": label, "stars": name, "n": s["n"]}, s["mad_sigma"] ** 2
+            row["mad_sigma"], left = s["mad_sigma"], total
+            for key, column in (("label_share", "true_err"), ("ensemble_share", "ensemble")):
+                known = f"{label}_{column}" in df
+                part = (df.loc[here, f"{label}_{column}"] ** 2).median() if known else np.nan
+                row[key] = part / total if total > 0 else np.nan
+                left -= part if np.isfinite(part) else 0
+            row["other_sigma"] = np.sqrt(max(left, 0))
+            rows.append(row)
+    return _kept(rows)
+
+
+def binned_table(df, column):
+    """Return bias and scatter of each label in bins of "snr", "snr_rvs" or "g".
+
+    Empty if no star has a value there.
+    """
+    rows = []
+    if column in df and df[column].notna().any():
+        edges = BINS[column][1]
+        value = df[column].to_numpy(float)
+        for label in labels_of(df):
+            for low, high in pairwise(edges):
+                part = df[(value >= low) & (value < high)]
+                text = f"≥ {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
+                rows.append({"label": label, BINS[column][0]: text,
+                             **scatter(residual(part, label))})  # fmt: skip
+    return _kept(rows)
+
+
+def variant_table(variants):
+    """Return bias and scatter of several networks on the same stars.
+
+    Parameters
+    ----------
+    variants : dict of str to DataFrame
+        Name → predictions with source_id.
+
+    Returns
+    -------
+    DataFrame
+        label, stars, network, `STATISTICS`: for each label the stars for which every network has
+        a prediction; empty with fewer than two networks.
+    """
+    if len(variants) < 2 or not all("source_id" in d for d in variants.values()):
+        return pd.DataFrame()
+    by_id = {k: d.drop_duplicates("source_id").set_index("source_id") for k, d in variants.items()}
+    first = next(iter(by_id.values()))
+    common = first.index
+    for d in by_id.values():
+        common = common.intersection(d.index)
+    rows = []
+    for label in labels_of(first):
+        having = {k: d.loc[common] for k, d in by_id.items() if label in labels_of(d)}
+        r = {k: residual(d, label) for k, d in having.items()}
+        known = np.isfinite(list(r.values())).all(axis=0)
+        stars = first.loc[common]
+        for name, here in (groups(stars) | parallax_groups(stars)).items():
+            for network, values in r.items():
+                rows.append({"label": label, "stars": name, "network": variant_name(
+                    network, variants[network]), **scatter(values[here & known])})  # fmt: skip
+    return _kept(rows)
+
+
+def variant_name(name, df):
+    """Return a variant's name, with "(semi-synthetic RVS)" where its spectra are."""
+    made = "dataset" in df and df["dataset"].astype(str).str.contains(SYNTHETIC).any()
+    return f"{name} ({SYNTHETIC})" if made and SYNTHETIC not in name else name
+
+
+def protocol_table(df):
+    """Return both ensemble rules side by side: this one's, and the precursors'.
+
+    The precursors stop training on the test set and choose the runs that enter the ensemble by
+    their loss on it. Empty where the table has no ``LABEL_pred_precursor``.
+    """
+    rows = []
+    for label in labels_of(df):
+        if f"{label}_pred_precursor" not in df:
+            continue
+        for name, here in groups(df).items():
+            for rule, end in (("never sees the test set", ""), ("precursors' rule", "_precursor")):
+                row = {"label": label, "stars": name, "ensemble": rule,
+                       **scatter(residual(df[here], label, f"pred{end}"))}  # fmt: skip
+                std = f"{label}_ensemble{end}"
+                row["mean_std"] = df.loc[here, std].mean() if std in df else np.nan
+                row["std_over_sd"] = row["mean_std"] / row["sd"]
+                rows.append(row)
+    return _kept(rows)
+
+
+def error_kinds(df, label, calibration=None):
+    """Return {name: (column of predictions, {level: half-widths})} of every error of a label.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions.
+    label : str
+    calibration : common.calibration.Calibration, optional
+        Without it the calibrated error stands for a Gaussian at the other levels.
+    """
+    from scipy.special import ndtri
+
+    z = {v: ndtri(0.5 + v / 2) for v in LEVELS}
+    kinds = {}
+    for name, pred, column in (
+        ("bare ensemble std", "pred", "ensemble"),
+        ("bare ensemble std, precursors' rule", "pred_precursor", "ensemble_precursor"),
+        ("aleatoric + ensemble, not calibrated", "pred", "raw"),
+    ):
+        if {f"{label}_{pred}", f"{label}_{column}"} <= set(df):
+            sigma = df[f"{label}_{column}"].to_numpy(float)
+            if np.isfinite(sigma).any():
+                kinds[name] = (pred, {v: z[v] * sigma for v in LEVELS})
+    if f"{label}_sigma" in df and df[f"{label}_sigma"].notna().any():
+        half = df[f"{label}_sigma"].to_numpy(float)
+        halves = {v: half * z[v] / z[0.68] for v in LEVELS}
+        if calibration is not None and f"{label}_raw" in df:
+            logg = df["logg_pred"] if "logg_pred" in df else np.full(len(df), np.nan)
+            halves = calibration.intervals(sigma=df[f"{label}_raw"], group=star_group(logg))
+            halves[0.68] = half
+        kinds["calibrated" if f"{label}_raw" in df else "sigma"] = ("pred", halves)
+    return kinds
+
+
+def coverage_table(df, calibrations):
+    """Return how often 68 and 95 % intervals hold the true label, for each kind of error.
+
+    Parameters
+    ----------
+    df : DataFrame
+    calibrations : dict of str to common.calibration.Calibration
+        Label → calibration; may be empty.
+
+    Returns
+    -------
+    DataFrame
+        label, stars, error, n, cover_68, cover_68_error (binomial), cover_95; median_error (the
+        half-width at 68 %, over 0.994 where that is of a Gaussian), and its mean and median over
+        the true scatter: mean_over_sd, median_over_mad_sigma.
+    """
+    rows = []
+    for label in labels_of(df):
+        for name, here in groups(df).items():
+            for kind, (pred, halves) in error_kinds(df, label, calibrations.get(label)).items():
+                r = residual(df, label, pred)
+                p68, e68, n = coverage(residual=r[here], half=halves[0.68][here])
+                p95, _, _ = coverage(residual=r[here], half=halves[0.95][here])
+                one = halves[0.68][here] / 0.99446  # of a Gaussian: one sigma
+                s = scatter(r[here])
+                rows.append({
+                    "label": label, "stars": name, "error": kind, "n": n, "cover_68": p68,
+                    "cover_68_error": e68, "cover_95": p95, "median_error": np.nanmedian(one),
+                    "mean_over_sd": np.nanmean(one) / s["sd"],
+                    "median_over_mad_sigma": np.nanmedian(one) / s["mad_sigma"],
+                })  # fmt: skip
+    return _kept(rows)
+
+
+def _kept(rows):
+    """Return rows with enough stars as a table."""
+    return pd.DataFrame([r for r in rows if r["n"] >= FEWEST])
