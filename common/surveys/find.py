@@ -9,7 +9,7 @@ from pathlib import Path
 from common.errors import UsageError
 
 ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
-LABEL_FILES = ("redrock-*", "qso_cat*", "zbest-*", "index.*")
+LABEL_FILES = ("redrock-*", "qso_cat*", "zbest-*", "index.*", "galspec*", "lamost-catalogue*")
 
 
 def is_label_file(path):
@@ -17,15 +17,17 @@ def is_label_file(path):
     return any(fnmatch(Path(path).name.lower(), pattern) for pattern in LABEL_FILES)
 
 
-def find_files(paths):
+def find_files(paths, endings=ENDINGS):
     """Return the spectrum files among files and folders.
 
     Parameters
     ----------
     paths : path-like or sequence of path-like
         Files are taken as they are, whatever their names; folders are searched through all
-        levels for names ending in .fits, .fits.gz, .fit, .fit.gz or .fz. Files of labels
-        (redrock-*, QSO_cat*) found in folders are left out.
+        levels for names with one of the endings. Files of labels (`LABEL_FILES`) found in
+        folders are left out.
+    endings : tuple of str
+        Of the names to look for in folders, in lower case.
 
     Returns
     -------
@@ -50,7 +52,7 @@ def find_files(paths):
             raise _unreadable(path) from None
         if not exists:
             raise UsageError(f"{path}: there is no such file or folder. Check the path.")
-        for file in _search(path) if folder else [path]:
+        for file in _search(path, endings) if folder else [path]:
             found.setdefault(file)
     return list(found)
 
@@ -62,7 +64,7 @@ def _unreadable(folder):
     )
 
 
-def _search(folder):
+def _search(folder, endings):
     """Return the spectrum files at all levels under a folder, in order of name."""
 
     def refuse(error):
@@ -72,11 +74,11 @@ def _search(folder):
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
         for name in sorted(names):
-            if name.lower().endswith(ENDINGS) and not is_label_file(name):
+            if name.lower().endswith(endings) and not is_label_file(name):
                 files.append(Path(root) / name)
     if not files:
         raise UsageError(
             f"{folder}: no spectrum files in this folder. Allowed: names ending in "
-            f"{', '.join(ENDINGS)}. Name a folder that holds some."
+            f"{', '.join(endings)}. Name a folder that holds some."
         )
     return files
