@@ -1,0 +1,285 @@
+"""Labels of the user's own stars, as one catalogue."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.catalog import check_format, write_table
+from common.cli import parser, progress, run, say
+from common.errors import SuiteError
+from rvs_hybrid import networks as nets
+from rvs_hybrid.config import INPUTS, NAMES, UNITS
+from rvs_hybrid.data import presence
+from rvs_hybrid.inputs import inputs_of
+from rvs_hybrid.quality import judge
+
+ROWS = 8192
+RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
+LOW_SNR = 15.0  # [seed]: the sample's lower limit
+ABOUT = ("source_id", "ra", "dec", "g", "snr_rvs", "parallax", "parallax_error", "ruwe")
+COLUMN_UNITS = {"ra": "deg", "dec": "deg", "g": "mag", "parallax": "mas", "parallax_error": "mas"}
+COLUMN_UCDS = {
+    "source_id": "meta.id;meta.main", "ra": "pos.eq.ra;meta.main", "dec": "pos.eq.dec;meta.main",
+    "g": "phot.mag;em.opt", "snr_rvs": "stat.snr", "parallax": "pos.parallax",
+    "parallax_error": "stat.error;pos.parallax", "ruwe": "stat.fit.goodness",
+    "limit_distance": "stat.value", "outside_limits": "meta.code", "warnings": "meta.code",
+    "file": "meta.file",
+}  # fmt: skip
+LABEL_UCDS = {
+    "teff": "phys.temperature.effective", "logg": "phys.gravity",
+    "m_h": "phys.abund.Z", "fe_h": "phys.abund.Fe", "alpha_m": "phys.abund",
+}  # fmt: skip
+DESCRIPTIONS = {
+    "source_id": "Gaia DR3 identifier",
+    "snr_rvs": "signal-to-noise ratio of the RVS spectrum",
+    "ruwe": "renormalised unit weight error of the astrometry",
+    "limit_distance": "distance of the XP spectrum from the training set, in units of the one that "
+    "99.9 % of it stay below",
+    "outside_limits": "XP spectrum, colours or labels lie outside the training set's",
+    "warnings": "semicolon-separated; empty where there is nothing to warn of",
+    "file": "first file that names the source",
+}
+
+
+def flags_of(stars, present, config, outside):
+    """Return {flag: ndarray of bool, shape (n,)} of the catalogue's warnings.
+
+    Parameters
+    ----------
+    stars : DataFrame
+        With parallax, parallax_zp, ruwe, snr_rvs.
+    present : dict
+        As `rvs_hybrid.data.presence` gives it.
+    config : Config
+        Inputs that the network does not have are not missed.
+    outside : ndarray of bool, shape (n,)
+    """
+    corrected = stars["parallax"].to_numpy(float) - np.nan_to_num(stars["parallax_zp"])
+    missing = {f"NO_{kind.upper()}": ~present[f"has_{kind}"] for kind in config.inputs}
+    return missing | {
+        "NEGATIVE_PARALLAX": corrected < 0,
+        "HIGH_RUWE": stars["ruwe"].to_numpy(float) > RUWE,
+        "LOW_SNR_RVS": stars["snr_rvs"].to_numpy(float) < LOW_SNR,
+        "OUTSIDE_LIMITS": outside,
+    }
+
+
+def catalogue(networks, stars, inputs):
+    """Predict prepared stars.
+
+    Parameters
+    ----------
+    networks : Networks
+    stars : DataFrame of n rows
+        As `rvs_hybrid.sources.Sources` has it.
+    inputs : dict of str to ndarray
+        As `rvs_hybrid.inputs.inputs_of` gives them.
+
+    Returns
+    -------
+    DataFrame of n rows
+        `ABOUT`; for each label its value, L_err (half-width of the calibrated 68 % interval) and
+        L_ensemble (standard deviation over members, not an error); limit_distance,
+        outside_limits, warnings, file.
+    """
+    config = networks.config
+    found = nets.columns(networks, inputs)
+    table = stars[list(ABOUT)].reset_index(drop=True)
+    for name in config.labels:
+        table[name] = found[f"{name}_pred"]
+        table[f"{name}_err"] = found.get(f"{name}_sigma", found[f"{name}_raw"])
+        table[f"{name}_ensemble"] = found[f"{name}_ensemble"]
+    predicted = {name: found[f"{name}_pred"] for name in config.labels}
+    table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, networks.limits)
+    outside = table["outside_limits"].to_numpy()
+    flags = flags_of(stars, presence(inputs), config, outside)
+    names = np.array(list(flags))
+    table["warnings"] = [";".join(names[row]) for row in np.stack(list(flags.values()), axis=1)]
+    table["file"] = stars["file"].to_numpy()
+    return table
+
+
+def chunks(networks, sources):
+    """Yield (stars, inputs) of the sources with at least one input that the network has."""
+    for start in range(0, len(sources), ROWS):
+        rows = slice(start, start + ROWS)
+        stars = sources.stars.iloc[rows].reset_index(drop=True)
+        inputs = inputs_of(
+            stars,
+            networks.config,
+            xp=sources.xp[rows],
+            xp_error=sources.xp_error[rows],
+            rvs=sources.rvs[rows],
+        )
+        usable = np.zeros(len(stars), bool)
+        for values in inputs.values():
+            usable |= np.isfinite(values).any(axis=1)
+        for file, source in stars.loc[~usable, ["file", "source_id"]].itertuples(index=False):
+            reason = f"none of the network's inputs ({', '.join(networks.config.inputs)})"
+            sources.rejects.append({"file": file, "id": str(source), "reason": reason})
+        if usable.any():
+            yield (
+                stars[usable].reset_index(drop=True),
+                {name: values[usable] for name, values in inputs.items()},
+            )
+
+
+def predict_files(run_dir, paths, out):
+    """Predict the sources in files and folders and write one catalogue.
+
+    Parameters
+    ----------
+    run_dir : path-like
+        Run folder with the trained networks.
+    paths : sequence of path-like
+        See `rvs_hybrid.sources.read_sources`.
+    out : path-like
+        Catalogue: .fits, .parquet, .ecsv or .csv.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        The catalogue, and the rejects with their reasons, which go to OUT.rejects.ecsv.
+
+    Notes
+    -----
+    If the work is interrupted, what is finished is written to a file beside `out` with
+    ``.partial`` in its name.
+    """
+    from rvs_hybrid.sources import read_sources
+
+    out = Path(out)
+    check_format(out)
+    networks = nets.load_networks(run_dir)
+    sources = read_sources(paths)
+    parts = []
+    bar = progress(total=len(sources), desc="predict", unit="star")
+    try:
+        for stars, inputs in chunks(networks, sources):
+            parts.append(catalogue(networks, stars, inputs))
+            bar.update(len(stars))
+    except BaseException:
+        if parts:
+            partial = out.with_name(f"{out.stem}.partial{out.suffix}")
+            _write(pd.concat(parts, ignore_index=True), partial, networks, run_dir)
+            print(f"finished rows are in {partial}", file=sys.stderr)
+        raise
+    finally:
+        bar.close()
+    rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"]).astype(str)
+    path = out.with_name(out.name + ".rejects.ecsv")
+    if parts:
+        table = pd.concat(parts, ignore_index=True)
+        _write(table, out, networks, run_dir)
+    if len(rejects):
+        write_table(rejects, path)
+    else:
+        path.unlink(missing_ok=True)  # of an earlier call
+    if not parts:
+        raise SuiteError(
+            f"None of the {len(sources)} source(s) can be used; the reasons are in {path}. The "
+            f"first: {rejects['reason'].iloc[0]}"
+        )
+    return table, rejects
+
+
+def _write(table, out, networks, run_dir):
+    labels = networks.config.labels
+    units = COLUMN_UNITS | {f"{k}{e}": UNITS[k] for k in labels for e in ("", "_err", "_ensemble")}
+    ucds = COLUMN_UCDS | {k: LABEL_UCDS[k] for k in labels}
+    ucds |= {f"{k}_err": f"stat.error;{LABEL_UCDS[k]}" for k in labels}
+    ucds |= {f"{k}_ensemble": f"stat.stdev;{LABEL_UCDS[k]}" for k in labels}
+    notes = dict(DESCRIPTIONS)
+    for k in labels:
+        notes |= {
+            k: f"{NAMES[k]}: mean of the ensemble, on APOGEE's scale",
+            f"{k}_err": f"half-width of the calibrated 68 % interval of {NAMES[k]}",
+            f"{k}_ensemble": f"standard deviation of {NAMES[k]} over the ensemble; not an error",
+        }
+    meta = {"NETWORK": "rvs_hybrid", "TRAINED": networks.config.dataset,
+            "INPUTS": networks.config.name, "RVS": networks.config.rvs,
+            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
+    write_table(table, out, units=units, ucds=ucds, descriptions=notes, meta=meta)
+
+
+def predict_labelled(run_dir, paths):
+    """Predict sources with known labels: the table that `evaluate` reads, with split "real".
+
+    Parameters
+    ----------
+    run_dir : path-like
+    paths : sequence of path-like
+        Gaia's files beside an APOGEE allStar table, whose labels are taken.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        As predictions.parquet of a run, and the rejects.
+
+    Raises
+    ------
+    SuiteError
+        If no source that can be used has a label.
+    """
+    from rvs_hybrid.sources import read_sources
+
+    networks = nets.load_networks(run_dir)
+    sources, parts = read_sources(paths), []
+    labels = networks.config.labels
+    for stars, inputs in chunks(networks, sources):
+        part = stars.drop(columns=["file", "has_rvs"]).assign(split="real", **presence(inputs))
+        for name in labels:
+            part[f"{name}_true"], part[f"{name}_true_err"] = stars[name], stars[f"{name}_err"]
+        found = nets.columns(networks, inputs)
+        part = part.assign(**found)
+        predicted = {name: found[f"{name}_pred"] for name in labels}
+        part["limit_distance"], part["outside_limits"] = judge(inputs, predicted, networks.limits)
+        known = part[[f"{name}_true" for name in labels]].notna().any(axis=1)
+        for source in part.loc[~known, "source_id"]:
+            reason = "no APOGEE label to compare with"
+            sources.rejects.append({"file": "", "id": str(source), "reason": reason})
+        parts.append(part[known].assign(dataset="the user's files"))
+    if not parts or not sum(len(part) for part in parts):
+        raise SuiteError(
+            "No source that can be used has a label. Put an APOGEE allStar table (FITS) beside "
+            f"Gaia's files; inputs of this network: {', '.join(networks.config.inputs)} of "
+            f"{', '.join(INPUTS)}."
+        )
+    rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"])
+    return pd.concat(parts, ignore_index=True), rejects
+
+
+def _arguments():
+    p = parser("python -m rvs_hybrid.predict", "Labels of Gaia's stars, as one catalogue.")
+    p.add_argument("--run-dir", type=Path, required=True, help="run folder of rvs_hybrid.train")
+    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
+                   help="catalogue: .fits, .parquet, .ecsv or .csv")  # fmt: skip
+    p.add_argument("--precision", default="auto", help="as in rvs_hybrid.train")
+    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER",
+                   help="gaia_source tables, XP coefficients, RVS spectra")  # fmt: skip
+    return p
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    check_format(args.output)
+    choose(args.precision)
+    table, rejects = predict_files(args.run_dir, args.paths, args.output)
+    say(f"{len(table)} stars -> {args.output}")
+    if len(rejects):
+        say(f"{len(rejects)} could not be used -> {args.output}.rejects.ecsv")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv), kept="Finished rows are kept, see above.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

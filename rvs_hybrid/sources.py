@@ -1,0 +1,177 @@
+"""Gaia's files of any kind and number as one table of sources, joined by source_id."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from common.cli import progress
+from common.errors import ReadError, SuiteError
+from common.surveys.apogee import read_allstar
+from common.surveys.find import find_files
+from common.surveys.gaia_rvs import read_rvs, rvs_array
+from common.surveys.gaia_source import SOURCE, read_gaia_source
+from common.surveys.gaia_tables import columns_of
+from common.surveys.gaia_xp import normalised, read_xp, to_sampled
+from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
+
+PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
+ENDINGS = tuple(ending + gz for ending in PLAIN for gz in ("", ".gz"))
+NUMBERS = (
+    "ra", "dec", "g", "bp", "rp", "j", "h", "k", "a_k", "snr", "snr_rvs", "parallax",
+    "parallax_error", "parallax_zp", "ruwe", *LABELS, *(f"{name}_err" for name in LABELS),
+)  # fmt: skip
+KINDS = {
+    "APOGEE labels (allStar)": {"apogee_id", "teff", "logg"},
+    "XP coefficients": {"bp_coefficients"},
+    "XP coefficients (one column each)": {"bp_coeff_0"},
+    "RVS spectra": {"flux", "flux_error"},
+}
+
+
+@dataclass
+class Sources:
+    """What some files say of their sources, row by row.
+
+    Attributes
+    ----------
+    stars : DataFrame
+        One row a source, sorted by source_id: that, `NUMBERS` (NaN where missing), `file` (the
+        first that names it) and has_rvs.
+    xp, xp_error : ndarrays of shape (n, 343), float32
+        Flux over its median, and error; rows of NaN where missing.
+    rvs : ndarray of shape (n, 2401), float32
+        Normalised flux; rows of NaN where missing.
+    rejects : list of dict
+        file, id, reason, of files and spectra that cannot be used.
+    """
+
+    stars: pd.DataFrame
+    xp: np.ndarray
+    xp_error: np.ndarray
+    rvs: np.ndarray
+    rejects: list = field(default_factory=list)
+
+    def __len__(self):
+        return len(self.stars)
+
+
+def kind_of(path):
+    """Return what a file holds: a key of `KINDS`, or "gaia_source".
+
+    Raises
+    ------
+    ReadError
+        If it is damaged or none of them.
+    """
+    names = columns_of(path)
+    for kind, needed in KINDS.items():
+        if needed <= names:
+            return kind
+    if "source_id" in names and names & set(SOURCE.values()):
+        return "gaia_source"
+    raise ReadError(
+        path,
+        f"a table of other columns ({', '.join(sorted(names)[:8])} ...)",
+        f"source_id with columns of gaia_source, {', '.join(KINDS)}",
+        "Fetch it from the Gaia archive with these columns.",
+    )
+
+
+def read_sources(paths):
+    """Read any mix of Gaia's files and APOGEE's allStar.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files, or folders to search: gaia_source tables, XP continuous coefficients, RVS mean
+        spectra (csv, ecsv, FITS, VOTable), allStar (FITS). The kind is told by the columns.
+
+    Returns
+    -------
+    Sources
+        All sources that any file names. About 12 kB of memory a source: more than a million are
+        better given in parts, such as the archive's own files of a range of source_id.
+
+    Raises
+    ------
+    SuiteError
+        If nothing can be read.
+    """
+    read = {"xp": [], "rvs": [], "source": [], "allstar": []}
+    rejects, first = [], {}
+    files = find_files(paths, ENDINGS)
+    for file in progress(files, desc="read", unit="file"):
+        try:
+            kind, ids, part = _read(file, rejects)
+        except ReadError as error:
+            rejects.append({"file": str(file), "id": "", "reason": str(error)})
+            continue
+        keep = np.ones(len(ids), bool)
+        for i, source in enumerate(ids):
+            other = first.setdefault((kind, int(source)), file)
+            if other is not file:
+                keep[i] = False
+                reason = f"the same source is in {other} already: that one is used"
+                rejects.append({"file": str(file), "id": str(source), "reason": reason})
+        read[kind].append((ids[keep], [v[keep] for v in part]))
+    if not first:
+        why = f" The first: {rejects[0]['reason']}" if rejects else ""
+        raise SuiteError(f"None of the {len(files)} file(s) can be read.{why}")
+    return _join(read, rejects, first)
+
+
+def _read(file, rejects):
+    """Return (kind, source_id, arrays or tables of as many rows) of one file."""
+    kind = kind_of(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what they count shows in the catalogue's flags
+        if kind.startswith("XP"):
+            coefficients = read_xp(file)
+            flux, error, _ = normalised(*to_sampled(coefficients))
+            return "xp", coefficients.source_id, [flux, error]
+        if kind.startswith("RVS"):
+            spectra = read_rvs(file)
+            flux, reasons = rvs_array(spectra)
+            good = np.array([reason is None for reason in reasons])
+            for i in np.flatnonzero(~good):
+                rejects.append(
+                    {"file": str(file), "id": spectra.ids[i], "reason": f"RVS: {reasons[i]}"}
+                )
+            about = spectra.meta[["ra", "dec", "snr"]].rename(columns={"snr": "snr_rvs"})
+            return "rvs", spectra.ids[good].astype("int64"), [flux[good], about[good]]
+        if kind.startswith("APOGEE"):
+            table = read_allstar(file)
+            table = table[table["source_id"].notna()].reset_index(drop=True)
+            return "allstar", table["source_id"].to_numpy("int64"), [table]
+        table = read_gaia_source(file)
+        return "source", table["source_id"].to_numpy("int64"), [table]
+
+
+def _join(read, rejects, first):
+    """Return everything that was read as one row a source."""
+    ids = np.unique([source for _, source in first])
+    stars = pd.DataFrame({"source_id": ids, **dict.fromkeys(NUMBERS, np.nan)})
+    rows = pd.Series(np.arange(len(ids)), index=ids)
+    files = pd.Series({source: str(file) for (_, source), file in reversed(first.items())})
+    stars["file"] = files.reindex(ids).to_numpy()
+    spectra = {
+        "xp": [np.full((len(ids), XP_GRID.size), np.nan, "float32") for _ in range(2)],
+        "rvs": [np.full((len(ids), RVS_GRID.size), np.nan, "float32")],
+    }
+    for kind in ("source", "rvs", "allstar", "xp"):  # where two tables say it, the first counts
+        for sources, arrays in read[kind]:
+            at = rows.reindex(sources).to_numpy()
+            for target, values in zip(spectra.get(kind, ()), arrays, strict=False):
+                target[at] = values
+            if isinstance(arrays[-1], pd.DataFrame):
+                for name in set(NUMBERS) & set(arrays[-1]):
+                    old = stars[name].to_numpy(copy=True)
+                    new = arrays[-1][name].to_numpy(float)
+                    old[at] = np.where(np.isnan(old[at]), new, old[at])
+                    stars[name] = old
+    stars["has_rvs"] = np.isfinite(spectra["rvs"][0]).all(axis=1)
+    return Sources(stars, *spectra["xp"], *spectra["rvs"], rejects)
