@@ -134,6 +134,12 @@ def _confusion(ev):
     return figures_classes.confusion(ev.df, ev.classes)
 
 
+def _coarse(ev):
+    if set(ev.classes) == {COARSE[c] for c in ev.classes}:
+        raise SuiteError("the classes are coarse already: see the confusion matrix")
+    return figures_classes.confusion(ev.df, ev.classes, merge=True)
+
+
 def _accuracy(ev):
     known = ev.df[ev.df["class_true"].isin(ev.classes) & ev.df["snr"].notna()]
     if not len(known):
@@ -190,7 +196,7 @@ def catalogue(ev):
          "columns (true classes)", ("class_pred",), lambda: _confusion(ev)),
         *(alike if ev.survey == "fourmost" else ()),
         ("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains a "
-         "network of its own)", ("class_pred",), lambda: fc.confusion(df, c, merge=True)),
+         "network of its own)", ("class_pred",), lambda: _coarse(ev)),
         ("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise", ("class_pred", "snr"),
          lambda: _accuracy(ev)),
         ("F13_point", "As Fig. 13: point estimates; bars above: MAE of each bin", z,

@@ -74,6 +74,7 @@ def training(history):
     figure, axes = panels(len(wanted), columns=2, width=5.0, height=3.4)
     for axis, (part, columns, ylabel, log, title) in zip(axes, wanted, strict=True):
         curve_panel(axis, part, columns, ylabel=ylabel, log=log, title=title)
+        axis.xaxis.get_major_locator().set_params(integer=True)
     return figure
 
 
@@ -97,11 +98,12 @@ def accuracy_against_snr(df, n_bins=14, top=50.0):
     error = np.sqrt(mean[full] * (1 - mean[full]) / n[full])
     axis.errorbar(x[full], 100 * mean[full], yerr=100 * error, fmt="o-", color=BLUE, capsize=2)
     low, high = axis.get_ylim()
-    for u, v, count in zip(x[full], mean[full], n[full], strict=True):
-        axis.annotate(f"{count}", (u, 100 * v), xytext=(0, -13), textcoords="offset points",
+    low -= 0.08 * (high - low)
+    for u, count in zip(x[full], n[full], strict=True):
+        axis.annotate(f"{count}", (u, low), xytext=(0, 3), textcoords="offset points",
                       ha="center", fontsize=6.5, color="#555555")  # fmt: skip
-    axis.set(xlabel="S/N", ylabel="accuracy (%)", xlim=(0, top), ylim=(low - 3, min(high + 2, 101)))
-    axis.set_title("small numbers: spectra in the bin")
+    axis.set(xlabel="S/N", ylabel="accuracy (%)", xlim=(0, top), ylim=(low, min(high, 101)))
+    axis.set_title("at the bottom: spectra in the bin")
     return figure
 
 

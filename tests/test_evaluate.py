@@ -329,6 +329,17 @@ def test_labels_of_another_survey_measure_what_they_can():
     assert any(n.startswith("QSO") for n in names) and any(n.startswith("GALAXY") for n in names)
 
 
+def test_coarse_classes_are_not_drawn_twice():
+    df = made_up(CLASSES["desi"], n=4)
+    ev = drawing.Evaluation(df=df, classes=CLASSES["desi"], survey="desi", dataset="test")
+    rows = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    with pytest.raises(SuiteError, match="coarse already"):
+        rows["B1_coarse"]()
+    assert len(rows["F12_confusion"]().axes) == 1
+    counts = [t.get_text() for t in rows["C1_accuracy_snr"]().axes[0].texts]
+    assert sum(map(int, counts)) == len(df)
+
+
 def test_spectra_with_a_redshift_and_no_class_are_counted_apart():
     df = made_up(("GALAXY_nan", "QSO_nan"), n=10)
     df["coarse_true"] = [c.split("_")[0] for c in df["class_true"]]
