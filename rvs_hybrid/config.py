@@ -54,7 +54,7 @@ class Config:
     beta: float = 0.5  # default: Seitzer et al. 2022, ICLR; 0: Gaussian likelihood, 1: as MSE
     scaling: str = "standard"  # default; "minmax" as in [G20], [N23]
     members: int = 30  # [N23]
-    keep: float = 0.8  # [G20], [N23]: members with a loss below this quantile of all
+    keep: float = 0.8  # [G20], [N23]: the share of members, by loss, that an ensemble keeps
     epochs: int = 500  # [N23]
     patience: int = 25  # [N23]
     batch_size: int = 64  # [N23]

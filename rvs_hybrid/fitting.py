@@ -152,19 +152,20 @@ def _optimizer(config, steps):
     return keras.optimizers.Adam(rate)
 
 
-def kept(scores, quantile):
-    """Return which members an ensemble keeps: those of a loss below a quantile of all.
+def kept(scores, share):
+    """Return which members an ensemble keeps: the best ones, by loss.
 
     Parameters
     ----------
     scores : sequence of float
         Loss of each member on the split that decides.
-    quantile : float
-        0.8 in Guiglion et al. 2020, Sect. 4, and Nepal et al. 2023; 1 keeps all.
+    share : float
+        0.8 in Guiglion et al. 2020, Sect. 4, and Nepal et al. 2023, who drop what lies above the
+        80th percentile; 1 keeps all. The number kept is rounded up.
 
     Returns
     -------
     list of int
     """
-    scores = np.asarray(scores, float)
-    return [int(i) for i in np.flatnonzero(scores <= np.quantile(scores, quantile))]
+    n = int(np.ceil(share * len(scores) - 1e-9))
+    return sorted(int(i) for i in np.argsort(scores, kind="stable")[:n])
