@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.errors import SuiteError
+
 
 def saliency(model, x, *, output=None, batch_size=64):
     """Return how an output changes with the flux in each pixel.
@@ -45,3 +47,112 @@ def saliency(model, x, *, output=None, batch_size=64):
         for i in range(0, len(x), batch_size)
     ]
     return np.concatenate(parts) if parts else np.zeros_like(x, dtype="float32")
+
+
+def input_gradients(model, inputs, *, names, outputs, batch_size=128):
+    """Return how chosen outputs change with each number of chosen inputs.
+
+    Parameters
+    ----------
+    model : keras.Model
+        {input name: (n, columns)} -> (n, n_outputs).
+    inputs : dict of str to ndarray of shape (n, columns)
+        All inputs of the model.
+    names : sequence of str
+        The inputs to look along.
+    outputs : sequence of int
+        The outputs to explain.
+    batch_size : int
+        Rows at a time.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n, len(outputs), columns), float32
+        d output / d input, with its sign.
+    """
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def gradient(batch, which):
+        with tf.GradientTape() as tape:
+            watched = [batch[name] for name in names]
+            tape.watch(watched)
+            value = tf.gather(model(batch, training=False), which, axis=1)
+        return tape.gradient(value, watched, unconnected_gradients="zero")
+
+    n = len(next(iter(inputs.values())))
+    out = {k: np.zeros((n, len(outputs), inputs[k].shape[1]), "float32") for k in names}
+    for start in range(0, n, batch_size):
+        rows = slice(start, start + batch_size)
+        batch = {k: tf.constant(v[rows], dtype=tf.float32) for k, v in inputs.items()}
+        for i, output in enumerate(outputs):
+            for name, part in zip(names, gradient(batch, tf.constant(output)), strict=True):
+                out[name][rows, i] = part.numpy()
+    return out
+
+
+def line_weight(gradient, wavelength, windows, *, n_random=1000, rng):
+    """Compare how much a network looks at some lines with windows placed at random.
+
+    Parameters
+    ----------
+    gradient : ndarray of shape (n_pixels,)
+        Mean of |d label / d flux| over stars.
+    wavelength : ndarray of shape (n_pixels,)
+        Ascending, in the unit of `windows`.
+    windows : sequence of (float, float)
+        Centre and half width of each line's window.
+    n_random : int
+        Draws. Each puts as many windows of the same widths anywhere in the range, apart from each
+        other and from the lines.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict
+        weight: mean |gradient| inside the windows; random: median of the draws' means; ratio of
+        the two; p_value: share of draws that reach the lines' weight (Phipson & Smyth 2010: the
+        lines themselves count as a draw).
+
+    Raises
+    ------
+    SuiteError
+        If a window holds no pixel, or the range has no room for random ones.
+    """
+    gradient, wavelength = np.abs(np.asarray(gradient, float)), np.asarray(wavelength, float)
+    inside = [_inside(wavelength, centre, half) for centre, half in windows]
+    if not windows or not all(i.any() for i in inside):
+        raise SuiteError(
+            f"Each window must hold a pixel of {wavelength[0]:g}-{wavelength[-1]:g}. "
+            f"Received {[(float(c), float(h)) for c, h in windows]}."
+        )
+    weight = gradient[np.any(inside, axis=0)].mean()
+    draws = np.empty(n_random)
+    for k in range(n_random):
+        taken, chosen = list(windows), np.zeros(len(wavelength), bool)
+        for _, half in windows:
+            centre = _free(wavelength, half, taken, rng)
+            taken.append((centre, half))
+            chosen |= _inside(wavelength, centre, half)
+        draws[k] = gradient[chosen].mean()
+    random = float(np.median(draws))
+    return {
+        "weight": float(weight),
+        "random": random,
+        "ratio": float(weight / random) if random > 0 else float("inf"),
+        "p_value": float((1 + np.sum(draws >= weight)) / (1 + n_random)),
+    }
+
+
+def _inside(wavelength, centre, half):
+    return np.abs(wavelength - centre) <= half
+
+
+def _free(wavelength, half, taken, rng):
+    """Return a random pixel's wavelength whose window touches no other and no edge."""
+    good = (wavelength - half >= wavelength[0]) & (wavelength + half <= wavelength[-1])
+    for centre, other in taken:
+        good &= np.abs(wavelength - centre) > half + other
+    if not good.any():
+        raise SuiteError("The range is too short for as many random windows of this width.")
+    return rng.choice(wavelength[good])

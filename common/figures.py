@@ -34,6 +34,7 @@ STYLE = {
     "lines.linewidth": 1.2,
     "figure.dpi": 100,
     "savefig.dpi": 150,
+    "text.usetex": False,  # GaiaXPy switches it on for the process that imports it
     "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
 }
 

@@ -1,0 +1,194 @@
+"""Gradients are right, in K and dex, and see the lines that a label comes from."""
+
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import SuiteError
+from common.explain import input_gradients, line_weight
+from rvs_hybrid import explain
+from rvs_hybrid.config import RVS_GRID
+
+keras = pytest.importorskip("keras")
+RVS = RVS_GRID / 10
+
+
+@pytest.fixture(scope="module")
+def members():
+    """Two small networks of named inputs with three outputs, not linear."""
+    made = []
+    for seed in (1, 2):
+        keras.utils.set_random_seed(seed)
+        inputs = {"a": keras.Input((5,), name="a"), "b": keras.Input((4,), name="b")}
+        x = keras.layers.Concatenate()(list(inputs.values()))
+        x = keras.layers.Dense(8, activation="tanh")(x)
+        made.append(keras.Model(inputs, keras.layers.Dense(4)(x)))
+    return made
+
+
+def rows(n=7):
+    rng = np.random.default_rng(3)
+    return {"a": rng.normal(size=(n, 5)), "b": rng.normal(size=(n, 4))}
+
+
+def test_gradients_are_those_of_finite_differences(members):
+    x, step = rows(), 1e-2
+    found = input_gradients(members[0], x, names=("b", "a"), outputs=(2, 0), batch_size=3)
+    assert found["a"].shape == (7, 2, 5) and found["b"].shape == (7, 2, 4)
+    for name, k in (("a", 1), ("b", 3)):
+        ends = []
+        for sign in (1, -1):
+            moved = {key: v.copy() for key, v in x.items()}
+            moved[name][:, k] += sign * step
+            ends.append(members[0].predict(moved, verbose=0)[:, [2, 0]])
+        numeric = (ends[0] - ends[1]) / (2 * step)
+        np.testing.assert_allclose(found[name][:, :, k], numeric, atol=2e-3)
+
+
+def test_gradients_of_an_ensemble_are_in_physical_units(members):
+    config = types.SimpleNamespace(labels=("teff", "logg"))
+    networks = types.SimpleNamespace(config=config, members=members, scale=np.array([800.0, 0.5]))
+    found = explain.gradients(networks, rows(), names=("a",))["a"]
+    one, two = (input_gradients(m, rows(), names=("a",), outputs=(0, 1))["a"] for m in members)
+    np.testing.assert_allclose(found[:, 0], 800 * (one + two)[:, 0] / 2, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found[:, 1], 0.5 * (one + two)[:, 1] / 2, rtol=1e-4, atol=1e-6)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 2**32 - 1))
+def test_the_chain_rule_to_coefficients_holds_through_the_median(seed):
+    rng = np.random.default_rng(seed)
+    matrix = rng.normal(size=(6, 11))
+    c = rng.normal(size=6)
+    c[[0, 3]] += 5
+    weight = rng.normal(size=(2, 11))
+
+    def labels(coefficients):
+        flux = coefficients @ matrix
+        return np.tanh(weight @ (flux / np.median(flux)) * 0.1)
+
+    def normal(coefficients):
+        flux = coefficients @ matrix
+        return flux / np.median(flux), np.median(flux)
+
+    xp, median = normal(c)
+    if abs(median) < 0.3 or np.min(np.diff(np.sort(c @ matrix))) < 1e-3:
+        return  # there the median is not differentiable
+    slope = 0.1 * (1 - labels(c) ** 2)[:, None] * weight
+    found = explain.coefficient_gradients(
+        slope[None], xp[None], matrix=matrix, first=c[None, [0, 3]] / median
+    )[0]
+    for i in range(6):
+        step = np.zeros(6)
+        step[i] = 1e-6 * c[3 * (i // 3)]  # in units of the band's first coefficient
+        numeric = (labels(c + step) - labels(c - step)) / 2e-6
+        np.testing.assert_allclose(found[:, i], numeric, rtol=1e-4, atol=1e-6)
+
+
+def test_real_xp_coefficients_give_the_same_chain_rule():
+    pytest.importorskip("gaiaxpy")
+    from common.surveys.gaia_xp import SAMPLING, design_matrix
+
+    np.testing.assert_allclose(SAMPLING, explain.GRIDS["xp"])
+    xp = np.exp(-(((SAMPLING - 650) / 300) ** 2))[None]
+    xp /= np.median(xp)
+    gradient = np.random.default_rng(0).normal(size=(1, 2, 343))
+    found = explain.by_coefficients(gradient, xp)
+    assert found.shape == (1, 2, 110) and np.isfinite(found).all()
+    # A spectrum that is only brighter has the same labels: sum over all of c_i d label / d c_i.
+    from common.surveys.gaia_xp import from_sampled
+
+    fitted = from_sampled(xp)
+    relative = np.concatenate([fitted.bp / fitted.bp[:, :1], fitted.rp / fitted.rp[:, :1]], axis=1)
+    assert np.abs((found * relative[:, None]).sum(axis=2)).max() < 1e-3 * np.abs(found).max()
+    assert design_matrix().shape == (110, 343)
+
+
+def test_a_line_is_spread_as_xp_does():
+    spread = explain.line_spread()
+    np.testing.assert_allclose(spread.sum(axis=0), 1)
+    wave = explain.GRIDS["xp"]
+    width = [(np.sqrt(((wave - w) ** 2 * spread[:, i]).sum()) * 2.3548, w)
+             for i, w in enumerate(wave) if w in (400.0, 600.0, 660.0, 900.0)]  # fmt: skip
+    resolution = [w / fwhm for fwhm, w in width]
+    np.testing.assert_allclose(resolution, [84, 39, 98.5, 81], rtol=0.05)
+
+
+def test_lines_that_carry_the_label_are_found_and_others_not():
+    rng = np.random.default_rng(0)
+    noise = np.abs(rng.normal(size=RVS.size))
+    inside = np.any([abs(RVS - c) < h for c, h in explain.CA_TRIPLET], axis=0)
+    seen = line_weight(noise + 2 * inside, RVS, explain.CA_TRIPLET, n_random=300, rng=rng)
+    assert seen["p_value"] < 0.01 and seen["ratio"] > 2
+    beside = [(c + 2.0, h) for c, h in explain.CA_TRIPLET]
+    unseen = line_weight(noise + 2 * inside, RVS, beside, n_random=300, rng=rng)
+    assert unseen["p_value"] > 0.05 and unseen["ratio"] < 1.2
+
+
+def test_p_values_are_flat_where_nothing_is_seen():
+    rng = np.random.default_rng(1)
+    p = []
+    for _ in range(100):
+        noise = np.abs(rng.normal(size=601))
+        x = np.arange(601.0)
+        p.append(line_weight(noise, x, [(100, 8), (300, 8)], n_random=60, rng=rng)["p_value"])
+    assert 0.4 < np.mean(p) < 0.6 and np.mean(np.array(p) < 0.1) < 0.2
+
+
+def test_windows_that_cannot_be_compared_are_refused():
+    x, rng = np.arange(100.0), np.random.default_rng(0)
+    with pytest.raises(SuiteError, match="hold a pixel"):
+        line_weight(x, x, [(500.0, 3.0)], rng=rng)
+    with pytest.raises(SuiteError, match="too short"):
+        line_weight(x, x, [(50.0, 30.0)], rng=rng)
+
+
+def table_of(n=20):
+    rng = np.random.default_rng(0)
+    found = {
+        "rvs": rng.normal(size=(n, 2, 2401)),
+        "xp_line": rng.normal(size=(n, 2, 343)),
+        "xp_coefficients": rng.normal(size=(n, 2, 110)),
+    }
+    found["rvs"][:, 1, np.abs(RVS - 854.444) < 0.3] += 4
+    groups = np.where(np.arange(n) < n // 2, "giant", "dwarf")
+    return explain.average(found, groups, ("teff", "logg"))
+
+
+def test_averages_are_long_tables_by_group():
+    n = 20
+    values = np.arange(n * 2 * 343, dtype=float).reshape(n, 2, 343) - 5000
+    values[3, :, 7] = np.nan  # a star without a spectrum does not count
+    groups = np.where(np.arange(n) < 10, "giant", "dwarf")
+    table = explain.average({"xp": values}, groups, ("teff", "logg"))
+    assert table.groupby("group")["n_stars"].first().to_dict() == {"dwarf": 10, "giant": 9}
+    part = table[(table["group"] == "dwarf") & (table["label"] == "logg")]
+    np.testing.assert_allclose(part["mean"], values[10:, 1].mean(axis=0))
+    np.testing.assert_allclose(part["mean_abs"], np.abs(values[10:, 1]).mean(axis=0))
+    np.testing.assert_allclose(part["x"], np.arange(336, 1021, 2))
+    assert part["unit"].str.startswith("dex per unit").all()
+
+
+def test_weights_are_listed_by_group_label_and_lines():
+    weights = explain.line_weights(table_of())
+    triplet = weights[weights["lines"] == "Ca II triplet"].set_index(["group", "label"])
+    assert len(triplet) == 4
+    assert (triplet.xs("logg", level=1)["p_value"] < 0.01).all()
+    assert (triplet.xs("teff", level=1)["p_value"] > 0.01).all()
+    pd.testing.assert_frame_equal(weights, explain.line_weights(table_of()))
+
+
+def test_figures_say_what_they_show(tmp_path):
+    from common.figures import save
+    from rvs_hybrid import figures_explain
+
+    table = table_of()
+    for name in ("rvs", "xp_line", "xp_coefficients"):
+        figure = figures_explain.gradients(table, name, note="semi-synthetic RVS")
+        assert "semi-synthetic RVS" in figure.get_suptitle()
+        assert len(figure.axes) == 2
+        assert save(figure, tmp_path / name).stat().st_size > 10_000
