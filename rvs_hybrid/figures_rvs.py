@@ -61,19 +61,19 @@ def nearest_labels(*, flux, flux_error, model, grid=None):
     """
     grid = grid or GRID
     rows = np.array(list(product(*grid.values())))
-    labels = dict(zip(grid, rows.T, strict=True))
-    spectra = model(**labels).astype(float)
     good = np.isfinite(flux) & (flux_error > 0)
-    x = np.linspace(-1, 1, len(flux))[good]
-    spectra, weight, y = spectra[:, good], flux_error[good] ** -2.0, flux[good]
-    # Level and tilt of each model are fitted: normal equations of two unknowns.
-    a, b, c = ((spectra**2 * weight) @ x**k for k in range(3))
-    p, q = ((spectra * weight) @ (y * x**k) for k in range(2))
-    determinant = a * c - b**2
-    level, tilt = (c * p - b * q) / determinant, (a * q - b * p) / determinant
-    chi2 = ((y - spectra * (level[:, None] + tilt[:, None] * x)) ** 2) @ weight / len(y)
+    x, y, weight = np.linspace(-1, 1, len(flux))[good], flux[good], flux_error[good] ** -2.0
+    chi2 = []
+    for block in np.array_split(rows, -(-len(rows) // 500)):
+        spectra = model(**dict(zip(grid, block.T, strict=True)))[:, good].astype(float)
+        # Level and tilt of each model are fitted: normal equations of two unknowns.
+        a, b, c = ((spectra**2 * weight) @ x**k for k in range(3))
+        p, q = ((spectra * weight) @ (y * x**k) for k in range(2))
+        level, tilt = (c * p - b * q) / (a * c - b**2), (a * q - b * p) / (a * c - b**2)
+        chi2.append(((y - spectra * (level[:, None] + tilt[:, None] * x)) ** 2) @ weight / len(y))
+    chi2 = np.concatenate(chi2)
     best = int(np.argmin(chi2))
-    return {name: float(value[best]) for name, value in labels.items()}, float(chi2[best])
+    return dict(zip(grid, rows[best].tolist(), strict=True)), float(chi2[best])
 
 
 def agreement(*, flux, flux_error, model):
