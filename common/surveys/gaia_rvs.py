@@ -115,7 +115,7 @@ def _check_wavelength(table, wavelength):
     if np.all(np.abs(known * factor - WAVELENGTH) < TOLERANCE):
         return
     low, high = np.nanmin(known), np.nanmax(known)
-    if factor == 10 and 8000 < low < high < 9000:
+    if np.isclose(factor, 10) and 8000 < low < high < 9000:
         raise table.error(
             f"wavelengths from {low:g} to {high:g} in a column "
             f"{'whose unit is nm' if text else 'without a unit'}: these are Å, not nm",

@@ -25,7 +25,7 @@ from common.surveys.fitsfile import FITS_START, GZIP_START, open_fits
 ALLOWED = "a table of the Gaia archive: csv, ecsv, FITS or VOTable, plain or gzipped"
 REMEDY = "Fetch the file again."
 UNZIP = "Unpack an archive (zip, tar) first; fetch anything else again."
-IDS = ("source_id", "solution_id")
+TEXTS = ("source_id", "flags_gspspec")  # digits that a number would round or strip of zeros
 FITS_ENDINGS = (".fits", ".fit")
 BOM = b"\xef\xbb\xbf"
 
@@ -189,6 +189,18 @@ def read_gaia_table(path, *, need=("source_id",), want=None):
     return table
 
 
+def columns_of(path):
+    """Return the lower-case names of all columns of the tables in a file, a set of str.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, damaged, empty or of another format.
+    """
+    parts = _parts(Path(path), frozenset())
+    return {name.lower() for _, _, names in parts for name in names}
+
+
 def _join(values):
     return values[0] if len(values) == 1 else np.ma.concatenate(values)
 
@@ -302,7 +314,7 @@ def _text(path, content, keep):
         io.BytesIO(body),
         sep=separator,
         usecols=None if keep is None else lambda name: name.strip().lower() in keep,
-        dtype={name: str for i in IDS for name in (i, i.upper())},  # whole numbers stay exact
+        dtype={name: str for i in TEXTS for name in (i, i.upper())},
         index_col=False,
         low_memory=False,
     )

@@ -1,0 +1,379 @@
+"""Gaia's files as the archive gives them: RVS, XP, gaia_source and GSP-Spec."""
+
+import gzip
+import json
+import warnings
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.io.votable import from_table
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import ReadError, SuiteError
+from common.surveys.gaia_rvs import N_PIXELS, WAVELENGTH, read_rvs, rvs_array, write_rvs
+from common.surveys.gaia_source import parallax_zero_point, read_gaia_source, read_gspspec
+
+NM = WAVELENGTH / 10
+IDS = (1535964555128078720, 2131314401800665344)  # above 2^53: floats would round them
+FORMS = ("csv", "csv.gz", "ecsv", "fits", "fits.gz", "xml")
+
+
+def save(table, path):
+    """Write an astropy table in the format of the path's ending, as the archive does."""
+    name = path.name.removesuffix(".gz")
+    plain = path.with_name(name)
+    if name.endswith(".xml"):
+        from_table(table).to_xml(str(plain))
+    elif name.endswith(".csv"):
+        # The archive's csv writes arrays as JSON texts, and null where a value is missing.
+        flat = Table()
+        for column in table.colnames:
+            values = table[column]
+            if values.ndim > 1:
+                flat[column] = [json.dumps(v.tolist()).replace("NaN", "null") for v in values]
+            else:
+                flat[column] = values
+        flat.write(plain, format="ascii.csv", fill_values=[("nan", "null"), ("--", "null")])
+    elif name.endswith(".ecsv"):
+        table.write(plain, format="ascii.ecsv", delimiter=",")
+        plain.write_text(plain.read_text().replace(",nan", ",null").replace("NaN", "null"))
+    else:
+        table.write(plain)
+    if path.name.endswith(".gz"):
+        path.write_bytes(gzip.compress(plain.read_bytes()))
+        plain.unlink()
+    return path
+
+
+def rvs_spectra(seed=1):
+    rng = np.random.default_rng(seed)
+    flux = 1 - 0.5 * np.exp(-(((WAVELENGTH - 8544.44) / 3) ** 2)) + rng.normal(0, 0.02, (2, 2401))
+    flux = flux.astype(np.float32)
+    error = np.full_like(flux, 0.02)
+    flux[0, :3] = error[0, :3] = np.nan
+    return flux, error
+
+
+def per_source(flux, error, wavelength=None):
+    table = Table({"source_id": IDS, "ra": [183.0, 286.8], "dec": [40.3, 49.3]})
+    if wavelength is not None:
+        table["wavelength"] = np.tile(wavelength, (2, 1))
+    table["flux"], table["flux_error"] = flux, error
+    return table
+
+
+def per_pixel(flux, error, wavelength=NM):
+    table = Table({"source_id": np.repeat(IDS, N_PIXELS), "ra": np.repeat([183.0, 286.8], 2401)})
+    table["dec"] = np.repeat([40.3, 49.3], N_PIXELS)
+    table["wavelength"] = np.tile(wavelength, 2)
+    table["flux"], table["flux_error"] = flux.ravel(), error.ravel()
+    return table
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("layout", [per_source, per_pixel])
+def test_rvs_is_the_same_from_every_format_and_layout(tmp_path, form, layout):
+    flux, error = rvs_spectra()
+    spectra = read_rvs(save(layout(flux, error), tmp_path / f"rvs.{form}"))
+    assert list(spectra.ids) == [str(i) for i in IDS]
+    np.testing.assert_allclose(spectra.flux, flux, rtol=1e-6)
+    assert np.flatnonzero(spectra.mask[0]).tolist() == [0, 1, 2] and not spectra.mask[1].any()
+    np.testing.assert_allclose(spectra.ivar[1], 2500, rtol=1e-5)
+    assert not spectra.ivar[0, :3].any()
+    assert (spectra.medium, spectra.frame, spectra.unit) == ("vacuum", "rest", "")
+    assert spectra.meta["ra"].tolist() == [183.0, 286.8]
+    np.testing.assert_allclose(spectra.meta["snr"], np.nanmedian(flux / 0.02, axis=1), rtol=1e-3)
+    assert not spectra.meta["mock"].any()
+
+
+def test_rvs_pixels_may_come_in_any_order(tmp_path):
+    flux, error = rvs_spectra()
+    table = per_pixel(flux, error)
+    shuffled = table[np.random.default_rng(0).permutation(len(table))]
+    spectra = read_rvs(save(shuffled, tmp_path / "a.fits"))
+    order = [list(spectra.ids).index(str(i)) for i in IDS]
+    np.testing.assert_array_equal(spectra.flux[order], flux)
+
+
+@pytest.mark.parametrize("unit", ["Angstrom", "AA", "0.1nm"])
+def test_rvs_in_a_unit_that_the_file_names_is_converted(tmp_path, unit):
+    table = per_pixel(*rvs_spectra(), WAVELENGTH)
+    table["wavelength"].unit = unit
+    spectra = read_rvs(save(table, tmp_path / "a.ecsv"))
+    np.testing.assert_array_equal(spectra.wavelength, WAVELENGTH)
+
+
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "xml"])
+@pytest.mark.parametrize("layout", [per_pixel, per_source])
+def test_rvs_with_angstrom_for_nm_is_refused(tmp_path, form, layout):
+    table = layout(*rvs_spectra(), WAVELENGTH)
+    if form != "csv":
+        table["wavelength"].unit = "nm"
+    claim = "without a unit" if form == "csv" else "whose unit is nm"
+    with pytest.raises(ReadError, match=rf"8460 to 8700 in a column {claim}: these are Å, not nm"):
+        read_rvs(save(table, tmp_path / f"a.{form}"))
+
+
+def test_rvs_on_other_wavelengths_or_in_another_unit_is_refused(tmp_path):
+    for name, factor, unit, found in (
+        ("a", 1.001, "nm", r"from 846\.846 to 870\.87 nm"),
+        ("b", 1.0, "Angstrom", r"from 846 to 870 Angstrom"),
+        ("c", 1.0, "s", r"in the unit 's'"),
+    ):
+        table = per_pixel(*rvs_spectra(), NM * factor)
+        table["wavelength"].unit = unit
+        with pytest.raises(ReadError, match=found):
+            read_rvs(save(table, tmp_path / f"{name}.ecsv"))
+
+
+def test_rvs_with_missing_or_repeated_pixels_is_refused(tmp_path):
+    table = per_pixel(*rvs_spectra())
+    with pytest.raises(ReadError, match=rf"{IDS[1]} has 2400 pixels, as 1 of 2 .*allowed: 2401"):
+        read_rvs(save(table[:-1], tmp_path / "a.fits"))
+    table["source_id"] = IDS[0]
+    with pytest.raises(ReadError, match=r"4802 pixels \(it comes more than once\)"):
+        read_rvs(save(table, tmp_path / "b.fits"))
+    table = per_source(*rvs_spectra())
+    table["source_id"] = IDS[0]
+    with pytest.raises(ReadError, match=f"come more than once, {IDS[0]} the first"):
+        read_rvs(save(table, tmp_path / "c.fits"))
+    table = per_source(*(v[:, :2400] for v in rvs_spectra()))
+    with pytest.raises(ReadError, match=f"flux of source {IDS[0]} has 2400 values; allowed: 2401"):
+        read_rvs(save(table, tmp_path / "d.csv"))
+
+
+def test_rvs_of_several_tables_in_one_votable(tmp_path):
+    """DataLink gives a table a source, and a source_id that stands in no column as a parameter."""
+    flux, error = rvs_spectra()
+    whole = per_pixel(flux, error)
+    parts = []
+    for number, one in enumerate(IDS):
+        table = whole[number * N_PIXELS : (number + 1) * N_PIXELS]
+        table.remove_columns(["source_id", "ra", "dec"])
+        save(table, tmp_path / "one.xml")
+        text = (tmp_path / "one.xml").read_text()
+        start, end = text.index("<TABLE"), text.index("</TABLE>") + len("</TABLE>")
+        param = f'<PARAM name="source_id" datatype="long" value="{one}"/>'
+        at = text.index(">", start) + 1
+        parts.append(text[start:at] + param + text[at:end])
+    (tmp_path / "all.xml").write_text(text[:start] + "".join(parts) + text[end:])
+    spectra = read_rvs(tmp_path / "all.xml")
+    assert list(spectra.ids) == [str(i) for i in IDS]
+    np.testing.assert_array_equal(spectra.flux, flux)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(1, 4), st.integers(0, 40), st.booleans(), st.integers(0, 2**32 - 1))
+def test_written_rvs_comes_back(tmp_path_factory, n, n_bad, mock, seed):
+    rng = np.random.default_rng(seed)
+    path = tmp_path_factory.mktemp("rvs") / "w.fits"
+    ids = rng.choice(2**62, n, replace=False) + 1
+    flux = rng.normal(1, 0.1, (n, N_PIXELS)).astype(np.float32)
+    error = rng.uniform(0.01, 0.1, (n, N_PIXELS)).astype(np.float32)
+    bad = rng.choice(N_PIXELS, n_bad, replace=False)
+    flux[0, bad] = np.nan
+    write_rvs(path, source_id=ids, flux=flux, flux_error=error, ra=np.arange(n), mock=mock)
+    spectra = read_rvs(path)
+    assert list(spectra.ids) == [str(i) for i in ids]
+    np.testing.assert_array_equal(spectra.flux, flux)
+    np.testing.assert_allclose(spectra.ivar[~spectra.mask], error[~spectra.mask] ** -2, rtol=1e-5)
+    assert spectra.meta["ra"].tolist() == list(range(n)) and spectra.meta["dec"].isna().all()
+    assert (spectra.meta["mock"] == mock).all()
+    with fits.open(path) as hdus:
+        assert hdus[0].header["MOCK"] is mock
+    array, reasons = rvs_array(spectra)
+    assert array.dtype == np.float32 and np.isfinite(array).all()
+    assert (array[0, bad] == 1).all()
+    np.testing.assert_array_equal(array[1:], flux[1:])
+    assert [r is not None for r in reasons] == [n_bad > 24] + [False] * (n - 1)  # 1 % of 2401
+
+
+def test_rvs_writer_and_array_refuse_what_is_no_rvs(tmp_path):
+    flux = np.ones((2, N_PIXELS))
+    with pytest.raises(SuiteError, match=r"shape \(2, 2401\). Received \(2, 2400\)"):
+        write_rvs(tmp_path / "a", source_id=[1, 2], flux=flux[:, 1:], flux_error=flux)
+    with pytest.raises(SuiteError, match="may come once"):
+        write_rvs(tmp_path / "a", source_id=[1, 1], flux=flux, flux_error=flux)
+    assert not list(tmp_path.iterdir())
+    write_rvs(tmp_path / "a.fits", source_id=[1, 2], flux=flux, flux_error=flux)
+    spectra = read_rvs(tmp_path / "a.fits")
+    spectra.wavelength = spectra.wavelength + 1
+    with pytest.raises(SuiteError, match="no Gaia RVS spectra"):
+        rvs_array(spectra)
+
+
+def test_real_rvs_spectra(shared_data):
+    files = [f for f in (shared_data / "real/gaia").glob("*.csv") if "XP" not in f.name]
+    assert len(files) == 3
+    for file in files:
+        spectra = read_rvs(file)
+        assert str(spectra.ids[0]) in file.read_text()
+        assert spectra.flux.shape == (1, N_PIXELS)
+        flux, reasons = rvs_array(spectra)
+        assert reasons == [None] and 1 <= spectra.mask.sum() <= 10
+        assert 15 < spectra.meta["snr"][0] < 150
+        for line in (8500.36, 8544.44, 8664.52):  # Ca II triplet, vacuum, Å
+            near = np.abs(WAVELENGTH - line) < 5
+            assert abs(WAVELENGTH[near][np.argmin(flux[0][near])] - line) < 0.3
+            assert flux[0][near].min() < 0.75
+
+
+def bad_files(tmp_path):
+    """Return {name: message} of files that are no table of the archive, written to a folder."""
+    flux, error = rvs_spectra()
+    whole = save(per_source(flux, error), tmp_path / "whole.fits").read_bytes()
+    zipped = gzip.compress(whole)
+    csv = save(per_pixel(flux, error), tmp_path / "whole.csv").read_bytes()
+    xml = save(per_source(flux, error), tmp_path / "whole.xml").read_bytes()
+    cases = {
+        "text.fits": (
+            b"source_id,flux,flux_error\n1,2,3\n",
+            "not a FITS file: it starts with b'so",
+        ),
+        "cut.fits": (whole[: len(whole) // 2], "damaged or truncated"),
+        "cut_header.fits": (whole[:4000], "damaged or truncated"),
+        "cut.fits.gz": (zipped[: len(zipped) // 2], "gzip stream is damaged or truncated"),
+        "empty.fits": (b"", "the file is empty"),
+        "empty.csv": (b"  \n", "the file is empty"),
+        "other.csv": (b"ra,dec\n1,2\n", r"no column source_id, flux.*\(columns: ra, dec\)"),
+        "no_rows.csv": (b"source_id,flux,flux_error\n", "the table has no rows"),
+        "page.xml": (b"<!DOCTYPE html><title>404</title>", "no table: it starts with b'<!DOC"),
+        "cut.xml": (xml[: len(xml) // 2], "damaged or truncated"),
+        "cut.csv": (csv[: csv.rindex(b",")], "truncated: its last line has 5 of 6 fields"),
+        "archive.zip": (b"PK\x03\x04\0\0", "Unpack an archive"),
+        "rounded.csv": (
+            b"source_id,wavelength,flux,flux_error\n1.535964555128078e+18,1,1,1\n",
+            r"source_id '1.535964555128078e\+18'.*floating point",
+        ),
+    }
+    for name, (content, _) in cases.items():
+        (tmp_path / name).write_bytes(content)
+    return {name: message for name, (_, message) in cases.items()}
+
+
+def test_each_bad_file_has_its_message(tmp_path):
+    for name, message in bad_files(tmp_path).items():
+        with pytest.raises(ReadError, match=message) as caught:
+            read_rvs(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value) and "allowed:" in str(caught.value)
+    with pytest.raises(ReadError, match="cannot be read"):
+        read_rvs(tmp_path / "nowhere.csv")
+
+
+def source_table():
+    missing = np.nan
+    table = Table(
+        {
+            "SOURCE_ID": np.array([*IDS, 5], dtype=np.int64),
+            "ra": [1.0, 2.0, 3.0],
+            "dec": [-1.0, -2.0, -3.0],
+            "phot_g_mean_mag": [12.5, 5.5, missing],
+            "phot_bp_mean_mag": [13.0, 6.0, missing],
+            "phot_rp_mean_mag": [11.9, 5.0, missing],
+            "parallax": [-0.3, 2.0, missing],
+            "parallax_error": [0.02, 0.02, missing],
+            "ruwe": [1.0, 1.1, missing],
+            "pmra": [1.0, 2.0, missing],
+            "pmdec": [3.0, 4.0, missing],
+            "ref_epoch": [2016.0, 2016.0, 2016.0],
+            "rvs_spec_sig_to_noise": [20.0, missing, missing],
+            "nu_eff_used_in_astrometry": [1.4, 1.5, missing],
+            "pseudocolour": [missing] * 3,
+            "ecl_lat": [30.0, -40.0, 0.0],
+            "astrometric_params_solved": np.array([31, 31, 3], dtype=np.int16),
+            "phot_variable_flag": ["NOT_AVAILABLE", "VARIABLE", "CONSTANT"],
+        }
+    )
+    return table
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_gaia_source_from_every_format(tmp_path, form):
+    pytest.importorskip("zero_point")
+    with pytest.warns(UserWarning, match="1 parallaxes have no zero point .outside its range"):
+        frame = read_gaia_source(save(source_table(), tmp_path / f"a.{form}"))
+    assert frame["source_id"].tolist() == [*IDS, 5] and frame["source_id"].dtype == np.int64
+    assert frame["g"].tolist()[:2] == [12.5, 5.5] and np.isnan(frame["g"][2])
+    assert frame["parallax"][0] == -0.3  # negative parallaxes are measurements
+    assert frame["snr_rvs"].isna().tolist() == [False, True, True]
+    assert frame["parallax_zp"].isna().tolist() == [False, True, True]  # G = 5.5 is out of range
+    assert -0.06 < frame["parallax_zp"][0] < -0.01
+    assert {"ra", "dec", "bp", "rp", "ruwe", "pmra", "pmdec", "ref_epoch"} < {*frame.columns}
+
+
+def test_gaia_source_without_the_columns_of_the_zero_point(tmp_path):
+    table = source_table()
+    table.remove_column("ecl_lat")
+    with pytest.warns(UserWarning, match=r"2 parallaxes .*without columns ecl_lat"):
+        frame = read_gaia_source(save(table, tmp_path / "a.csv"))
+    assert frame["parallax_zp"].isna().all()
+
+
+def test_gaia_source_refuses_repeated_and_missing_sources(tmp_path):
+    table = source_table()
+    table["SOURCE_ID"][1] = table["SOURCE_ID"][0]
+    with pytest.raises(ReadError, match=f"1 sources come more than once, {IDS[0]} the first"):
+        read_gaia_source(save(table, tmp_path / "a.ecsv"))
+    table = Table(source_table(), masked=True)
+    table["SOURCE_ID"].mask = [False, True, False]
+    with pytest.raises(ReadError, match=r"source_id '' in 1 of 3 rows"):
+        read_gaia_source(save(table, tmp_path / "b.csv"))
+    with pytest.raises(ReadError, match="nothing of gaia_source"):
+        read_gaia_source(save(source_table()[["SOURCE_ID"]], tmp_path / "c.csv"))
+
+
+def test_zero_point_is_the_packages_and_none_outside_its_range():
+    zpt = pytest.importorskip("zero_point").zpt
+    zpt.load_tables()
+    given = {
+        "g": [12.2, 22.0, 15.0, 15.0, 15.0, 17.5, 5.9],
+        "nu_eff": [1.48, 1.48, np.nan, 1.48, 2.0, 1.3, 1.5],
+        "pseudocolour": [np.nan, np.nan, 1.5, np.nan, np.nan, np.nan, np.nan],
+        "ecl_lat": [10.0, 0.0, -70.0, 0.0, 0.0, np.nan, 0.0],
+        "params_solved": [31, 31, 95, 3, 31, 31, 31],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        value = parallax_zero_point(**given)
+    good = [0, 2]
+    assert np.flatnonzero(np.isfinite(value)).tolist() == good
+    for row in good:
+        assert value[row] == pytest.approx(zpt.get_zpt(*([v[row]] for v in given.values()))[0])
+        assert -0.06 < value[row] < -0.01  # mas
+
+
+def test_words_for_numbers_are_refused(tmp_path):
+    (tmp_path / "a.csv").write_text("source_id,ra,dec\n1,12h30m,4\n")
+    with pytest.raises(ReadError, match=r"column ra holds no numbers.*12h30m"):
+        read_gaia_source(tmp_path / "a.csv")
+
+
+def test_gspspec(tmp_path):
+    table = Table({"source_id": np.array(IDS, dtype=np.int64)})
+    for name, value, half in (
+        ("teff", 4800.0, 50.0),
+        ("logg", 2.5, 0.2),
+        ("mh", -0.5, 0.1),
+        ("fem", -0.02, 0.05),
+        ("alphafe", 0.2, 0.03),
+    ):
+        table[f"{name}_gspspec"] = [value, np.nan]
+        table[f"{name}_gspspec_lower"] = [value - half, np.nan]
+        table[f"{name}_gspspec_upper"] = [value + half, np.nan]
+    table["flags_gspspec"] = ["0" * 41, ""]
+    for form in ("csv", "fits", "xml"):
+        frame = read_gspspec(save(table, tmp_path / f"a.{form}"))
+        row = frame.iloc[0]
+        np.testing.assert_allclose(
+            row[["teff", "logg", "m_h", "fe_h", "alpha_m"]].astype(float),
+            [4800, 2.5, -0.5, -0.52, 0.2],
+        )
+        np.testing.assert_allclose(
+            row[["teff_err", "m_h_err", "fe_h_err", "alpha_m_err"]].astype(float),
+            [50, 0.1, np.hypot(0.1, 0.05), 0.03],
+        )
+        assert frame["flags"].tolist() == ["0" * 41, ""]
+        assert frame.iloc[1][["teff", "fe_h"]].isna().all()
