@@ -272,3 +272,26 @@ def _fluxes(name, cut, width, shift, z):
     if name == "ha":
         out["cov_ha_nii"] = covariance[:, 0, 1] * (inflate * (1 + z)) ** 2
     return out
+
+
+def bpt_kind(table):
+    """Return what the measured lines say of each galaxy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        n2 and o3n2.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "star-forming" below the curve of Kauffmann et al. (2003, Eq. 1), "AGN" above that of
+        Kewley et al. (2001, Eq. 5), "composite" between; "" where a line is not detected.
+    """
+    x = table["n2"].to_numpy(float)
+    y = x + table["o3n2"].to_numpy(float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        forming = (x < 0.05) & (y < 0.61 / (x - 0.05) + 1.3)
+        below = (x < 0.47) & (y < 0.61 / (x - 0.47) + 1.19)
+    kind = np.where(forming, "star-forming", np.where(below, "composite", "AGN"))
+    return np.where(np.isfinite(x) & np.isfinite(y), kind, "")

@@ -1,0 +1,310 @@
+"""Tables of the relation of mass and metallicity, of errors, and of the label noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from common import calibration as intervals
+from common import metrics
+from lamost_metallicity.tables import FEWEST, bins_of, sigma_of
+
+MASS_RANGE = (8.5, 11.5)  # Sect. 4.5
+MASS_STEP = 0.2  # dex, default
+T04 = (-1.492, 1.847, -0.08026)  # Eq. 2: Tremonti et al. 2004, by powers of log M
+NETWORK_OR_LINES = {"oh_pred": "network", "oh_n2_cal": "N2", "oh_o3n2_cal": "O3N2"}
+LEVELS = (0.68, 0.95)
+
+
+def tremonti(log_mass):
+    """Return 12 + log(O/H) of Tremonti et al. (2004) at log stellar masses (Eq. 2)."""
+    return np.polynomial.Polynomial(T04)(np.asarray(log_mass, float))
+
+
+def mass_rows(df, mass="lgm_fib_true"):
+    """Return the rows whose mass is known and within the paper's range."""
+    return df[df[mass].between(*MASS_RANGE)] if mass in df else df.iloc[:0]
+
+
+def fit_mzr(df, column="oh_pred", mass="lgm_fib_true"):
+    """Return our Eq. 3: coefficients of a parabola in log M, by powers, or None if too few rows."""
+    rows = mass_rows(df, mass).dropna(subset=[column])
+    if len(rows) < 2 * FEWEST:
+        return None
+    x, y = rows[mass].to_numpy(float), rows[column].to_numpy(float)
+    return np.polynomial.Polynomial.fit(x, y, 2).convert().coef
+
+
+def mzr_table(df, mass="lgm_fib_true"):
+    """Return Fig. 6 as numbers: medians of metallicity in bins of mass, with their errors.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of `tables.regression_rows`.
+    mass : str
+        Column of log stellar mass.
+
+    Returns
+    -------
+    DataFrame
+        log_mass (centre), n, predicted, p16, p84 (of the predictions), predicted_err (of the
+        median, by resampling), label, planted and planted_err (mock), tremonti (Eq. 2).
+    """
+    rows = mass_rows(df, mass)
+    edges = np.arange(MASS_RANGE[0], MASS_RANGE[1] + MASS_STEP / 2, MASS_STEP)
+    where = bins_of(rows[mass], edges) if len(rows) else np.zeros(0, int)
+    out = []
+    for i in range(len(edges) - 1):
+        part = rows[where == i]
+        if len(part) < FEWEST:
+            continue
+        predicted = part["oh_pred"].to_numpy(float)
+        row = {"log_mass": (edges[i] + edges[i + 1]) / 2, "n": len(part),
+               "predicted": np.median(predicted), "p16": np.percentile(predicted, 16),
+               "p84": np.percentile(predicted, 84),
+               "predicted_err": metrics.bootstrap_error(np.median, predicted),
+               "label": part["oh_true"].median()}  # fmt: skip
+        if "oh_planted" in part and part["oh_planted"].notna().all():
+            planted = part["oh_planted"].to_numpy(float)
+            row["planted"] = np.median(planted)
+            # Both medians are of the same galaxies: what counts is how their difference varies.
+            row["planted_err"] = metrics.bootstrap_error(
+                lambda a, b: np.median(a) - np.median(b), predicted, planted
+            )
+        row["tremonti"] = float(tremonti(row["log_mass"]))
+        out.append(row)
+    return pd.DataFrame(out)
+
+
+def mzr_scatter(table):
+    """Return half the 16-84 % range of the predictions at fixed mass, the mean over the bins.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `mzr_table` returns it.
+    """
+    if not len(table):
+        return np.nan
+    return float(np.average((table["p84"] - table["p16"]) / 2, weights=table["n"]))
+
+
+def recovery(table):
+    """Return how well the planted relation of a mock comes back from the predictions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `mzr_table` returns it.
+
+    Returns
+    -------
+    dict
+        bins, galaxies, largest and rms (dex: differences of the medians), error (median error of
+        these), within_2 (fraction of bins whose medians agree within two errors), scatter (width
+        of the relation, the error that Fig. 6 draws) and within_scatter (fraction of bins within
+        it); {} where nothing was planted.
+    """
+    if "planted" not in table or table["planted"].isna().all():
+        return {}
+    table = table.dropna(subset=["planted"])
+    off = (table["predicted"] - table["planted"]).to_numpy()
+    width = ((table["p84"] - table["p16"]) / 2).to_numpy()
+    return {
+        "bins": len(table),
+        "galaxies": int(table["n"].sum()),
+        "largest": float(np.abs(off).max()),
+        "rms": float(np.sqrt(np.mean(off**2))),
+        "error": float(table["planted_err"].median()),
+        "within_2": float(np.mean(np.abs(off) <= 2 * table["planted_err"])),
+        "scatter": mzr_scatter(table),
+        "within_scatter": float(np.mean(np.abs(off) <= width)),
+    }
+
+
+def winner_table(df, by="snr_r", edges=(3, 5, 7, 10, 15, 25, np.inf)):
+    """Return which of network and strong lines is better, and for how many, in bins.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of `tables.regression_rows`, with the strong lines on the labels' scale.
+    by : str
+        snr_r, or a line's own S/N such as snr_nii.
+
+    Returns
+    -------
+    DataFrame
+        bin, low, n, and for each of N2 and O3N2: NAME_share (of galaxies with an estimate),
+        NAME, network_NAME (sigma of both on those galaxies), NAME_difference and its error
+        (strong line minus network; paired resampling), NAME_winner: "network" or "lines" where
+        the difference is more than two errors, else "tie"; "" without enough galaxies.
+    """
+    where = bins_of(df[by], edges)
+    rows = []
+    for i, low in enumerate(edges[:-1]):
+        part = df[where == i]
+        name = f"[{low:g}, {edges[i + 1]:g})" if np.isfinite(edges[i + 1]) else f">= {low:g}"
+        row = {"bin": name, "low": float(low), "n": len(part)}
+        for column, lines in list(NETWORK_OR_LINES.items())[1:]:
+            if column not in df:
+                continue
+            both = part.dropna(subset=[column, "oh_pred"])
+            row[f"{lines}_share"] = len(both) / len(part) if len(part) else np.nan
+            row |= _duel(both, column, lines)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _duel(rows, column, lines):
+    if len(rows) < FEWEST:
+        blank = (lines, f"network_{lines}", f"{lines}_difference", f"{lines}_difference_err")
+        return dict.fromkeys(blank, np.nan) | {f"{lines}_winner": ""}
+    a = (rows[column] - rows["oh_true"]).to_numpy(float)
+    b = (rows["oh_pred"] - rows["oh_true"]).to_numpy(float)
+    difference = np.std(a, ddof=1) - np.std(b, ddof=1)
+    error = metrics.bootstrap_error(lambda x, y: np.std(x) - np.std(y), a, b)
+    winner = "tie" if abs(difference) <= 2 * error else "network" if difference > 0 else "lines"
+    return {lines: np.std(a, ddof=1), f"network_{lines}": np.std(b, ddof=1),
+            f"{lines}_difference": difference, f"{lines}_difference_err": error,
+            f"{lines}_winner": winner}  # fmt: skip
+
+
+def line_snr(df):
+    """Return the S/N of the faintest of the lines of each index: columns snr_nii, snr_oiii."""
+    out = {}
+    for line in ("nii", "oiii", "hb", "ha"):
+        if {f"flux_{line}", f"flux_{line}_err"} <= set(df):
+            out[f"snr_{line}"] = df[f"flux_{line}"] / df[f"flux_{line}_err"]
+    return pd.DataFrame(out, index=df.index)
+
+
+def half_widths(df, calibration=None, groups=None):
+    """Return {level: half-widths} of the predictions' intervals.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With oh_sigma (68 %) and where known oh_half95; with a calibration, oh_sigma_raw.
+    calibration : common.calibration.Calibration, optional
+        The run's: it knows more levels than the columns.
+    groups : array of str, shape (n,), optional
+        What it was fitted by.
+    """
+    if calibration is not None and "oh_sigma_raw" in df:
+        return calibration.intervals(sigma=df["oh_sigma_raw"].to_numpy(float), group=groups)
+    if "oh_sigma" not in df:
+        return {}
+    half = {0.68: df["oh_sigma"].to_numpy(float)}
+    if "oh_half95" in df:
+        half[0.95] = df["oh_half95"].to_numpy(float)
+    return half
+
+
+def coverage_table(df, half, groups=None):
+    """Return the fraction of labels (and of planted values) inside the intervals.
+
+    Parameters
+    ----------
+    df : DataFrame of n rows
+    half : dict of float to ndarray of shape (n,)
+        See `half_widths`; levels other than 68 and 95 % are left out.
+    groups : array of str, shape (n,), optional
+        A row of the table for each, beside "all".
+
+    Returns
+    -------
+    DataFrame
+        of ("label" or "planted"), group, n, and for each level coverage_68, coverage_68_err, ...;
+        median_half_68 (dex).
+    """
+    groups = np.full(len(df), "all") if groups is None else np.asarray(groups, str)
+    names = ["all", *(g for g in pd.unique(groups) if g != "all")]
+    rows = []
+    for of, column in (("label", "oh_true"), ("planted", "oh_planted")):
+        if column not in df or df[column].isna().all() or not half:
+            continue
+        residual = (df["oh_pred"] - df[column]).to_numpy(float)
+        for name in names:
+            here = np.ones(len(df), bool) if name == "all" else groups == name
+            row = {"of": of, "group": name, "n": int(np.isfinite(residual[here]).sum())}
+            for level in LEVELS:
+                if level in half:
+                    found, error, _ = intervals.coverage(
+                        residual=residual[here], half=half[level][here]
+                    )
+                    key = f"coverage_{round(100 * level)}"
+                    row[key], row[f"{key}_err"] = found, error
+            if 0.68 in half:
+                row["median_half_68"] = float(np.nanmedian(half[0.68][here]))
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def noise_table(df):
+    """Return what the labels' own errors leave to a perfect network (a mock knows).
+
+    Returns
+    -------
+    DataFrame
+        quantity, sigma (dex), n: of label - planted (the floor), predicted - label (what Fig. 4
+        prints), predicted - planted (the network's own error), and the second less the floor in
+        quadrature; on a survey the floor is the median error that MPA-JHU gives. Empty where
+        neither is known.
+    """
+    pairs = {
+        "label - planted (floor)": ("oh_true", "oh_planted"),
+        "predicted - label": ("oh_pred", "oh_true"),
+        "predicted - planted": ("oh_pred", "oh_planted"),
+    }
+    rows = []
+    for name, (a, b) in pairs.items():
+        if {a, b} <= set(df) and df[b].notna().any():
+            sigma, error = sigma_of(df[a] - df[b])
+            rows.append({"quantity": name, "sigma": sigma, "sigma_err": error,
+                         "n": int((df[a] - df[b]).notna().sum())})  # fmt: skip
+    if "oh_true_err" in df and df["oh_true_err"].notna().any():
+        value = df["oh_true_err"].dropna()
+        rows.append({"quantity": "MPA-JHU's error of a label (median)", "sigma": value.median(),
+                     "sigma_err": np.nan, "n": len(value)})  # fmt: skip
+    table = pd.DataFrame(rows, columns=["quantity", "sigma", "sigma_err", "n"])
+    found = table.set_index("quantity")["sigma"]
+    if "label - planted (floor)" in found:
+        left = found["predicted - label"] ** 2 - found["label - planted (floor)"] ** 2
+        extra = {"quantity": "predicted - label, floor taken off", "n": len(df),
+                 "sigma": np.sqrt(left) if left > 0 else 0.0, "sigma_err": np.nan}  # fmt: skip
+        table = pd.concat([table, pd.DataFrame([extra])], ignore_index=True)
+    return table
+
+
+def multitask_table(df):
+    """Return single-task against multi-task, and mass and star formation rate of the latter.
+
+    Returns
+    -------
+    DataFrame
+        quantity, network, n, mean, sigma, sigma_err (dex); for the multi-task metallicity also
+        difference (its sigma minus the single-task one's) and difference_err (paired).
+    """
+    pairs = [("12 + log(O/H)", "single task", "oh_pred", "oh_true"),
+             ("12 + log(O/H)", "multi-task", "oh_multi", "oh_true"),
+             ("log stellar mass (fibre)", "multi-task", "lgm_pred", "lgm_fib_true"),
+             ("log star formation rate (fibre)", "multi-task", "sfr_pred", "sfr_true")]  # fmt: skip
+    rows = []
+    for quantity, network, pred, true in pairs:
+        if not {pred, true} <= set(df) or df[pred].notna().sum() < FEWEST:
+            continue
+        residual = (df[pred] - df[true]).dropna()
+        sigma, error = sigma_of(residual)
+        rows.append({"quantity": quantity, "network": network, "n": len(residual),
+                     "mean": residual.mean(), "sigma": sigma, "sigma_err": error})  # fmt: skip
+        if pred == "oh_multi":
+            one, other = ((df[c] - df["oh_true"]).to_numpy(float) for c in ("oh_multi", "oh_pred"))
+            both = np.isfinite(one) & np.isfinite(other)
+            one, other = one[both], other[both]
+            rows[-1]["difference"] = np.std(one, ddof=1) - np.std(other, ddof=1)
+            rows[-1]["difference_err"] = metrics.bootstrap_error(
+                lambda a, b: np.std(a) - np.std(b), one, other
+            )
+    return pd.DataFrame(rows)

@@ -1,0 +1,345 @@
+"""The evaluation on made-up predictions of known quality gives these qualities back."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from common import claims
+from common.catalog import write_table
+from common.errors import ReadError, SuiteError
+from lamost_metallicity import (
+    drawing,
+    evaluate,
+    figures_beyond,
+    measured,
+    tables,
+    tables_beyond,
+    tables_real,
+)
+from lamost_metallicity.config import make_config
+
+FLOOR, CNN, FOREST = 0.04, 0.05, 0.10  # dex: label noise, and errors of methods against the truth
+
+
+def made_up(n=1500, seed=0, split="test"):
+    """Return predictions: star-forming galaxies on a planted relation, and as many others."""
+    rng = np.random.default_rng(seed)
+    mass = rng.normal(9.9, 0.6, n)
+    planted = tables_beyond.tremonti(mass) + rng.normal(0, 0.08, n)
+    label = planted + rng.normal(0, FLOOR, n)
+    snr = 3 + rng.exponential(9, n)
+    own = CNN * (10 / snr) ** 0.5 / np.sqrt(np.mean(10 / snr))  # rms CNN, less at high S/N
+    o3n2 = (8.73 + 0.2 - planted) / 0.32 + rng.normal(0, 0.5 * (10 / snr), n)
+    df = pd.DataFrame({
+        "id": [f"{split}-{i}" for i in range(n)], "split": split, "ra": 10.0, "dec": 20.0,
+        "z": rng.uniform(0.005, 0.249, n), "snr_r": snr, "petro_r": rng.normal(17, 0.5, n),
+        "bptclass": 1, "is_sf": True, "in_oh": True, "in_class": True,
+        "oh_true": label, "oh_true_err": FLOOR, "oh_planted": planted, "lgm_fib_true": mass,
+        "sfr_true": mass - 10, "oh_pred": planted + rng.normal(0, 1, n) * own,
+        "oh_rf": planted + rng.normal(0.01, FOREST, n), "oh_mlp": planted + rng.normal(0, 0.08, n),
+        "oh_multi": planted + rng.normal(0, CNN, n), "lgm_pred": mass + rng.normal(0, 0.15, n),
+        "sfr_pred": mass - 10 + rng.normal(0, 0.2, n), "oh_sigma": np.hypot(own, FLOOR),
+        "o3n2": np.where(rng.random(n) < 0.7, o3n2, np.nan), "n2": -0.6,
+        "oh_o3n2": 8.73 - 0.32 * o3n2, "flux_nii": 10.0, "flux_nii_err": 10 / snr,
+        "p_sf": 0.95, "p_other": 0.05,
+    })  # fmt: skip
+    df["oh_half95"] = 1.96 * df["oh_sigma"]
+    other = df.assign(id=df["id"] + "x", bptclass=4, is_sf=False, in_oh=False, p_sf=0.1,
+                      p_other=0.9)  # fmt: skip
+    other[["oh_true", "oh_planted"]] = np.nan
+    other.loc[: n // 2, "bptclass"] = 3
+    # 8 % of the star-forming are called other; of the others 120 composites and 30 AGN are not.
+    df.loc[: int(0.08 * n) - 1, ["p_sf", "p_other"]] = [0.2, 0.8]
+    wrong = [*range(120), *range(n - 30, n)]
+    other.loc[wrong, ["p_sf", "p_other"]] = [0.7, 0.3]
+    table = pd.concat([df, other], ignore_index=True)
+    table["bptclass"] = table["bptclass"].astype("Int64")
+    return table.astype({"is_sf": "boolean", "in_oh": "boolean", "in_class": "boolean"})
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    return pd.concat([made_up(), made_up(500, 9, "valid")], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def rows(predictions):
+    return tables.regression_rows(predictions[predictions["split"] == "test"])
+
+
+@pytest.fixture(scope="module")
+def run_dir(predictions, tmp_path_factory):
+    """A run folder as training leaves it, without networks or data."""
+    folder = tmp_path_factory.mktemp("run")
+    config = make_config("lamost-mock", "smoke")
+    about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
+             "parameters": {"regressor": 104337}, "sizes": {"train": {"oh": 7}}}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(about))
+    predictions.to_parquet(folder / "predictions.parquet")
+    history = [{"network": name, "epoch": e, "loss": 1 / (e + 1), "val_loss": 1.2 / (e + 1)}
+               for name in ("regressor", "classifier") for e in range(4)]  # fmt: skip
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    counts = pd.DataFrame({"cut": ["a", "b", "c", "d"], "n": [100, 90, 60, 20],
+                           "fraction": [np.nan, 0.9, 2 / 3, 1 / 3], "published": 1})  # fmt: skip
+    write_table(counts, folder / "data" / "selection.ecsv")
+    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    return folder
+
+
+def read(folder, name):
+    return Table.read(folder / "tables" / f"{name}.ecsv").to_pandas()
+
+
+def test_every_figure_and_table_is_there(run_dir):
+    wanted = {"F1_sample", "F3_labels", "F4_predicted_true", "T1_methods", "F5_sigma", "F6_mzr",
+              "mzr_recovered", "F7_catalogue", "classifier", "network_or_lines", "reliability",
+              "noise_floor", "multitask", "training"}  # fmt: skip
+    for kind in ("png", "pdf"):
+        found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
+        assert found == wanted
+    names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
+    assert names == {"selection", "methods", "methods_planted", "noise", "sigma_snr_r", "sigma_z",
+                     "winner", "mzr", "recovery", "mzr_fit", "coverage", "multitask", "classifier",
+                     "mistakes", "catalogue"}  # fmt: skip
+    text = (run_dir / "report.html").read_text()
+    assert "MOCK DATA" in text and "Not drawn" in text and "lamost_metallicity.explain" in text
+    assert 'src="http' not in text and 'href="http' not in text
+    assert not list(run_dir.rglob("*.part*"))
+
+
+def test_claims_are_judged_for_the_mock_alone(run_dir):
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert tuple(judged.columns) == claims.COLUMNS
+    survey = judged[judged["dataset"] == "lamost"]
+    assert set(survey["verdict"]) == {"untested"} and survey["ours"].isna().all()
+    ours = judged[judged["dataset"] == "lamost-mock"].set_index("id")["ours"]
+    assert ours["sigma"] == pytest.approx(np.hypot(CNN, FLOOR), rel=0.06)
+    assert ours["parameters"] == 104337
+    assert ours["cut-z-snr"] == 90 and ours["matched-fraction"] == pytest.approx(2 / 3)
+    assert "catalogue-size" not in ours  # no run on a test split can say
+
+
+def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    assert len(every) == 25
+    assert {c.dataset for c in every} == {"lamost"}
+    assert all(c.measure["metric"] in measured.MEASURES for c in every)
+    printed = {c.id: c.published for c in every}
+    wanted = {"sigma": 0.0829, "mean": -0.0002, "bias": 0.0034, "sigma-snr-3-5": 0.11,
+              "sigma-snr-25": 0.05, "sf-precision": 0.9293, "other-f1": 0.9266, "accuracy": 0.925,
+              "composites": 0.87, "catalogue-mean": 8.91, "labelled": 38500}  # fmt: skip
+    assert {k: printed[k] for k in wanted} == wanted
+
+
+def test_methods_come_in_their_order_and_with_their_errors(rows):
+    table = tables.method_table(rows).set_index("column")
+    for column, own in (("oh_pred", CNN), ("oh_rf", FOREST), ("oh_mlp", 0.08)):
+        assert table.loc[column, "sigma"] == pytest.approx(np.hypot(own, FLOOR), rel=0.06)
+        off = abs(table.loc[column, "sigma"] - np.hypot(own, FLOOR))
+        assert off < 4 * table.loc[column, "sigma_err"]
+    assert table.loc["oh_rf", "mean"] == pytest.approx(0.01, abs=0.01)
+    planted = tables.method_table(rows, against="oh_planted").set_index("column")
+    assert planted.loc["oh_pred", "sigma"] == pytest.approx(CNN, rel=0.06)
+
+
+def test_strong_lines_are_put_on_the_labels_scale_by_the_validation_split_alone(predictions):
+    scales = evaluate._scales(predictions)
+    assert scales["oh_n2_cal"] is None  # the made-up index is a constant
+    spoiled = predictions.copy()
+    spoiled.loc[spoiled["split"] == "test", "oh_true"] += 1
+    again = evaluate._scales(spoiled)["oh_o3n2_cal"]
+    x = np.linspace(-0.5, 1.5, 20)
+    np.testing.assert_allclose(again(x), scales["oh_o3n2_cal"](x))
+    df = tables.on_label_scale(predictions[predictions["split"] == "test"], scales)
+    found = tables.method_table(tables.regression_rows(df)).set_index("column")
+    assert abs(found.loc["oh_o3n2", "mean"] + 0.2) < 0.03  # the scale's offset was planted
+    assert abs(found.loc["oh_o3n2_cal", "mean"]) < 0.02
+    assert found.loc["oh_o3n2_cal", "share"] == pytest.approx(0.7, abs=0.04)
+    assert tables.fit_scale(df.head(5), "o3n2") is None
+
+
+def test_bins_hold_their_left_edge_and_the_papers_numbers(rows):
+    table = tables.binned_table(rows, "snr_r", columns=("oh_pred", "oh_rf"))
+    assert table["bin"].tolist() == ["[3, 5)", "[5, 7)", "[7, 10)", "[10, 15)", "[15, 25)", ">= 25"]
+    assert table["n"].sum() == len(rows)
+    assert table["oh_pred"].iloc[0] > 1.3 * table["oh_pred"].iloc[-1]
+    assert table["published"].tolist()[0] == 0.11 and table["published"].tolist()[-1] == 0.05
+    assert table["oh_rf_share"].eq(1).all()
+    assert tables.bins_of([3, 4.999, 5, 25, 1e9, 2.9, np.nan], tables.SNR_EDGES).tolist() == [
+        0, 0, 1, 5, 5, -1, -1]  # fmt: skip
+    far = tables.binned_table(rows, "z")
+    assert len(far) == 6 and far["published"].iloc[-1] == 0.10
+
+
+def test_classifier_by_hand(predictions):
+    df = predictions[predictions["split"] == "test"]
+    table = tables.class_table(df).set_index("class")
+    hit, missed, false = 1380, 120, 150
+    assert table.loc["star-forming", "recall"] == pytest.approx(hit / (hit + missed))
+    assert table.loc["star-forming", "precision"] == pytest.approx(hit / (hit + false))
+    precision, recall = table.loc["star-forming", ["precision", "recall"]]
+    assert table.loc["star-forming", "f1"] == pytest.approx(2 / (1 / precision + 1 / recall))
+    assert table.loc["all", "accuracy"] == pytest.approx(1 - 270 / 3000)
+    assert tables.composite_share(df) == pytest.approx(120 / 270)
+    mistakes = tables.mistake_table(df).set_index("bptclass")
+    assert mistakes["misclassified"].to_dict() == {1: 120, 3: 120, 4: 30}
+    blank = df.drop(columns=["p_sf", "p_other"])
+    assert not len(tables.class_table(blank)) and not len(tables.mistake_table(blank))
+
+
+def test_the_planted_relation_comes_back_and_a_wrong_one_does_not(rows):
+    table = tables_beyond.mzr_table(rows)
+    found = tables_beyond.recovery(table)
+    assert found["rms"] < 0.02 and found["within_2"] > 0.8 and found["within_scatter"] == 1
+    a, b, c = tables_beyond.fit_mzr(rows)
+    grid = np.linspace(9.2, 10.6, 8)
+    assert np.abs(a + b * grid + c * grid**2 - tables_beyond.tremonti(grid)).max() < 0.02
+    flat = rows.assign(oh_pred=rows["oh_pred"].mean() + 0.3 * (rows["oh_pred"] - 8.9))
+    worse = tables_beyond.recovery(tables_beyond.mzr_table(flat))
+    assert worse["rms"] > 5 * found["rms"] and worse["within_2"] < 0.5
+    assert tables_beyond.recovery(table.drop(columns="planted")) == {}
+    assert tables_beyond.mzr_scatter(table) == pytest.approx(np.hypot(0.08, CNN), rel=0.2)
+
+
+def test_tremonti_is_equation_2():
+    np.testing.assert_allclose(tables_beyond.tremonti([9.0, 10.5]), [8.62994, 9.05284], atol=1e-5)
+
+
+def test_network_or_lines_by_snr(rows):
+    scaled = rows.assign(oh_o3n2_cal=np.where(
+        rows["snr_r"] > 15, rows["oh_true"], rows["oh_true"] + 0.2 * np.sin(np.arange(len(rows)))
+    ))  # fmt: skip
+    table = tables_beyond.winner_table(scaled).set_index("bin")
+    assert table.loc["[3, 5)", "O3N2_winner"] == "network"
+    assert table.loc[">= 25", "O3N2_winner"] == "lines"
+    same = rows.assign(oh_o3n2_cal=rows["oh_pred"])
+    assert (tables_beyond.winner_table(same)["O3N2_winner"] == "tie").all()
+    few = tables_beyond.winner_table(scaled.head(40))
+    assert (few.loc[few["n"] < tables.FEWEST, "O3N2_winner"] == "").all()
+
+
+def test_coverage_of_right_and_of_wrong_errors(rows):
+    half = tables_beyond.half_widths(rows)
+    table = tables_beyond.coverage_table(rows, half).set_index("of")
+    assert table.loc["label", "coverage_68"] == pytest.approx(0.683, abs=0.035)
+    assert table.loc["label", "coverage_95"] == pytest.approx(0.95, abs=0.02)
+    assert table.loc["planted", "coverage_68"] > 0.72  # the interval is the label's
+    small = tables_beyond.coverage_table(rows, {0.68: 0.5 * half[0.68]}).set_index("of")
+    assert small.loc["label", "coverage_68"] < 0.45
+    groups = np.where(rows["snr_r"] < 7, "low", "high")
+    assert set(tables_beyond.coverage_table(rows, half, groups)["group"]) == {"all", "low", "high"}
+
+
+def test_the_runs_own_calibration_is_used(rows):
+    from common.calibration import fit_calibration
+
+    raw = 3.0 * rows["oh_sigma"].to_numpy()
+    groups = np.full(len(rows), "x")
+    fitted = fit_calibration(residual=rows["oh_pred"] - rows["oh_true"], sigma=raw, group=groups)
+    half = tables_beyond.half_widths(rows.assign(oh_sigma_raw=raw), fitted, groups)
+    assert set(half) == {0.38, 0.68, 0.86, 0.95}
+    table = tables_beyond.coverage_table(rows, half).set_index("of")
+    assert table.loc["label", "coverage_95"] == pytest.approx(0.95, abs=0.02)
+    assert len(figures_beyond.reliability(rows, half, groups).axes) == 2
+
+
+def test_label_noise_floor(rows):
+    table = tables_beyond.noise_table(rows).set_index("quantity")["sigma"]
+    assert table["label - planted (floor)"] == pytest.approx(FLOOR, rel=0.06)
+    assert table["predicted - label, floor taken off"] == pytest.approx(CNN, rel=0.1)
+    assert table["MPA-JHU's error of a label (median)"] == FLOOR
+    blind = tables_beyond.noise_table(rows.drop(columns="oh_planted"))
+    assert "label - planted (floor)" not in set(blind["quantity"])
+
+
+def test_multitask_difference_is_paired(rows):
+    table = tables_beyond.multitask_table(rows).set_index(["quantity", "network"])
+    row = table.loc[("12 + log(O/H)", "multi-task")]
+    assert abs(row["difference"]) < 4 * row["difference_err"] + 0.01
+    assert table.loc[("log stellar mass (fibre)", "multi-task"), "sigma"] == pytest.approx(
+        0.15, rel=0.1
+    )
+    same = tables_beyond.multitask_table(rows.assign(oh_multi=rows["oh_pred"]))
+    assert same["difference"].dropna().tolist() == [0.0]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "fits", "csv", "ecsv"])
+def test_tables_of_others_are_read_in_four_formats(tmp_path, kind, rows):
+    path = tmp_path / f"t.{kind}"
+    few = rows.head(30)[["id", "oh_true", "oh_pred", "snr_r", "z", "is_sf", "bptclass"]]
+    write_table(few.rename(columns={"oh_true": "OH_TRUE"}).astype({"is_sf": bool}), path)
+    df = tables.read_predictions(path)
+    np.testing.assert_allclose(df["oh_true"], few["oh_true"], rtol=1e-6)
+    assert df["is_sf"].dtype == "boolean" and df["is_sf"].all()
+    assert df["bptclass"].tolist() == [1] * 30
+
+
+def test_a_table_without_splits_is_judged_whole(tmp_path, rows):
+    path = tmp_path / "mine.csv"
+    rows[["oh_true", "oh_pred"]].to_csv(path, index=False)
+    assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 0
+    judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
+    assert set(judged[judged["dataset"] == "lamost"]["verdict"]) == {"untested"}
+    assert {"sigma", "mean", "bias"} <= set(judged[judged["dataset"] != "lamost"]["id"])
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc"),
+     (b"oh_true,oh_pred\n,\n", "blank.csv")],
+)  # fmt: skip
+def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, capsys, content, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+    status = evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")])
+    assert status == (2 if name == "t.doc" else 1)
+    assert str(path) in capsys.readouterr().err
+
+
+def test_bad_arguments(tmp_path, capsys):
+    assert evaluate.main(["--predictions", "x.fits"]) == 2
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "config.json" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text(json.dumps({"config": {}}))
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "--resume" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main([])
+    assert stop.value.code == 2
+    with pytest.raises(SuiteError, match="no row of split 'test'"):
+        evaluate._test_split(pd.DataFrame({"split": ["valid"]}))
+    with pytest.raises(ReadError, match="oh_true and oh_pred"):
+        (tmp_path / "t.csv").write_text("oh_true\n8.9\n")
+        tables.read_predictions(tmp_path / "t.csv")
+
+
+def test_a_small_run_on_real_data_does_not_stand_for_the_survey(rows):
+    assert evaluate._name(make_config("lamost", "demo"), rows).startswith("lamost (demo scale")
+    assert evaluate._name(make_config("lamost", "paper"), rows) != "lamost"
+    whole = pd.concat([rows] * 5, ignore_index=True)
+    assert evaluate._name(make_config("lamost", "paper"), whole) == "lamost"
+    assert evaluate._name(make_config("lamost-mock", "paper"), whole) == "lamost-mock"
+
+
+def test_real_spectra_are_compared_with_their_own_lines(rows):
+    rng = np.random.default_rng(2)
+    df = rows.head(40).assign(oh_o3n2_cal=rows["oh_pred"] + rng.normal(0.1, 0.05, len(rows)),
+                              survey=["lamost", "sdss"] * 20, oh_true=np.nan)  # fmt: skip
+    df["n2"], df["o3n2"] = -0.5, np.where(np.arange(40) % 4 == 0, 1.4, 0.3)
+    df = tables_real.with_kind(df)
+    assert set(df["lines_say"]) == {"AGN", "star-forming"}
+    table = tables_real.agreement_table(df)
+    row = table[(table["estimate"] == "O3N2, on the labels' scale")
+                & (table["survey"] == "all")].set_index("galaxies")  # fmt: skip
+    assert row.loc["star-forming by their lines", "n"] == 30
+    assert row.loc["all with these lines", "mean"] == pytest.approx(-0.1, abs=0.03)
+    assert row.loc["all with these lines", "sigma"] == pytest.approx(0.05, abs=0.02)
+    assert len(tables_real.object_table(df)) == 40
+    ev = drawing.Evaluation(df=df, everything=df, dataset="x", real=True)
+    names = [name for name, *_ in drawing.catalogue(ev)]
+    assert names[0] == "real" and not len(ev.rows)
+    assert figures_beyond.real_spectra(df).axes
