@@ -50,6 +50,16 @@ def test_run_folder_holds_what_it_promises(run_dir):
     assert {"network", "epoch", "loss", "val_loss", "accuracy", "val_mae"} <= set(history)
 
 
+def test_speed_is_what_the_cores_worked(run_dir):
+    networks = load_networks(run_dir)
+    x = np.random.default_rng(0).normal(size=(256, CONFIG.n_pixels)).astype("f")
+    cores = train._seconds_each(networks, x, on_cpu=True)
+    wall = train._seconds_each(networks, x, on_cpu=False)
+    assert set(cores) == {"classify_seconds_per_spectrum", "seconds_per_spectrum_core"}
+    assert wall["classify_seconds_per_spectrum"] <= wall["seconds_per_spectrum_core"]
+    assert 0 < cores["seconds_per_spectrum_core"] < 1
+
+
 def test_predictions_are_of_held_out_spectra(run_dir):
     table = pd.read_parquet(run_dir / "predictions.parquet")
     assert table["split"].value_counts().to_dict() == {"valid": 78, "test": 78}
