@@ -20,7 +20,7 @@ from lamost_metallicity.preprocess import preprocess
 
 SPLITS = ("train", "valid", "test")
 TABLES = ("gal_", "galspec", "fiblgm", "totlgm", "lamost-catalog", "dr")  # files without spectra
-ABOUT = ("id", "file", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
+ABOUT = ("id", "file", "survey", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
 
 
 def object_table(spectra, prepared=None):
@@ -28,16 +28,19 @@ def object_table(spectra, prepared=None):
     meta = spectra.meta
     table = pd.DataFrame({"id": spectra.ids})
     for name in ABOUT[1:]:
-        blank = {"file": "", "class": "", "mock": False}.get(name, np.nan)
+        blank = {"file": "", "survey": "", "class": "", "mock": False}.get(name, np.nan)
         table[name] = meta[name].to_numpy() if name in meta else blank
     if prepared is not None:
         table["snr_r"], table["bad_fraction"] = prepared.snr_r, prepared.bad_fraction
     return table
 
 
-def spectrum_files(data_dir):
-    """Return the files of a folder that may hold spectra; catalogues are left out."""
-    return [p for p in find_files([data_dir]) if not p.name.lower().startswith(TABLES)]
+def spectrum_files(path):
+    """Return a file, or the files of a folder that may hold spectra: catalogues are left out."""
+    found = find_files([path])
+    if not Path(path).is_dir():
+        return found
+    return [p for p in found if not p.name.lower().startswith(TABLES)]
 
 
 def label_folder(data_dir):

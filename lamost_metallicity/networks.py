@@ -42,11 +42,28 @@ class Networks:
     training_range: dict = field(default_factory=dict)
 
     def errors(self, sigma, snr_r):
-        """Return calibrated errors of the regressor's metallicity; NaN without a calibration."""
-        sigma = np.asarray(sigma, dtype=float)
+        """Return the columns of calibrated errors, NaN without a calibration.
+
+        Parameters
+        ----------
+        sigma : array-like of shape (n,)
+            Of the error network.
+        snr_r : array-like of shape (n,)
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n,)
+            oh_sigma, oh_half95: half-widths of 68 and 95 % intervals about the regressor's
+            metallicity for the label, its noise included.
+        """
+        sigma, nothing = np.asarray(sigma, dtype=float), np.full(len(sigma), np.nan)
+        names = {"oh_sigma": 0.68, "oh_half95": 0.95}
         if self.calibration is None:
-            return np.full(len(sigma), np.nan)
-        return self.calibration.apply(sigma=sigma, group=snr_group(snr_r))
+            return dict.fromkeys(names, nothing)
+        return {
+            name: self.calibration.interval(sigma=sigma, group=snr_group(snr_r), level=level)
+            for name, level in names.items()
+        }
 
 
 def read_config(run_dir):
@@ -140,16 +157,16 @@ def predicted(networks, x, snr_r):
     Returns
     -------
     DataFrame of n rows
-        oh_pred (the paper's network), oh_sigma (half-width of a 68 % interval about it, of the
-        label: label noise included), oh_sigma_raw (before calibration), oh_raw (the error
-        network's own mean), oh_multi, lgm_pred, sfr_pred (multi-task), oh_mlp, p_sf, p_other.
+        oh_pred (the paper's network), oh_sigma and oh_half95 (see `Networks.errors`),
+        oh_sigma_raw (before calibration), oh_raw (the error network's own mean), oh_multi,
+        lgm_pred, sfr_pred (multi-task), oh_mlp, p_sf, p_other.
     """
     from common.training import predict
 
     out = {name: predict(model, x) for name, model in networks.models.items()}
     table = pd.DataFrame({"oh_pred": out["regressor"][:, 0]})
     table["oh_sigma_raw"] = np.exp(np.clip(out["error"][:, 1], -7, 3))
-    table["oh_sigma"] = networks.errors(table["oh_sigma_raw"], snr_r)
+    table = table.assign(**networks.errors(table["oh_sigma_raw"], snr_r))
     table["oh_raw"] = out["error"][:, 0]
     for k, name in enumerate(("oh_multi", "lgm_pred", "sfr_pred")):
         table[name] = out["multitask"][:, k]

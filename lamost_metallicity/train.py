@@ -181,8 +181,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     table["oh_rf"], about["forest"] = forest_predictions(job, held)
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
-    if trained.calibration:
-        table["oh_sigma"] = trained.errors(table["oh_sigma_raw"], table["snr_r"])
+    table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
     table["dataset"] = config.dataset  # a table that travels alone still says what it is of
     part = run_dir / ".predictions.parquet"
     table.to_parquet(part)
