@@ -37,7 +37,7 @@ def tremonti(log_mass):
 
 
 def main_sequence(log_mass):
-    """Return log SFR in solar masses a year (Renzini & Peng 2015, ApJ 801, L29, Eq. 2)."""
+    """Return log SFR in solar masses a year (Renzini & Peng 2015, ApJ 801, L29)."""
     return 0.76 * np.asarray(log_mass) - 7.64
 
 
@@ -47,7 +47,7 @@ def mass_to_light(colour):
 
 
 def halpha_attenuation(log_mass):
-    """Return the mean A(Ha) in mag (Garn & Best 2010, MNRAS 409, 421, Eq. 7; spread 0.28)."""
+    """Return the mean A(Ha) in mag (Garn & Best 2010, MNRAS 409, 421; spread 0.28)."""
     x = np.clip(np.asarray(log_mass), 8.5, 11.5) - 10
     return 0.91 + 0.77 * x + 0.11 * x**2 - 0.09 * x**3
 
@@ -91,13 +91,13 @@ def draw(n, rng):
     shares = np.array([p["share"] for p in POPULATIONS.values()])
     pick = rng.choice(len(names), n, p=shares / shares.sum())
     out = {key: np.empty(n) for key in ("petro_r", "z", "nlr", "colour", "offset")}
-    absolute = np.empty(n)
+    absolute, redder = np.empty(n), np.empty(n)
     for k, population in enumerate(POPULATIONS.values()):
         rows = np.flatnonzero(pick == k)
         r, m, z = _magnitudes(population, len(rows), rng)
         out["petro_r"][rows], absolute[rows], out["z"][rows] = r, m, z
         colour, slope, spread = population["colour"]
-        residual = rng.normal(0, spread, len(rows))
+        residual = redder[rows] = rng.normal(0, spread, len(rows))
         out["colour"][rows] = colour + slope * (m + 20) + residual
         offset, scatter = population["offset"]
         # At one luminosity the bluer galaxies form more stars.
@@ -120,9 +120,11 @@ def draw(n, rng):
     tied = -0.32 * slope * np.clip(out["offset"], -0.8, 0.8)
     out["oh"] = np.clip(tremonti(mass) + tied + rng.normal(0, 0.09, n), 7.6, 9.35)
     # Stellar metallicity: Gallazzi et al. 2005, MNRAS 362, 41, Table 2.
-    stellar = np.interp(mass, (8.9, 9.6, 10.2, 10.7, 11.2, 11.8), (-0.6, -0.55, -0.3, 0, 0.1, 0.15))
+    stellar = np.interp(mass, (8.9, 9.5, 9.9, 10.3, 10.7, 11.2), (-0.6, -0.6, -0.4, -0.1, 0, 0.1))
     out["stellar_z"] = stellar + rng.normal(0, 0.15, n)
-    a_ha = halpha_attenuation(mass) + rng.normal(0, 0.28, n)
+    # Galaxies that are red for their luminosity hold more dust; hosts of AGN less for their mass.
+    a_ha = halpha_attenuation(mass) + 2.0 * redder + rng.normal(0, 0.25, n)
+    a_ha *= np.where(np.isin(out["population"], ("composite", "agn")), 0.75, 1.0)
     a_ha = np.where(out["population"] == "passive", rng.exponential(0.15, n), a_ha)
     out["ebv_gas"] = np.clip(a_ha, 0, None) / 2.52  # Cardelli et al. 1989 at Ha
     out["ebv_stars"] = 0.44 * out["ebv_gas"]  # Calzetti et al. 2000, Eq. 3

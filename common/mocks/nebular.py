@@ -63,15 +63,8 @@ class Nebulae:
         table.sort(list(names))
         self.axes = tuple(np.unique(np.asarray(table[name], dtype=float)) for name in names)
         shape = tuple(len(axis) for axis in self.axes)
-        flux = np.stack(
-            [
-                np.nan_to_num(
-                    table[c].filled(0.0) if hasattr(table[c], "filled") else table[c]
-                ).reshape(shape)
-                for c in COLUMNS.values()
-            ],
-            -1,
-        )
+        columns = [np.ma.filled(table[c].astype(float), 0.0) for c in COLUMNS.values()]
+        flux = np.stack([np.nan_to_num(c).reshape(shape) for c in columns], axis=-1)
         self.lines = (*COLUMNS, *TIED)
         self._interpolate = RegularGridInterpolator(
             self.axes, np.log10(np.maximum(flux, FAINTEST)), bounds_error=True
