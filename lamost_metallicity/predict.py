@@ -47,7 +47,7 @@ DESCRIPTIONS = {
     "oh": "12 + log(O/H) in the gas, by the paper's network; missing where not star-forming",
     "oh_err": "half-width of a 68 % interval about oh in dex, calibrated on held-out galaxies",
     "log_mass": "log stellar mass in the fibre (solar masses), by the multi-task network",
-    "log_sfr": "log star formation rate in the fibre (solar masses a year), by the multi-task network",
+    "log_sfr": "log star formation rate in the fibre (solar masses a year), by the same network",
     "warnings": "semicolon-separated; empty where there is nothing to warn of",
 }
 
