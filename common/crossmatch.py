@@ -45,6 +45,18 @@ class Match:
         """Rows of the first input that have no partner, int."""
         return self.n_left - len(self.left)
 
+    def swapped(self):
+        """Return the match of the second input with the first."""
+        order = np.argsort(self.right)
+        return Match(
+            left=self.right[order],
+            right=self.left[order],
+            separation=self.separation[order],
+            ambiguous=self.ambiguous,
+            n_left=self.n_right,
+            n_right=self.n_left,
+        )
+
     def spread(self, values):
         """Return a column of the second input along the rows of the first, NaN without partner.
 

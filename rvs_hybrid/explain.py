@@ -111,15 +111,28 @@ def coefficient_gradients(gradient, xp, *, matrix, first):
 
 
 def by_coefficients(gradient, xp):
-    """Return `coefficient_gradients` with GaiaXPy's matrix and fitted c_0; needs extra gaia."""
+    """Return `coefficient_gradients` by GaiaXPy's matrix, and c_i / c_0; needs extra gaia.
+
+    Parameters
+    ----------
+    gradient, xp
+        As `coefficient_gradients` takes them.
+
+    Returns
+    -------
+    gradient : ndarray of shape (n, n_labels, 110)
+    relative : ndarray of shape (n, 110)
+        c_i / c_0 of the band, fitted to the flux.
+    """
     from common.surveys.gaia_xp import design_matrix, from_sampled
 
     fitted = from_sampled(xp)
     first = np.stack([fitted.bp[:, 0], fitted.rp[:, 0]], axis=1)
-    return coefficient_gradients(gradient, xp, matrix=design_matrix(), first=first)
+    relative = np.concatenate([fitted.bp / first[:, :1], fitted.rp / first[:, 1:]], axis=1)
+    return coefficient_gradients(gradient, xp, matrix=design_matrix(), first=first), relative
 
 
-def average(found, groups, labels):
+def average(found, groups, labels, *, inputs=None):
     """Return mean gradients of each group of stars as one long table.
 
     Parameters
@@ -128,12 +141,14 @@ def average(found, groups, labels):
         As `gradients` gives them; NaN rows do not count.
     groups : ndarray of str, shape (n,)
     labels : sequence of str
+    inputs : dict of str to ndarray of shape (n, columns), optional
+        What the gradients are by, for `spread`.
 
     Returns
     -------
     DataFrame
         group, n_stars, label, input, x (wavelength in nm, or number of the coefficient), mean,
-        mean_abs and unit.
+        mean_abs, unit, and spread: the standard deviation of the input over the group's stars.
     """
     parts = []
     for name, values in found.items():
@@ -144,9 +159,10 @@ def average(found, groups, labels):
             if not rows.any():
                 continue
             mean, size = values[rows].mean(axis=0), np.abs(values[rows]).mean(axis=0)
+            spread = np.std(inputs[name][rows], axis=0) if name in (inputs or ()) else np.nan
             for i, label in enumerate(labels):
                 columns = dict(group=which, n_stars=int(rows.sum()), label=label, input=name, x=x,
-                               mean=mean[i], mean_abs=size[i],
+                               mean=mean[i], mean_abs=size[i], spread=spread,
                                unit=f"{UNITS[label]} per {PER[name]}")  # fmt: skip
                 parts.append(pd.DataFrame(columns))
     return pd.concat(parts, ignore_index=True)
@@ -191,6 +207,20 @@ def _from_run(run_dir, networks, per_class):
     return _choose(networks, split_row(shards.rows(np.sort(rows)), networks.config), per_class)
 
 
+def _from_files(networks, paths, per_class):
+    """Return inputs and groups of the user's sources that have every spectrum of the network."""
+    from rvs_hybrid.inputs import inputs_of
+    from rvs_hybrid.sources import read_sources
+
+    sources = read_sources(paths)
+    spectra = dict(xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
+    inputs = inputs_of(sources.stars, networks.config, **spectra)
+    good = np.ones(len(sources), bool)
+    for name in GRIDS.keys() & inputs.keys():
+        good &= np.isfinite(inputs[name]).all(axis=1)
+    return _choose(networks, {name: values[good] for name, values in inputs.items()}, per_class)
+
+
 def _choose(networks, inputs, per_class):
     """Keep the first `per_class` stars of each group."""
     groups = group(physical(networks, inputs)[0], networks.config)
@@ -199,16 +229,18 @@ def _choose(networks, inputs, per_class):
     return {name: values[chosen] for name, values in inputs.items()}, groups[chosen]
 
 
-def explain_run(run_dir, out=None, *, per_class=200):
-    """Write mean gradients, their weight on known lines, and figures, for a run's test stars.
+def explain_run(run_dir, paths=(), out=None, *, per_class=200):
+    """Write mean gradients, their weight on known lines, and figures.
 
     Parameters
     ----------
     run_dir : path-like
+    paths : sequence of path-like, optional
+        Gaia's files or folders of them; test stars of the run without them.
     out : path-like, optional
         Output folder; the run folder by default.
     per_class : int
-        Stars of each group (giants, dwarfs), drawn at random.
+        Stars of each group (giants, dwarfs by their predicted log g), at most.
 
     Returns
     -------
@@ -219,7 +251,7 @@ def explain_run(run_dir, out=None, *, per_class=200):
     Raises
     ------
     SuiteError
-        If the network takes no spectra, or no test star has all of them.
+        If the network takes no spectra, or no star has all of them.
     """
     from common.figures import save
     from common.files import atomic_path
@@ -229,14 +261,18 @@ def explain_run(run_dir, out=None, *, per_class=200):
     names = [name for name in GRIDS if name in networks.config.inputs]
     if not names:
         raise SuiteError(f"{run_dir}: this network takes no spectra ({networks.config.name}).")
-    inputs, groups = _from_run(run_dir, networks, per_class)
+    if paths:
+        inputs, groups = _from_files(networks, paths, per_class)
+    else:
+        inputs, groups = _from_run(run_dir, networks, per_class)
     if not len(groups):
-        raise SuiteError(f"{run_dir}: no test star has all of {', '.join(names)}.")
+        raise SuiteError(f"{run_dir}: no star to explain has all of {', '.join(names)}.")
     found = gradients(networks, inputs, names=names)
     if "xp" in found:
         found["xp_line"] = found["xp"] @ line_spread()
-        found["xp_coefficients"] = by_coefficients(found["xp"], inputs["xp"])
-    table = average(found, groups, networks.config.labels)
+        found["xp_coefficients"], relative = by_coefficients(found["xp"], inputs["xp"])
+        inputs["xp_coefficients"] = relative
+    table = average(found, groups, networks.config.labels, inputs=inputs)
     weights = line_weights(table, seed=networks.config.seed)
     out = Path(out or run_dir)
     with atomic_path(out / "explain" / "gradients.parquet") as part:
@@ -244,6 +280,7 @@ def explain_run(run_dir, out=None, *, per_class=200):
     with atomic_path(out / "explain" / "line_weights.csv") as part:
         weights.to_csv(part, index=False)
     note = "semi-synthetic RVS" if networks.config.rvs == "semi-synthetic" else ""
+    note = "trained on semi-synthetic RVS" if note and paths else note
     for name in found.keys() - {"xp"}:
         save(
             figures_explain.gradients(table, name, note=note), out / "figures" / f"gradients_{name}"
@@ -255,8 +292,10 @@ def _arguments():
     p = parser("python -m rvs_hybrid.explain", "Gradients of the labels along RVS and XP spectra.")
     p.add_argument("--run-dir", type=Path, required=True, help="run folder of rvs_hybrid.train")
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--per-class", type=int, default=200, help="test stars of each group: "
+    p.add_argument("-n", "--per-class", type=int, default=200, help="stars of each group, at most: "
                    "giants and dwarfs")  # fmt: skip
+    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
+                   help="Gaia's files to explain (default: test stars of the run)")  # fmt: skip
     return p
 
 
@@ -265,7 +304,7 @@ def work(args):
     from common.accelerator import choose
 
     choose("float32")
-    table, weights = explain_run(args.run_dir, args.output, per_class=args.per_class)
+    table, weights = explain_run(args.run_dir, args.paths, args.output, per_class=args.per_class)
     counts = table.groupby("group")["n_stars"].max()
     say(", ".join(f"{n} {name}s" for name, n in counts.items()) + " explained")
     if len(weights):

@@ -80,6 +80,13 @@ def test_columns_are_spread_with_nan_where_there_is_no_partner():
     assert "2 of 3 stars" in match.summary("stars")
 
 
+def test_a_match_is_the_same_from_both_sides():
+    left, right = [5, 3, 9, 3], [3, 5, 7]
+    there, back = by_id(left=left, right=right).swapped(), by_id(left=right, right=left)
+    for name in ("left", "right", "separation", "ambiguous", "n_left", "n_right", "unmatched"):
+        np.testing.assert_array_equal(getattr(there, name), getattr(back, name))
+
+
 @settings(deadline=None, max_examples=50)
 @given(
     ra=st.floats(0, 359.9999),

@@ -1,0 +1,151 @@
+"""The user's own training stars: one folder with APOGEE's allStar and Gaia's files."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.cli import say
+from common.crossmatch import by_id, by_position
+from common.errors import MissingDataError, ReadError
+from common.surveys.apogee import read_allstar
+from common.surveys.find import find_files
+from common.surveys.gaia_source import read_gaia_source
+from rvs_hybrid.config import LABELS
+from rvs_hybrid.sample import RADIUS, Sample, complete, possible
+from rvs_hybrid.sources import ENDINGS, kind_of, read_sources
+
+APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001
+FROM_APOGEE = ("apogee_id", "snr", "j", "h", "k", "a_k", *LABELS, *(f"{n}_err" for n in LABELS))
+FROM_EITHER = ("ra", "dec", "g", "bp", "rp")
+NEEDED = {
+    "APOGEE": "APOGEE labels (an allStar table, FITS)",
+    "XP": "XP continuous coefficients (Gaia's XP_CONTINUOUS)",
+}
+
+
+def read_folder(data_dir, *, progress=True):
+    """Read a folder of APOGEE's allStar, XP coefficients, gaia_source tables and RVS spectra.
+
+    Parameters
+    ----------
+    data_dir : path-like
+        Searched at all levels; kinds are told by the columns. gaia_source and RVS may be missing
+        where allStar has the magnitudes.
+    progress : bool
+        Print the counts.
+
+    Returns
+    -------
+    rvs_hybrid.sample.Sample
+        Stars with APOGEE labels that Gaia's files name. Joined by source_id, or, where allStar has
+        those of Gaia DR2 (before DR17), by position within 1 arcsec at the epoch 2000.
+
+    Raises
+    ------
+    MissingDataError
+        If the folder lacks what training needs, or no star is in both.
+    """
+    kinds = {file: _kind(file) for file in find_files([Path(data_dir)], ENDINGS)}
+    for start, needed in NEEDED.items():
+        if not any(kind.startswith(start) for kind in kinds.values()):
+            found = ", ".join(sorted(set(filter(None, kinds.values())))) or "nothing of use"
+            raise MissingDataError(
+                f"{data_dir}: {needed} are missing; found in {len(kinds)} file(s): {found}. Put "
+                "them into the folder, or train on the registry's stars (without --data-dir)."
+            )
+    labels, release = _labels([f for f, kind in kinds.items() if kind.startswith("APOGEE")])
+    gaia = read_sources([f for f, kind in kinds.items() if not kind.startswith("APOGEE")])
+    sources = [f for f, kind in kinds.items() if kind == "gaia_source"]
+    match = _match(labels, gaia.stars, release, sources)
+    if not len(match):
+        raise MissingDataError(
+            f"{data_dir}: none of the {len(labels)} stars of allStar is among the {len(gaia)} "
+            "sources of Gaia's files. Fetch Gaia's files for the source_ids of allStar."
+        )
+    order = match.left[np.argsort(match.right)]
+    rows = np.sort(match.right)
+    stars = _join(gaia.stars.iloc[rows].reset_index(drop=True), labels.iloc[order], release)
+    stars, spoilt = possible(stars)
+    counts = [
+        ("stars of allStar", len(labels)),
+        ("sources of Gaia's files", len(gaia)),
+        (f"stars in both ({'by source_id' if release == 'EDR3' else 'by position'})", len(match)),
+        ("of them ambiguous (first or nearest taken)", match.ambiguous),
+        ("of them with XP spectrum", int(np.isfinite(gaia.xp[rows]).all(axis=1).sum())),
+        ("of them with RVS spectrum", int(stars["has_rvs"].sum())),
+        ("of them with G, BP and RP", int(stars[["g", "bp", "rp"]].notna().all(axis=1).sum())),
+        ("of them with parallax", int(stars["parallax"].notna().sum())),
+        ("files and rows that cannot be used", len(gaia.rejects)),
+        *((f"rows with an impossible {name}, set to missing", n) for name, n in spoilt.items()),
+    ]
+    counts = pd.DataFrame(counts, columns=["step", "rows"])
+    if progress:
+        say(counts.to_string(index=False, header=False))
+        for reject in gaia.rejects[:3]:
+            say(f"not used: {reject['file']} {reject['id']}: {reject['reason']}")
+    return Sample(
+        stars=complete(stars),
+        xp=gaia.xp[rows],
+        xp_error=gaia.xp_error[rows],
+        counts=counts,
+        rvs=gaia.rvs[rows],
+    )
+
+
+def _kind(file):
+    try:
+        return kind_of(file)
+    except ReadError:
+        return ""  # counted, with its reason, when the others are read
+
+
+def _labels(files):
+    """Return the rows of all allStar tables, and whose source_id they have."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # repeated stars are left out, older ids handled here
+        tables = [read_allstar(file) for file in files]
+    releases = {table.attrs["gaia_release"] for table in tables}
+    labels = pd.concat(tables, ignore_index=True)
+    labels = labels.drop_duplicates("apogee_id").reset_index(drop=True)
+    return labels, "EDR3" if releases == {"EDR3"} else "DR2"
+
+
+def _match(labels, stars, release, sources):
+    """Return the `Match` of labels (left) with stars (right)."""
+    if release == "EDR3":
+        return by_id(left=labels["source_id"], right=stars["source_id"])
+    motion = {}
+    if sources:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tables = [read_gaia_source(file) for file in sources]
+        known = pd.concat(tables).drop_duplicates("source_id").set_index("source_id")
+        known = known.reindex(stars["source_id"])
+        motion = dict(pmra=known["pmra"], pmdec=known["pmdec"], other_epoch=APOGEE_EPOCH,
+                      epoch=known["ref_epoch"].fillna(2016.0))  # fmt: skip
+    found = by_position(
+        ra=stars["ra"],
+        dec=stars["dec"],
+        other_ra=labels["ra"],
+        other_dec=labels["dec"],
+        radius_arcsec=RADIUS,
+        **motion,
+    )
+    return found.swapped()
+
+
+def _join(stars, labels, release):
+    """Return Gaia's rows with the labels of the same rows."""
+    labels = labels.reset_index(drop=True)
+    new = {name: labels[name] for name in FROM_APOGEE}
+    for name in FROM_EITHER:
+        new[name] = stars[name].fillna(labels[name])
+    if release == "EDR3":  # the same parallaxes as DR3's
+        none = stars["parallax"].isna()
+        for name in ("parallax", "parallax_error"):
+            new[name] = stars[name].mask(none, labels[name])
+    return stars.assign(**new)
