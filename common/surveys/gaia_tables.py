@@ -87,14 +87,15 @@ class GaiaTable:
             out = np.asarray(values, dtype=np.int64)
         else:
             texts = self.texts("source_id")
-            wrong = [t for t in texts if not t.removeprefix("Gaia DR3 ").isdigit()]
+            values = [t.removeprefix("Gaia DR3 ") for t in texts]
+            wrong = [t for t in values if not t.isdecimal() or int(t) >= 2**63]
             if wrong:
                 raise self.error(
                     f"source_id {wrong[0]!r} in {len(wrong)} of {len(self)} rows",
                     "source_id as a whole number in every row",
                     "A table that went through floating point has lost them: fetch it again.",
                 )
-            out = np.array([int(t.removeprefix("Gaia DR3 ")) for t in texts], dtype=np.int64)
+            out = np.array([int(t) for t in values], dtype=np.int64)
         if unique:
             numbers, counts = np.unique(out, return_counts=True)
             if np.any(counts > 1):
@@ -114,8 +115,11 @@ class GaiaTable:
         ReadError
             If an array has another length, or holds what is no number.
         """
+        values = self.columns.get(name, ())
+        if getattr(values, "ndim", 0) == 2 and values.shape[1] == length:
+            return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
         out = np.full((len(self), length), np.nan)
-        for row, value in enumerate(self.columns.get(name, ())):
+        for row, value in enumerate(values):
             try:
                 vector = _vector(value)
             except (ValueError, TypeError) as error:
