@@ -55,9 +55,10 @@ def rvs_spectra(stars, config, folder, *, offline=False):
     snr : ndarray of shape (n,)
     """
     from common.surveys.find import find_files
+    from rvs_hybrid.sources import ENDINGS
 
     if config.rvs != RVS[1]:
-        files = find_files([Path(config.rvs)])
+        files = find_files([Path(config.rvs)], ENDINGS)
     else:
         files = list(_semi_synthetic(stars, config, Path(folder), offline))
     flux, snr = match_rvs(files, stars["source_id"].to_numpy())

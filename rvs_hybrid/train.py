@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.cli import parser, run, say
-from common.errors import UsageError
+from common.errors import SuiteError, UsageError
 from rvs_hybrid.config import DATASETS, INPUTS, SCALES, make_config
 
 KEPT = "Finished epochs and members are kept; go on with the same command and --resume."
@@ -237,12 +237,15 @@ def _finish(job, about, keep):
     for name in config.labels:
         true = stars[name].to_numpy(float)
         use = calib & np.isfinite(true)
-        calibration[name] = fit_calibration(
-            residual=(found[f"{name}_pred"] - true)[use],
-            sigma=found[f"{name}_raw"][use],
-            group=groups[use],
-        )
-        found[f"{name}_sigma"] = calibration[name].apply(sigma=found[f"{name}_raw"], group=groups)
+        raw = found[f"{name}_raw"]
+        try:
+            calibration[name] = fit_calibration(
+                residual=(found[f"{name}_pred"] - true)[use], sigma=raw[use], group=groups[use]
+            )
+            found[f"{name}_sigma"] = calibration[name].apply(sigma=raw, group=groups)
+        except SuiteError as error:  # a small sample of the user's; what is trained is worth having
+            say(f"the errors of {name} stay as the networks give them: {error}")
+            found[f"{name}_sigma"] = raw
         table[f"{name}_true"], table[f"{name}_true_err"] = true, stars[f"{name}_err"].to_numpy()
     precursor = nets.columns(nets.load_networks(run_dir, "precursor"), inputs)
     for name in config.labels:
