@@ -158,7 +158,8 @@ def methods(df, columns=None):
         axis.barh(y, line.sigma, xerr=line.sigma_err, color=colour, height=0.62, alpha=0.85)
         text = f"{line.sigma:.4f}   mean {line.mean:+.4f}"
         text += f"   {100 * line.share:.0f} % of galaxies" if line.share < 0.995 else ""
-        axis.text(line.sigma + line.sigma_err + 0.002, y, text, va="center", fontsize=7.5)
+        axis.text(line.sigma + line.sigma_err + 0.002, y, text, va="center", fontsize=7.5,
+                  bbox={"fc": "white", "ec": "none", "pad": 0.8})  # fmt: skip
     axis.axvline(0.0829, color=BLACK, ls="--", lw=0.9)
     axis.text(0.0829, len(table) - 0.4, "paper's CNN, LAMOST: 0.0829", fontsize=7.5, ha="center")
     axis.set_yticks(rows, table["method"])
@@ -185,7 +186,7 @@ def sigma_in_bins(df, columns=("oh_pred",)):
                           color=colour, capsize=2, lw=1.3 if k == 0 else 0.8,
                           label=tables.METHODS[column])  # fmt: skip
         told = table["published"].notna()
-        axis.plot(x[told], table["published"][told], "*", ms=10, color="#888888", mec="white",
+        axis.plot(x[told], table["published"][told], "*", ms=11, color="#FFFFFF", mec=BLACK, zorder=9,
                   label="paper, LAMOST (text of Sect. 4)")  # fmt: skip
         axis.set_xticks(x, [f"{b}\nn={n}" for b, n in zip(table["bin"], table["n"], strict=True)],
                         fontsize=6.8)  # fmt: skip

@@ -103,7 +103,8 @@ def noise_floor(df):
         residual = (df[a] - df[b]).dropna()
         axis.hist(residual, bins=edges, density=True, histtype="step", lw=1.5, color=colour,
                   label=rf"{text}: $\sigma$ = {residual.std():.4f}")  # fmt: skip
-    axis.set(xlabel=f"difference of {OH}, dex", ylabel="density", xlim=(-0.35, 0.35))
+    axis.set(xlabel=f"difference of {OH}, dex", ylabel="density", xlim=(-0.35, 0.35),
+             ylim=(0, 1.35 * axis.get_ylim()[1]))  # fmt: skip
     axis.legend(loc="upper left")
     return figure
 

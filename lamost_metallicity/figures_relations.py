@@ -8,7 +8,7 @@ from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, Figure, panels, styl
 from lamost_metallicity import tables, tables_beyond
 from lamost_metallicity.figures import OH, density_scatter
 
-KINDS = {"star-forming": BLUE, "composite": ORANGE, "AGN": RED, "other": "#999999"}
+KINDS = {"star-forming": BLUE, "composite": ORANGE, "AGN": BLACK, "other": "#999999"}
 
 
 @styled
