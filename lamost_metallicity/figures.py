@@ -186,7 +186,7 @@ def sigma_in_bins(df, columns=("oh_pred",)):
                           color=colour, capsize=2, lw=1.3 if k == 0 else 0.8,
                           label=tables.METHODS[column])  # fmt: skip
         told = table["published"].notna()
-        axis.plot(x[told], table["published"][told], "*", ms=11, color="#FFFFFF", mec=BLACK, zorder=9,
+        axis.plot(x[told], table["published"][told], "*", ms=11, color="white", mec=BLACK, zorder=9,
                   label="paper, LAMOST (text of Sect. 4)")  # fmt: skip
         axis.set_xticks(x, [f"{b}\nn={n}" for b, n in zip(table["bin"], table["n"], strict=True)],
                         fontsize=6.8)  # fmt: skip
