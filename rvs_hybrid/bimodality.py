@@ -11,11 +11,11 @@ FEWEST = 100  # stars that a measurement needs
 SLICE = (-0.6, -0.1)  # dex in metallicity: where the two sequences of the disc are apart
 BIC_LIMIT = 10.0  # "very strong" evidence (Kass & Raftery 1995)
 LEAST_WEIGHT = 0.05  # a component of fewer stars is a tail or outliers
-RESAMPLES = 30
+RESAMPLES = 20
 GRID = 600
 COLUMNS = (
-    "n", "bic_difference", "valley", "valley_error", "p_valley", "valley_counted", "mean_low", "mean_high",
-    "sigma_low", "sigma_high", "weight_high", "bimodal",
+    "n", "bic_difference", "valley", "valley_error", "p_valley", "valley_counted", "mean_low",
+    "mean_high", "sigma_low", "sigma_high", "weight_high", "bimodal",
 )  # fmt: skip
 
 
@@ -36,18 +36,19 @@ def bimodality(values, *, n_resamples=RESAMPLES, seed=1):
         n; bic_difference: BIC of one component minus that of two, positive where two are better;
         valley: density of the two-component mixture at its lowest point between its peaks over
         the density of the lower peak, 1 where there is a single peak; valley_error: its bootstrap
-        standard deviation; p_valley: fraction of the bootstrap samples with two peaks;
-        valley_counted: stars in a window at the valley over those in one at the lower peak, the
-        same ratio without a model; means, standard deviations and the weight of the component of higher mean; bimodal. With fewer
-        than 100 stars all but n are NaN and bimodal is None.
+        standard deviation; p_valley: fraction of the bootstrap samples with two peaks (both NaN
+        where the sample itself has one);
+        valley_counted: the same ratio as valley, of stars counted in a running window, without a
+        model; means, standard deviations and the weight of the component of
+        higher mean; bimodal. With fewer than 100 stars all but n are NaN and bimodal is None.
 
     Notes
     -----
     A skewed or long-tailed single population is also fitted better by two Gaussians: the BIC alone
     would call it bimodal. It has no valley. Bimodal here therefore means all of: BIC difference
     above 10, two peaks in the fitted density and in 95 % of the bootstrap samples, fewer stars
-    counted at the valley than at the lower peak by two standard deviations (two Gaussians fitted to
-    a flat distribution have a valley that the stars do not), and at least 5 % of the stars in
+    counted in the valley than in the lower peak by three standard deviations (two Gaussians fitted
+    to a flat distribution have a valley that the stars have not), and at least 5 % of the stars in
     either component.
     """
     x = np.asarray(values, float)
@@ -61,12 +62,13 @@ def bimodality(values, *, n_resamples=RESAMPLES, seed=1):
     order = np.argsort(two.means_.ravel())
     mean = two.means_.ravel()[order] * scale + middle
     sigma = np.sqrt(two.covariances_.ravel()[order]) * scale
+    valley = _valley(two)
     rng = np.random.default_rng(seed)
-    draws = [_valley(_fit(z[rng.integers(0, z.size, z.size)], 2, start=two))[0]
+    if valley == 1:  # a single peak stays one: nothing to resample
+        n_resamples = 0
+    draws = [_valley(_fit(z[rng.integers(0, z.size, z.size)], 2, start=two))
              for _ in range(n_resamples)]  # fmt: skip
-    valley, lowest, peak = _valley(two)
-    half = np.ptp(two.means_) / 8
-    at_valley, at_peak = (np.sum(np.abs(z - x0) <= half) for x0 in (lowest, peak))
+    counted, significance = _counted(z, two)
     delta = float(one.bic(z[:, None]) - two.bic(z[:, None]))
     p_valley = float(np.mean(np.array(draws) < 1)) if draws else np.nan
     out |= {
@@ -74,7 +76,7 @@ def bimodality(values, *, n_resamples=RESAMPLES, seed=1):
         "valley": valley,
         "valley_error": float(np.std(draws, ddof=1)) if len(draws) > 1 else np.nan,
         "p_valley": p_valley,
-        "valley_counted": float(at_valley / at_peak) if at_peak else np.nan,
+        "valley_counted": counted,
         "mean_low": float(mean[0]),
         "mean_high": float(mean[1]),
         "sigma_low": float(sigma[0]),
@@ -84,7 +86,7 @@ def bimodality(values, *, n_resamples=RESAMPLES, seed=1):
             delta > BIC_LIMIT
             and valley < 1
             and not p_valley < 0.95
-            and at_peak - at_valley > 2 * np.sqrt(at_peak + at_valley)
+            and significance > 3
             and two.weights_.min() >= LEAST_WEIGHT
         ),
     }
@@ -110,14 +112,30 @@ def _fit(z, k, start=None):
 
 
 def _valley(mixture):
-    """Return the density at the valley over that of the lower peak (1: one peak), and where."""
+    """Return the density at the valley over that of the lower peak; 1 with a single peak."""
     mean = mixture.means_.ravel()
     x = np.linspace(mean.min(), mean.max(), GRID)  # both peaks lie between the two means
     p = np.exp(mixture.score_samples(x[:, None]))
     low = int(np.argmin(p))
-    left, right = int(np.argmax(p[: low + 1])), low + int(np.argmax(p[low:]))
-    peak = left if p[left] < p[right] else right
-    return float(p[low] / p[peak]), x[low], x[peak]
+    return float(p[low] / min(p[: low + 1].max(), p[low:].max()))
+
+
+def _counted(z, mixture):
+    """Return the deepest valley in running counts over the lower peak, and its significance.
+
+    The window is a quarter of the distance between the components wide; it runs from one standard
+    deviation below the lower mean to one above the higher. Significance is the difference of the
+    two counts over its Poisson error.
+    """
+    order = np.argsort(mixture.means_.ravel())
+    mean, sigma = mixture.means_.ravel()[order], np.sqrt(mixture.covariances_.ravel()[order])
+    half, z = (mean[1] - mean[0]) / 8, np.sort(z)
+    x = np.linspace(mean[0] - sigma[0], mean[1] + sigma[1], GRID)
+    n = np.searchsorted(z, x + half, side="right") - np.searchsorted(z, x - half)
+    peak = np.minimum(np.maximum.accumulate(n), np.maximum.accumulate(n[::-1])[::-1])
+    significance = (peak - n) / np.sqrt(np.maximum(peak + n, 1))
+    best = int(np.argmax(significance))
+    return float(n[best] / max(peak[best], 1)), float(significance[best])
 
 
 def bimodality_table(samples, *, bins, slices=(None, SLICE), **options):

@@ -34,6 +34,15 @@ def test_valley_against_the_density_it_was_planted_with():
     assert 0 < found["valley_error"] < 0.1
 
 
+def test_counted_valley_needs_no_gaussians():
+    rng = np.random.default_rng(5)
+    boxes = np.concatenate([rng.uniform(0, 0.1, 2000), rng.uniform(0.1, 0.2, 300),
+                            rng.uniform(0.2, 0.3, 1200)])  # fmt: skip
+    found = bimodality(boxes)
+    assert found["bimodal"] is True
+    assert found["valley_counted"] == pytest.approx(300 / 1200, abs=0.05)
+
+
 def test_bootstrap_error_is_that_of_repeated_samples():
     kind = dict(apart=0.16, sigma=0.045)
     values = [bimodality(two(400, seed=s, **kind), n_resamples=0)["valley"] for s in range(30)]
@@ -59,7 +68,7 @@ def test_one_population_is_not_called_bimodal(sample):
 def test_skewed_sample_is_two_gaussians_to_the_bic_but_has_no_valley():
     found = bimodality(0.02 + RNG.gamma(2.0, 0.04, 3000))
     assert found["bic_difference"] > 100
-    assert found["valley"] == 1.0 and found["p_valley"] < 0.1
+    assert found["valley"] == 1.0 and np.isnan(found["p_valley"])
 
 
 def test_a_few_outliers_are_no_second_sequence():

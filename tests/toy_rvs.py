@@ -7,7 +7,7 @@ from common.calibration import fit_calibration
 from rvs_hybrid.tables import residual, star_group
 
 LABELS = ("teff", "logg", "fe_h", "alpha_m")
-SCATTER = {"teff": 60.0, "logg": 0.12, "fe_h": 0.08, "alpha_m": 0.03}
+SCATTER = {"teff": 60.0, "logg": 0.12, "fe_h": 0.08, "alpha_m": 0.02}
 ZERO_POINT = -0.04
 
 
@@ -30,7 +30,7 @@ def predictions(n=1500, seed=0, dataset="gaia-apogee", offset=0.0, scale=1.0):
     fe_h = np.where(high, rng.normal(-0.45, 0.2, n), rng.normal(-0.1, 0.2, n))
     truth = {"teff": teff, "logg": logg, "fe_h": fe_h,
              "alpha_m": np.where(high, 0.27, 0.03) + rng.normal(0, 0.025, n)}  # fmt: skip
-    distance = np.where(giant, rng.uniform(0.3, 6, n), rng.uniform(0.05, 0.6, n))
+    distance = np.where(giant, rng.uniform(0.2, 1.2, n), rng.uniform(0.05, 0.6, n))
     a_k = rng.uniform(0, 0.3, n)
     k = true_m_k(teff, logg, fe_h) + 5 * np.log10(distance * 100) + a_k
     g = k + 2.5

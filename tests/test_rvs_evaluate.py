@@ -1,0 +1,406 @@
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common import claims
+from common.errors import ReadError, SuiteError
+from rvs_hybrid import evaluate, figures, figures_alpha, galactic, measured, tables
+from rvs_hybrid.drawing import Evaluation
+from tests import toy_rvs
+
+SYNTHETIC = "gaia-apogee + semi-synthetic RVS"
+CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
+
+
+@pytest.fixture(scope="module")
+def toy():
+    return toy_rvs.predictions(1500)
+
+
+@pytest.fixture(scope="module")
+def test_rows(toy):
+    return toy[toy["split"] == "test"].reset_index(drop=True)
+
+
+def write_run(folder, df, variants=(), **about):
+    folder.mkdir(parents=True, exist_ok=True)
+    df.to_parquet(folder / "predictions.parquet")
+    config = {"dataset": "gaia-apogee", "scale": "demo", "inputs": ["xp", "phot", "parallax"],
+              "labels": list(toy_rvs.LABELS), "seed": 5} | about.pop("config", {})  # fmt: skip
+    entries = {"config": config, "sizes": {"train": 10, "test": 20}, "timing": {"train": 12.5},
+               "versions": {"keras": "3.0", "commit": "abc123"}} | about  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(entries))
+    rows = [{"network": "0", "epoch": e, "loss": 2 - e / 9, "val_loss": 3 - e / 9}
+            for e in range(4)]  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "history.csv", index=False)
+    for name, part in dict(variants).items():
+        (folder / "variants" / name).mkdir(parents=True)
+        part.to_parquet(folder / "variants" / name / "predictions.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory, toy):
+    variants = {"phot+xp": toy_rvs.predictions(1500, scale=0.5),
+                "xp": toy_rvs.predictions(1500, scale=1.5)}  # fmt: skip
+    folder = write_run(tmp_path_factory.mktemp("run") / "rvs", toy, variants,
+                       parameters={"guiglion2020": 58549})  # fmt: skip
+    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows):
+    for name in ("one_to_one", "F1_alpha", "F1_alpha_all_giants", "alpha_histograms", "kiel",
+                 "coverage", "pit", "residuals_snr", "residuals_g", "training"):  # fmt: skip
+        for kind in ("png", "pdf"):
+            assert (run_dir / "figures" / f"{name}.{kind}").stat().st_size > 3000, name
+    labels = Table.read(run_dir / "tables" / "labels.ecsv").to_pandas()
+    row = labels[(labels["label"] == "logg") & (labels["stars"] == "all")].iloc[0]
+    assert row["n"] == len(test_rows)  # the test split alone
+    assert row["sd"] == pytest.approx(np.std(test_rows["logg_pred"] - test_rows["logg_true"],
+                                             ddof=1))  # fmt: skip
+    text = (run_dir / "report.html").read_text()
+    for words in ("u &lt; 0.20 test", "xp, phot, parallax", "train 12.5", "test 20", "abc123",
+                  "Not drawn", "What limits each label"):  # fmt: skip
+        assert words in text, words
+    assert "semi-synthetic" not in text.lower()
+    assert 'src="http' not in text and 'href="http' not in text
+    assert not list(run_dir.rglob("*.part*"))
+
+
+def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir, toy):
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert tuple(judged.columns) == claims.COLUMNS
+    row = judged.set_index(["id", "dataset"])
+    # The variant of XP and photometry alone decides the baseline's claims, not the run itself.
+    part = toy_rvs.predictions(1500, scale=0.5)
+    part = part[part["split"] == "test"]
+    sd = np.std(part["logg_pred"] - part["logg_true"], ddof=1)
+    assert row.loc[("baseline-sd-logg", "gaia-apogee"), "ours"] == pytest.approx(sd)
+    assert row.loc[("baseline-sd-logg", "gaia-apogee"), "verdict"] == "reproduced"
+    assert row.loc[("precursor-parameters", "architecture"), "verdict"] == "reproduced"
+    assert row.loc[("precursor-ratio-logg", "gaia-apogee"), "ours"] == pytest.approx(0.2, rel=0.15)
+    assert row.loc[("fig1-bimodality", "gaia-apogee"), "verdict"] == "reproduced"
+    # Real RVS and RAVE: nothing of this run stands for them.
+    elsewhere = judged[judged["dataset"].isin(["gaia-rvs", "rave"])]
+    assert set(elsewhere["verdict"]) == {"untested"}
+    assert {"fig1-giants", "catalogue-stars", "precursor-sd-teff"} <= set(elsewhere["id"])
+
+
+def test_semi_synthetic_spectra_are_named_everywhere(tmp_path, toy):
+    df = toy.assign(dataset=SYNTHETIC, has_rvs=True,
+                    snr_rvs=np.random.default_rng(0).uniform(15, 40, len(toy)))  # fmt: skip
+    folder = write_run(tmp_path / "run", df, config={"inputs": ["rvs", "xp"]})
+    evaluate.evaluate_run(folder)
+    text = (folder / "report.html").read_text()
+    assert "SEMI-SYNTHETIC RVS" in text
+    captions = re.findall(r'<p class="caption">(.+?)</p>|<figcaption>(.+?)</figcaption>', text)
+    ours = [a or b for a, b in captions]
+    ours = [c for c in ours if not c.startswith(("The proceedings", "Reference", "Not measured"))]
+    assert len(ours) > 15
+    assert [c for c in ours if "semi-synthetic RVS" not in c] == []
+    for path in (folder / "tables").glob("*.ecsv"):
+        assert Table.read(path).meta["dataset"] == SYNTHETIC
+    assert (folder / "figures" / "F1_alpha_low_snr.png").is_file()
+    judged = Table.read(folder / "claims.ecsv").to_pandas()
+    assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
+    assert "semi-synthetic RVS" in Evaluation(df=df, dataset=SYNTHETIC).title("x")
+
+
+def test_a_smoke_run_decides_nothing_about_the_data_set(test_rows):
+    suffix = evaluate._suffix({"config": {"scale": "smoke"}})
+    assert evaluate._suffix({"config": {"scale": "demo"}}) == ""
+    ev = Evaluation(df=test_rows, dataset="gaia-apogee" + suffix, suffix=suffix,
+                    variants={"xp+phot (this run)": test_rows})  # fmt: skip
+    every = [c for c in claims.load(CLAIMS) if "bimodality" not in c.id]
+    found = measured.measure(every, ev)
+    assert "baseline-sd-teff" in found
+    assert {dataset for _, dataset in found.values()} == {"gaia-apogee (smoke scale)"}
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "ecsv", "fits"])
+def test_a_table_made_elsewhere(tmp_path, toy, ending):
+    few = toy[["teff_true", "teff_pred"]].iloc[:200].assign(sigma_of="x")
+    path = tmp_path / f"mine.{ending}"
+    if ending == "parquet":
+        few.to_parquet(path)
+    elif ending == "csv":
+        few.to_csv(path)
+    else:
+        Table.from_pandas(few).write(path)
+    out = tmp_path / "out"
+    assert evaluate.main(["--predictions", str(path), "-o", str(out)]) == 0
+    labels = Table.read(out / "tables" / "labels.ecsv").to_pandas()
+    r = few["teff_pred"] - few["teff_true"]
+    assert labels["bias_median"][0] == pytest.approx(r.median())
+    text = (out / "report.html").read_text()
+    assert f"mine.{ending}" in text and "the table has no ra and dec" in text
+    assert "The predictions have no errors" in text
+    judged = Table.read(out / "claims.ecsv").to_pandas()
+    assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
+
+
+def test_bad_input_is_told_apart(tmp_path, toy, capsys):
+    cases = {
+        "no.parquet": None,
+        "empty.csv": "",
+        "words.csv": "teff_true,teff_pred\n5000,hot\n",
+        "other.csv": "a,b\n1,2\n",
+        "table.txt": "teff_true,teff_pred\n1,2\n",
+        "damaged.fits": "SIMPLE",
+    }
+    for name, text in cases.items():
+        path = tmp_path / name
+        if text is not None:
+            path.write_text(text)
+        assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 1
+        assert name in capsys.readouterr().err, name
+    assert evaluate.main(["--predictions", str(tmp_path / "no.parquet")]) == 2
+    assert evaluate.main(["--predictions", "x", "--on", "y", "-o", "z"]) == 2
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "config.json: no such file" in capsys.readouterr().err
+    folder = write_run(tmp_path / "run", toy.iloc[:50])
+    (folder / "predictions.parquet").unlink()
+    assert evaluate.main(["--run-dir", str(folder)]) == 1
+    assert "not finished" in capsys.readouterr().err
+    (folder / "config.json").write_text("[1")
+    with pytest.raises(ReadError, match=r"config\.json"):
+        evaluate.evaluate_run(folder)
+    toy.assign(split="train").to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(SuiteError, match="no row of split 'test'"):
+        evaluate.evaluate_predictions(tmp_path / "train.parquet", tmp_path / "out")
+
+
+def test_scatter_by_hand():
+    s = tables.scatter([1.0, 2.0, 3.0, 10.0, np.nan])
+    assert (s["n"], s["bias_mean"], s["bias_median"]) == (4, 4.0, 2.5)
+    assert s["sd"] == pytest.approx(np.std([1, 2, 3, 10], ddof=1))
+    assert s["mad_sigma"] == pytest.approx(1.4826 * 1.0)  # |r - 2.5| = 1.5, 0.5, 0.5, 7.5
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    values=st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=40),
+    shift=st.floats(-100, 100),
+    factor=st.floats(0.01, 100),
+)
+def test_scatter_moves_and_stretches_with_its_residuals(values, shift, factor):
+    one, other = tables.scatter(values), tables.scatter(factor * np.array(values) + shift)
+    for key in ("sd", "mad_sigma"):
+        assert other[key] == pytest.approx(factor * one[key], rel=1e-6, abs=1e-6)
+    for key in ("bias_mean", "bias_median"):
+        assert other[key] == pytest.approx(factor * one[key] + shift, rel=1e-6, abs=1e-6)
+
+
+def test_label_table_finds_the_planted_scatter_and_groups(test_rows):
+    table = tables.label_table(test_rows).set_index(["label", "stars"])
+    for label, base in toy_rvs.SCATTER.items():
+        assert table.loc[(label, "all"), "sd"] == pytest.approx(base * np.sqrt(13 / 3), rel=0.1)
+        assert table.loc[(label, "all"), "label_error"] == pytest.approx(0.2 * base)
+    n = {k: table.loc[("logg", k), "n"] for k in ("all", "giants", "dwarfs")}
+    assert n["all"] == n["giants"] + n["dwarfs"] == len(test_rows)
+    assert n["giants"] == (test_rows["logg_true"] < 3.5).sum()
+    near = table.loc[("logg", "parallax S/N > 10"), "n"]
+    sn = (test_rows["parallax"] - test_rows["parallax_zp"]) / test_rows["parallax_error"]
+    assert near == (sn > 10).sum()
+    assert table.loc[("logg", "without parallax"), "n"] == test_rows["parallax"].isna().sum()
+
+
+def test_bins_hold_every_star_once(test_rows):
+    for column in ("snr", "g"):
+        table = tables.binned_table(test_rows, column)
+        few = table[table["label"] == "teff"]["n"].sum()
+        assert len(test_rows) - tables.FEWEST * 6 <= few <= len(test_rows)
+    assert not len(tables.binned_table(test_rows, "snr_rvs"))  # no star has RVS
+
+
+def test_variants_are_compared_on_the_same_stars(test_rows):
+    worse = toy_rvs.predictions(1500, scale=2.0)
+    worse = worse[(worse["split"] == "test")].sample(frac=0.6, random_state=1)
+    worse.iloc[:20, worse.columns.get_loc("logg_pred")] = np.nan
+    table = tables.variant_table({"xp": test_rows, "rvs": worse.assign(dataset=SYNTHETIC)})
+    row = table[(table["label"] == "logg") & (table["stars"] == "all")].set_index("network")
+    assert set(row["n"]) == {len(worse) - 20}
+    assert list(row.index) == ["xp", "rvs (semi-synthetic RVS)"]
+    assert row["sd"].iloc[1] > 1.7 * row["sd"].iloc[0]
+    assert not len(tables.variant_table({"xp": test_rows}))
+
+
+def test_protocols_stand_side_by_side(test_rows):
+    table = tables.protocol_table(test_rows)
+    row = table[(table["label"] == "fe_h") & (table["stars"] == "all")]
+    assert list(row["ensemble"]) == ["never sees the test set", "precursors' rule"]
+    assert row["std_over_sd"].to_numpy() == pytest.approx([0.24, 0.19], abs=0.04)
+    columns = [c for c in test_rows if "precursor" in c]
+    assert not len(tables.protocol_table(test_rows.drop(columns=columns)))
+
+
+def test_calibrated_errors_cover_and_bare_ones_do_not(toy, test_rows):
+    fitted = evaluate._calibrations({}, toy[toy["split"] == "calib"])
+    table = tables.coverage_table(test_rows, fitted).set_index(["label", "stars", "error"])
+    for label in toy_rvs.LABELS:
+        final = table.loc[(label, "all", "calibrated")]
+        assert final["cover_68"] == pytest.approx(0.68, abs=0.06)
+        assert final["cover_95"] == pytest.approx(0.95, abs=0.03)
+        assert final["mean_over_sd"] == pytest.approx(0.96, abs=0.1)
+        bare = table.loc[(label, "all", "bare ensemble std")]
+        assert bare["cover_68"] == pytest.approx(0.2, abs=0.05)  # a quarter of the true sigma
+        raw = table.loc[(label, "all", "aleatoric + ensemble, not calibrated")]
+        assert raw["cover_68"] == pytest.approx(0.38, abs=0.05)  # a half
+    kept = {"calibration": {k: v.to_dict() for k, v in fitted.items()}}
+    again = tables.coverage_table(test_rows, evaluate._calibrations(kept, None)).set_index(
+        ["label", "stars", "error"]
+    )
+    pd.testing.assert_frame_equal(table, again)
+
+
+def test_distances_come_back_from_parallaxes_and_from_magnitudes(toy):
+    places, relation = galactic.positions(toy)
+    planted = toy["planted_distance"].to_numpy()
+    ratio = places["distance"] / planted
+    by = places["distance_source"]
+    sn = tables.parallax_sn(toy)
+    assert ((by == "parallax") == (sn > 5)).all()
+    assert set(by) == {"parallax", "photometric"}
+    assert ratio[(by == "parallax") & (sn > 20)].to_numpy() == pytest.approx(1, abs=0.3)
+    # log g is predicted to 0.12-0.36 dex: 2.5 times that in mag, half of it in ln(distance)
+    assert np.median(ratio[by == "photometric"]) == pytest.approx(1, abs=0.06)
+    assert np.std(np.log(ratio[by == "photometric"])) < 0.45
+    assert relation.n == (sn > 10).sum()
+
+
+def test_absolute_magnitude_is_exact_where_labels_are():
+    rng = np.random.default_rng(0)
+    teff, logg, m = rng.uniform(4000, 6500, 400), rng.uniform(0, 5, 400), rng.uniform(-1, 0.3, 400)
+    m_k = toy_rvs.true_m_k(teff, logg, m)
+    m_k[:20] += 4  # binaries and failures are clipped
+    found = galactic.fit_absolute_magnitude(teff=teff, logg=logg, metal=m, m_k=m_k)
+    assert found(teff=teff[20:], logg=logg[20:], metal=m[20:]) == pytest.approx(m_k[20:], abs=0.02)
+    beyond = found(teff=[4000.0], logg=[-0.5], metal=[0.0])  # log g beyond the fit: still 2.5 log g
+    assert beyond == pytest.approx(toy_rvs.true_m_k(4000.0, -0.5, 0.0), abs=0.1)
+    with pytest.raises(SuiteError, match="30 stars"):
+        galactic.fit_absolute_magnitude(teff=teff[:30], logg=logg[:30], metal=m[:30], m_k=m_k[:30])
+
+
+def test_positions_in_the_galaxy_by_hand():
+    # Towards the centre (Sgr A*) and away from it; the north galactic pole.
+    R, Z = galactic.galactocentric(ra=[266.405, 86.405, 192.859, 10.0],
+                                   dec=[-28.936, 28.936, 27.128, 0.0],
+                                   distance=[8.122, 2.0, 1.0, np.nan])  # fmt: skip
+    assert R[:3] == pytest.approx([0.0, 10.122, 8.122], abs=0.02)
+    assert Z[:3] == pytest.approx([0.0, 0.02, 1.02], abs=0.03)
+    assert np.isnan(R[3]) and np.isnan(Z[3])
+
+
+def test_stars_that_cannot_be_placed(toy):
+    none = toy.assign(parallax=np.nan, k=np.nan)
+    with pytest.raises(SuiteError, match="no star has a distance"):
+        galactic.positions(none)
+    with pytest.raises(SuiteError, match="no ra and dec"):
+        galactic.positions(toy.drop(columns="ra"))
+    odd = toy.copy()
+    odd.loc[0, ["parallax", "a_k"]] = [np.nan, -85.8]  # an extinction that is none
+    odd.loc[1, ["parallax", "parallax_error"]] = [-3.0, 0.03]  # negative: no distance by itself
+    places, _ = galactic.positions(odd)
+    assert places["distance_source"].iloc[0] == "none" and np.isnan(places["R"].iloc[0])
+    assert places["distance_source"].iloc[1] == "photometric" and places["distance"].iloc[1] > 0
+
+
+def test_bins_do_not_overlap(toy):
+    places, _ = galactic.positions(toy)
+    masks = np.array(list(galactic.bins(R=places["R"], Z=places["Z"]).values()))
+    assert masks.sum(axis=0).max() == 1
+    inside = (places["R"] < galactic.R_EDGES[-1]) & (places["Z"].abs() < galactic.Z_EDGES[-1])
+    assert masks.sum() == inside.sum()
+
+
+def test_figure_1_shows_the_same_stars_twice(test_rows):
+    places, _ = galactic.positions(test_rows)
+    figure = figures_alpha.alpha_metallicity(test_rows, places, "fe_h", "Toy")
+    texts = [[t.get_text() for t in a.texts] for a in figure.axes]
+    shown = [int(t[0].split("= ")[1]) for t in texts]
+    columns = len({a.get_subplotspec().colspan.start for a in figure.axes})
+    for top in range(0, len(shown), 2 * columns):
+        assert shown[top : top + columns] == shown[top + columns : top + 2 * columns]
+    assert max(shown) > 40
+    with pytest.raises(SuiteError, match="no bin"):
+        figures_alpha.alpha_metallicity(test_rows, places.assign(R=np.nan), "fe_h", "Toy")
+
+
+def test_bimodality_is_measured_for_labels_and_predictions_in_bins(test_rows):
+    ev = Evaluation(df=test_rows, dataset="toy")
+    table = ev.bimodality
+    whole = table[table["bin"].str.startswith("all giants, log g < 3.5")]
+    every = whole[whole["metallicity"] == "all"].set_index("values")
+    assert every["bimodal"].astype(bool).all()
+    assert every.loc["APOGEE labels", "valley"] < every.loc["predictions", "valley"] < 1
+    assert every.loc["APOGEE labels", "weight_high"] == pytest.approx(1 / 3, abs=0.07)
+    assert table["bin"].str.startswith("R ").any()
+    blind = test_rows.assign(alpha_m_pred=0.1)
+    assert measured._bimodal(Evaluation(df=blind, dataset="toy"), "bins")[0] in (None, 0.0)
+    assert not len(Evaluation(df=test_rows.drop(columns="logg_pred"), dataset="toy").bimodality)
+
+
+def test_metallicity_is_m_h_where_there_is_one(test_rows):
+    assert Evaluation(df=test_rows, dataset="toy").metal == "fe_h"
+    with_m_h = test_rows.assign(m_h_true=test_rows["fe_h_true"], m_h_pred=test_rows["fe_h_pred"])
+    assert Evaluation(df=with_m_h, dataset="toy").metal == "m_h"
+
+
+def test_figures_stand_holes_in_the_data(test_rows):
+    df = test_rows.copy()
+    df.loc[:100, ["teff_true", "logg_pred", "snr", "parallax"]] = np.nan
+    df["alpha_m_true"] = np.nan
+    assert len(figures.one_to_one(df, "t").axes) >= 3
+    assert len(figures.residuals_against(df, "snr", "S/N", "t").axes) >= 3
+    figures.kiel(df, "fe_h", "t")
+    figures.pit_histograms(df, {}, "t")
+    with pytest.raises(SuiteError, match="no errors"):
+        figures.coverage_panels(df[["teff_true", "teff_pred"]], {}, "t")
+
+
+def test_claims_file_separates_the_paper_from_what_is_not():
+    every = claims.load(CLAIMS)
+    for claim in every:
+        reference = claim.id.startswith(("precursor-", "baseline-"))
+        assert reference == ("not the paper" in claim.where), claim.id
+        assert (claim.dataset == "gaia-rvs") == (not reference), claim.id
+    printed = {c.id: c.published for c in every}
+    assert printed["fig1-giants"] == 53200 and printed["catalogue-stars"] == 886080
+    assert printed["precursor-parameters"] == 58549
+    assert [printed[f"baseline-sd-{k}"] for k in toy_rvs.LABELS] == [156, 0.31, 0.18, 0.063]
+    assert [printed[f"baseline-mad-{k}"] for k in toy_rvs.LABELS] == [76, 0.21, 0.125, 0.038]
+    wrong = claims.Claim("x", "", "", "", 1, 0, "d", measure={"metric": "nothing"})
+    with pytest.raises(SuiteError, match="'nothing'"):
+        measured.measure([wrong], Evaluation(df=pd.DataFrame(), dataset="d"))
+
+
+def test_labelled_files_are_predicted_first(tmp_path, toy, test_rows, monkeypatch):
+    import sys
+    import types
+
+    seen = {}
+
+    def predict_labelled(run_dir, paths):
+        seen["paths"] = paths
+        rejects = pd.DataFrame({"file": ["bad.csv"], "reason": ["no label"]})
+        return test_rows.assign(split="real", dataset="files"), rejects
+
+    stand_in = types.ModuleType("rvs_hybrid.predict")
+    stand_in.predict_labelled = predict_labelled
+    monkeypatch.setitem(sys.modules, "rvs_hybrid.predict", stand_in)
+    some = [c for c in test_rows if not c.startswith(("fe_h", "alpha_m"))]
+    test_rows = test_rows[some]
+    folder = write_run(tmp_path / "run", toy.iloc[:20])
+    path = evaluate.evaluate_run(folder, on=tmp_path / "mine")
+    assert path == folder / "on_mine" / "report.html" and seen["paths"] == [tmp_path / "mine"]
+    assert "bad.csv" in path.read_text()
+    assert len(pd.read_parquet(folder / "on_mine" / "predictions.parquet")) == len(test_rows)
+    judged = Table.read(folder / "on_mine" / "claims.ecsv").to_pandas()
+    assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
