@@ -108,6 +108,23 @@ def test_faint_spectra_are_worse_calibrated_at_the_join(universe):
     assert spread[0] > 0.12 and spread[1] < 0.07
 
 
+def test_bad_pixels_are_as_common_as_in_real_spectra(universe, shared_data):
+    index = pd.read_csv(shared_data / "real/lamost/index.csv", keep_default_na=False)
+    files = [shared_data / "real/lamost" / f for f in index["file"][index["release"] != ""]]
+    share = []  # of each spectrum's pixels; DR1's files, which have more, say no release
+    for spectra in read_many(files, progress=False, duplicates="keep"):
+        for row in range(len(spectra)):
+            inside = np.abs(spectra.wavelength_of(row) - 5900) < 2100
+            share.append(np.mean(spectra.ivar[row][inside] == 0))
+    flux = np.ones((3000, lamost.PIXELS), dtype=np.float32)
+    ivar = np.ones_like(flux)
+    universe.noise.spoil(flux, ivar, error=np.full_like(flux, 0.1), rng=np.random.default_rng(13))
+    assert len(share) > 150
+    assert np.mean((ivar == 0).any(axis=1)) == pytest.approx(np.mean(np.array(share) > 0), abs=0.08)
+    assert np.mean(ivar == 0) == pytest.approx(np.mean(share), rel=0.6)
+    assert (ivar[flux == 0] == 0).all() and (flux == 0).any()
+
+
 # --- the galaxies
 
 

@@ -109,12 +109,24 @@ class FibreNoise:
         )
         noisy = flux + error * white
         ivar = error**-2
+        self.spoil(noisy, ivar, error=error, rng=rng)
+        return noisy.astype(np.float32), ivar.astype(np.float32)
+
+    def spoil(self, noisy, ivar, *, error, rng):
+        """Add runs of bad pixels (ivar 0, interpolated flux) and cosmic rays in place.
+
+        Parameters
+        ----------
+        noisy, ivar, error : ndarray of shape (n, n_pixels)
+        rng : numpy.random.Generator
+        """
+        n = len(noisy)
         rows = np.repeat(np.arange(n), rng.poisson(3, n))
         for row, first, length in zip(
-            rows, rng.integers(20, flux.shape[1] - 40, len(rows)), rng.geometric(0.3, len(rows)),
+            rows, rng.integers(20, noisy.shape[1] - 40, len(rows)), rng.geometric(0.3, len(rows)),
             strict=True,
         ):  # fmt: skip
-            last = min(first + length, flux.shape[1] - 2)
+            last = min(first + length, noisy.shape[1] - 2)
             if rng.random() < 0.15:  # a cosmic ray that was not found
                 noisy[row, first:last] += 8 * error[row, first:last]
                 continue
@@ -122,7 +134,6 @@ class FibreNoise:
             noisy[row, first:last] = np.linspace(
                 noisy[row, first - 1], noisy[row, last], last - first + 2
             )[1:-1]
-        return noisy.astype(np.float32), ivar.astype(np.float32)
 
     def miscalibrate(self, flux, rng, *, tilt=0.06):
         """Multiply by smooth calibration errors, an arm joint and telluric residuals, in place."""
