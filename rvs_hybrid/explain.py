@@ -19,25 +19,30 @@ from rvs_hybrid.config import RVS_GRID, UNITS, XP_GRID
 from rvs_hybrid.inputs import split_row
 from rvs_hybrid.networks import group, load_networks, physical
 
-GRIDS = {"rvs": RVS_GRID / 10, "xp": XP_GRID / 10, "xp_line": XP_GRID / 10}  # nm, vacuum
+GRIDS = {"rvs": RVS_GRID / 10, "xp": XP_GRID / 10}  # nm, vacuum
+GRIDS |= {f"{name}_line": wave for name, wave in GRIDS.items()}
 PER = {
     "rvs": "unit of normalised flux in a pixel of 0.01 nm",
+    "rvs_line": "unit of normalised flux times 0.01 nm in an unresolved line",
     "xp": "unit of flux over its median in a sample of 2 nm",
-    "xp_line": "unit of flux over its median times 2 nm, spread as XP spreads a line",
+    "xp_line": "unit of flux over its median times 2 nm in an unresolved line",
     "xp_coefficients": "unit of c_i / c_0 of the band",
 }
 CA_TRIPLET = ((850.036, 0.3), (854.444, 0.3), (866.452, 0.3))  # nm, vacuum: centre, half width
 WINDOWS = {
-    "rvs": {"Ca II triplet": CA_TRIPLET},
+    "rvs_line": {"Ca II triplet": CA_TRIPLET},
     "xp_line": {
         "Balmer lines": ((486.27, 6.0), (656.46, 6.0)),
         "Ca H and K": ((395.2, 6.0),),
         "Mg b": ((518.0, 6.0),),
     },
 }
-RESOLUTION = ((330.0, 100.0, 30.0), (640.0, 100.0, 70.0), 1050.0)
-"""lambda / FWHM at the ends of BP and RP (Carrasco et al. 2021, A&A 652, A86), nm; straight lines
-between."""
+RESOLUTION = {
+    "rvs": (11500.0,),
+    "xp": (100.0, 30.0, 100.0, 70.0),
+}
+"""lambda / FWHM: RVS (Cropper et al. 2018, A&A 616, A5), and the ends of BP (330 and 640 nm) and RP
+(640 and 1050 nm; Carrasco et al. 2021, A&A 652, A86), straight lines between."""
 N_RANDOM = 1000
 
 
@@ -65,17 +70,27 @@ def gradients(networks, inputs, *, names):
     return {name: values * networks.scale[:, None] for name, values in total.items()}
 
 
-def line_spread():
-    """Return what XP makes of a narrow line at each pixel, ndarray of shape (343, 343).
+def line_spread(name):
+    """Return what Gaia makes of an unresolved line at each pixel.
 
-    Columns are Gaussians of XP's resolution with sum 1. ``gradient @ line_spread()`` is how a label
-    changes with such a line; single pixels cannot change alone in what Gaia observes.
+    Single pixels cannot change alone in what Gaia observes: ``gradient @ line_spread(name)`` is how
+    a label changes with a line.
+
+    Parameters
+    ----------
+    name : {"rvs", "xp"}
+
+    Returns
+    -------
+    ndarray of shape (n_pixels, n_pixels)
+        Columns are Gaussians of the instrument's resolution with sum 1.
     """
-    wave = GRIDS["xp"]
-    (bp, *bp_ends), (rp, *rp_ends), end = RESOLUTION
-    resolution = np.where(
-        wave < rp, np.interp(wave, (bp, rp), bp_ends), np.interp(wave, (rp, end), rp_ends)
-    )
+    wave, resolution = GRIDS[name], RESOLUTION[name]
+    if name == "xp":
+        bp, rp = resolution[:2], resolution[2:]
+        resolution = np.where(
+            wave < 640, np.interp(wave, (330, 640), bp), np.interp(wave, (640, 1050), rp)
+        )
     sigma = wave / resolution / np.sqrt(8 * np.log(2))
     spread = np.exp(-0.5 * ((wave[:, None] - wave[None, :]) / sigma) ** 2)
     return spread / spread.sum(axis=0)
@@ -268,8 +283,9 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
     if not len(groups):
         raise SuiteError(f"{run_dir}: no star to explain has all of {', '.join(names)}.")
     found = gradients(networks, inputs, names=names)
+    for name in names:
+        found[f"{name}_line"] = found[name] @ line_spread(name)
     if "xp" in found:
-        found["xp_line"] = found["xp"] @ line_spread()
         found["xp_coefficients"], relative = by_coefficients(found["xp"], inputs["xp"])
         inputs["xp_coefficients"] = relative
     table = average(found, groups, networks.config.labels, inputs=inputs)
@@ -281,7 +297,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         weights.to_csv(part, index=False)
     note = "semi-synthetic RVS" if networks.config.rvs == "semi-synthetic" else ""
     note = "trained on semi-synthetic RVS" if note and paths else note
-    for name in found.keys() - {"xp"}:
+    for name in found.keys() - set(names):
         save(
             figures_explain.gradients(table, name, note=note), out / "figures" / f"gradients_{name}"
         )

@@ -8,7 +8,7 @@ from common.figures import BLUE, RED, mark_lines, panels, styled
 from rvs_hybrid.config import NAMES, UNITS
 
 LINES = {
-    "rvs": {
+    "rvs_line": {
         "Ca II": 850.036, "Ti I": 852.069, "Ca II ": 854.444, "Si I": 855.913, "Fe I": 861.417,
         "Fe I ": 862.398, "Si I ": 865.084, "Ca II  ": 866.452, "Fe I  ": 867.713,
         "Fe I   ": 869.101,
@@ -20,15 +20,18 @@ LINES = {
 }  # fmt: skip
 """nm, vacuum; spaces tell lines of one ion apart."""
 AXES = {
-    "rvs": "wavelength (nm, vacuum)",
+    "rvs_line": "wavelength (nm, vacuum)",
     "xp_line": "wavelength (nm, vacuum)",
     "xp_coefficients": "number of the coefficient (BP 0-54, RP 55-109)",
 }
-PER = {"rvs": "per unit of normalised flux", "xp_line": "per (flux / median x 2 nm) in a line",
-       "xp_coefficients": "times the standard deviation of c_i / c_0"}  # fmt: skip
+PER = {
+    "rvs_line": "per (flux x 0.01 nm) in a line",
+    "xp_line": "per (flux / median x 2 nm) in a line",
+    "xp_coefficients": "times the standard deviation of c_i / c_0",
+}
 TITLES = {
-    "rvs": "RVS spectra",
-    "xp_line": "XP spectra, by lines of XP's resolution",
+    "rvs_line": "RVS spectra, by unresolved lines",
+    "xp_line": "XP spectra, by unresolved lines",
     "xp_coefficients": "XP coefficients",
 }
 COLOURS = {"giant": RED, "dwarf": BLUE}
@@ -43,7 +46,7 @@ def gradients(table, name, *, note=""):
     table : DataFrame
         As `rvs_hybrid.explain.average` gives it.
     name : str
-        "rvs", "xp_line" or "xp_coefficients".
+        "rvs_line", "xp_line" or "xp_coefficients".
     note : str
         What the title has to say besides, such as "semi-synthetic RVS".
     """

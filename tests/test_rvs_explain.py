@@ -106,14 +106,17 @@ def test_real_xp_coefficients_give_the_same_chain_rule():
     assert np.abs((found * relative[:, None]).sum(axis=2)).max() < 1e-3 * np.abs(found).max()
 
 
-def test_a_line_is_spread_as_xp_does():
-    spread = explain.line_spread()
+@pytest.mark.parametrize(
+    "name, expected",
+    [("xp", {400.0: 84, 600.0: 39, 660.0: 98.5, 900.0: 81}), ("rvs", {858.0: 11500})],
+)
+def test_a_line_is_spread_as_gaia_does(name, expected):
+    spread, wave = explain.line_spread(name), explain.GRIDS[name]
     np.testing.assert_allclose(spread.sum(axis=0), 1)
-    wave = explain.GRIDS["xp"]
-    width = [(np.sqrt(((wave - w) ** 2 * spread[:, i]).sum()) * 2.3548, w)
-             for i, w in enumerate(wave) if w in (400.0, 600.0, 660.0, 900.0)]  # fmt: skip
-    resolution = [w / fwhm for fwhm, w in width]
-    np.testing.assert_allclose(resolution, [84, 39, 98.5, 81], rtol=0.05)
+    for centre, resolution in expected.items():
+        column = spread[:, np.abs(wave - centre).argmin()]
+        fwhm = 2.3548 * np.sqrt(((wave - centre) ** 2 * column).sum())
+        assert centre / fwhm == pytest.approx(resolution, rel=0.05)
 
 
 def test_lines_that_carry_the_label_are_found_and_others_not():
@@ -148,11 +151,11 @@ def test_windows_that_cannot_be_compared_are_refused():
 def table_of(n=20):
     rng = np.random.default_rng(0)
     found = {
-        "rvs": rng.normal(size=(n, 2, 2401)),
+        "rvs_line": rng.normal(size=(n, 2, 2401)),
         "xp_line": rng.normal(size=(n, 2, 343)),
         "xp_coefficients": rng.normal(size=(n, 2, 110)),
     }
-    found["rvs"][:, 1, np.abs(RVS - 854.444) < 0.3] += 4
+    found["rvs_line"][:, 1, np.abs(RVS - 854.444) < 0.3] += 4
     groups = np.where(np.arange(n) < n // 2, "giant", "dwarf")
     inputs = {"xp_coefficients": rng.normal(size=(n, 110))}
     return explain.average(found, groups, ("teff", "logg"), inputs=inputs)
@@ -188,7 +191,7 @@ def test_figures_say_what_they_show(tmp_path):
     from rvs_hybrid import figures_explain
 
     table = table_of()
-    for name in ("rvs", "xp_line", "xp_coefficients"):
+    for name in ("rvs_line", "xp_line", "xp_coefficients"):
         figure = figures_explain.gradients(table, name, note="semi-synthetic RVS")
         assert "semi-synthetic RVS" in figure.get_suptitle()
         assert len(figure.axes) == 2
