@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime
 import io
+import json
 import math
 import os
 from dataclasses import dataclass, field
@@ -29,15 +30,18 @@ class Section:
         Caption → table; a column "verdict" is coloured.
     figures : dict of str to (path-like or matplotlib Figure)
         Caption → PNG file or figure.
+    link : str
+        Address of a page that says more.
     """
 
     title: str
     text: str = ""
     tables: dict = field(default_factory=dict)
     figures: dict = field(default_factory=dict)
+    link: str = ""
 
 
-def write_report(path, *, title, banner="", facts=None, sections=(), warn=False):
+def write_report(path, *, title, banner="", facts=None, sections=(), warn=False, cover=None):
     """Write a report as one HTML file without outside links, through a temporary name.
 
     Parameters
@@ -52,6 +56,9 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False)
     sections : sequence of Section
     warn : bool
         Show the banner in the colour of a warning.
+    cover : Section, optional
+        What an overview of several reports shows of this one (`common.overview`); its figures are
+        PNG files. Kept as cover.json beside the report.
 
     Returns
     -------
@@ -75,12 +82,30 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False)
     temporary = path.with_name(f".{path.name}.part")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
+    if cover is not None:
+        _keep_cover(path, title=title, banner=banner, warn=warn, cover=cover)
     return path
+
+
+def _keep_cover(path, *, title, banner, warn, cover):
+    about = {
+        "title": title,
+        "banner": banner,
+        "warn": warn,
+        "text": cover.text,
+        "report": path.name,
+        "tables": {k: json.loads(t.to_json(orient="split")) for k, t in cover.tables.items()},
+        "figures": {k: os.path.relpath(f, path.parent) for k, f in cover.figures.items()},
+    }
+    temporary = path.with_name(".cover.json.part")
+    temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
+    os.replace(temporary, path.with_name("cover.json"))
 
 
 def _section(section):
     return {
         "title": section.title,
+        "link": section.link,
         "paragraphs": [p.strip() for p in section.text.split("\n\n") if p.strip()],
         "tables": [_table(caption, table) for caption, table in section.tables.items()],
         "figures": [
