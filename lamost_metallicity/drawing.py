@@ -65,13 +65,14 @@ def _needs(ev, columns, fewest):
 def _training(ev):
     if ev.history is None or not len(ev.history):
         raise SuiteError("no training history is here")
-    figure, axes = panels(2, columns=2, width=4.6, height=3.2)
-    classifier = ev.history["network"] == "classifier"
-    for axis, part, name in ((axes[0], ev.history[~classifier], "loss"),
-                             (axes[1], ev.history[classifier], "loss, classifier")):  # fmt: skip
-        if len(part):
-            curve_panel(axis, part, ("loss", "val_loss"), ylabel=name,
-                        log=bool((part["val_loss"] > 0).all()))  # fmt: skip
+    groups = {"regressor, MLP": ("regressor", "mlp"), "classifier": ("classifier",),
+              "multi-task": ("multitask",), "error": ("error",)}  # fmt: skip
+    known = {k: ev.history[ev.history["network"].isin(v)] for k, v in groups.items()}
+    known = {k: part for k, part in known.items() if len(part)}
+    figure, axes = panels(len(known), columns=2, width=4.4, height=2.8)
+    for axis, (name, part) in zip(axes, known.items(), strict=True):
+        positive = bool((part[["loss", "val_loss"]].min() > 0).all())
+        curve_panel(axis, part, ("loss", "val_loss"), ylabel="loss", log=positive, title=name)
     return figure
 
 

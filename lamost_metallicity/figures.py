@@ -164,7 +164,7 @@ def methods(df, columns=None):
     axis.text(0.0829, len(table) - 0.4, "paper's CNN, LAMOST: 0.0829", fontsize=7.5, ha="center")
     axis.set_yticks(rows, table["method"])
     axis.set(xlabel=r"$\sigma$(estimate $-$ label), dex", ylim=(-0.6, len(table)),
-             xlim=(0, max(table["sigma"].max(), 0.09) * 1.55))  # fmt: skip
+             xlim=(0, max(table["sigma"].max(), 0.09) * 1.75))  # fmt: skip
     axis.grid(axis="y", visible=False)
     return figure
 

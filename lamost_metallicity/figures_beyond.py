@@ -38,7 +38,8 @@ def network_or_lines(df):
                                   color=colour)  # fmt: skip
         axis.set_xticks(x, [f"{b}\nn={n}" for b, n in zip(table["bin"], table["n"], strict=True)],
                         fontsize=6.8)  # fmt: skip
-        axis.set(xlabel=name, ylim=(0, None))
+        axis.set_xlabel(name)
+    axes[0].set_ylim(0, 1.08 * axes[0].get_ylim()[1])  # shared, known once both are drawn
     axes[0].set_ylabel(r"$\sigma$(estimate $-$ label), dex")
     axes[0].legend(loc="best", fontsize=6.8)
     figure.suptitle("Strong lines on the labels' scale; per cent: galaxies that get an estimate",
