@@ -208,7 +208,8 @@ def _tables(ev):
                      tables.coverage_table(df, ev.calibrations)),
         "bimodality": ("[alpha/M] of giants: two Gaussians against one. bic_difference above 0 "
                        "favours two; valley is the density between the peaks over the lower peak "
-                       "(1: no valley), p_valley the fraction of bootstrap samples with two peaks",
+                       "(1: no valley), p_valley the fraction of bootstrap samples with two peaks, "
+                       "valley_counted the deepest valley of running counts, without a model",
                        ev.bimodality),
     }  # fmt: skip
     for column, (text, _) in tables.BINS.items():
@@ -227,6 +228,9 @@ def _write(ev, out, about, rejects=None, source=None):
         claims.write(table, out / "tables" / f"{name}.ecsv", dataset=ev.dataset, caption=caption)
     if rejects is not None and len(rejects):
         claims.write(rejects, out / "tables" / "rejects.ecsv", dataset=ev.dataset)
+    if not isinstance(ev.located, str):
+        named = ev.df[[c for c in ("source_id",) if c in ev.df]].join(ev.places)
+        claims.write(named, out / "tables" / "positions.ecsv", dataset=ev.dataset)
     judged = _judge(ev, about)
     versions = about.get("versions") or {}
     claims.write(

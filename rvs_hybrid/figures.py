@@ -92,7 +92,7 @@ def one_to_one(df, title):
         outside = int(((y < span[0]) | (y > span[1]) | (x < span[0]) | (x > span[1])).sum())
         axis.set(xlim=span, ylim=span, xlabel=f"APOGEE {name(label)}",
                  ylabel=f"predicted {name(label)}",
-                 title=f"{outside} stars beyond the panel" if outside else "")  # fmt: skip
+                 title=f"beyond the panel: {outside}" if outside else "")  # fmt: skip
         if axis.get_legend_handles_labels()[0]:  # few stars have no running median
             axis.legend(loc="lower right")
     return figure

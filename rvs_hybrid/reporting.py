@@ -168,8 +168,11 @@ def _labels(measured):
             if np.isfinite(row.ensemble_share):
                 text += f" the scatter between members {100 * row.ensemble_share:.0f} % (of the"
                 text += " variance),"
-            text += f" which leaves {show(row.other_sigma)} {unit} to what the inputs do not tell"
-            text += " and to what all members get wrong together."
+            text += f" which leaves {show(row.other_sigma)} {unit}."
+        text += (
+            " What is left is what the inputs do not tell, and what all members get wrong "
+            "together: more members do not lessen it."
+        )
     return text
 
 

@@ -65,6 +65,9 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows):
     assert row["n"] == len(test_rows)  # the test split alone
     assert row["sd"] == pytest.approx(np.std(test_rows["logg_pred"] - test_rows["logg_true"],
                                              ddof=1))  # fmt: skip
+    places = Table.read(run_dir / "tables" / "positions.ecsv").to_pandas()
+    assert list(places["source_id"]) == list(test_rows["source_id"])
+    assert set(places["distance_source"]) == {"parallax", "photometric"}
     text = (run_dir / "report.html").read_text()
     for words in ("u &lt; 0.20 test", "xp, phot, parallax", "train 12.5", "test 20", "abc123",
                   "Not drawn", "What limits each label"):  # fmt: skip
