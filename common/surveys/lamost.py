@@ -121,14 +121,14 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     wave, flux, ivar, mask = _image(hdus) if table is None else _vectors(table, rows)
     n = len(flux)
 
-    def known(name):
-        """Return a property from the table's column of that name, else from the header."""
-        value = None if table is None else column(table, name, rows=rows)
-        return header.get(name) if value is None else value
+    def known(*names):
+        """Return a property from the table's first column so named, else from the header."""
+        value = None if table is None else column(table, *names, rows=rows)
+        return next((header[n] for n in names if n in header), None) if value is None else value
 
-    def number(name):
+    def number(*names):
         """Return a number for each spectrum, NaN where LAMOST has none (-9999)."""
-        value = known(name)
+        value = known(*names)
         if value is None or isinstance(value, str):
             value = np.nan
         value = np.broadcast_to(np.asarray(value, dtype=float), (n,))
@@ -152,7 +152,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         subclass=text("SUBCLASS"),
         z=number("Z"),
         z_err=number("Z_ERR"),
-        **{f"snr_{band}": number(f"SNR{band}") for band in "ugriz"},
+        **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},  # DR1-3: SN_
         petro_r=number("PETROMAG_R"),
     )
     return Spectra(
