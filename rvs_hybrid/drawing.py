@@ -38,6 +38,8 @@ class Evaluation:
     history : DataFrame or None
     suffix : str
         What was added to the data set's name, such as " (smoke scale)".
+    held_out : bool
+        These are stars of the run's test split; else nothing is known of what the network saw.
     """
 
     df: pd.DataFrame
@@ -47,6 +49,7 @@ class Evaluation:
     variants: dict = field(default_factory=dict)
     history: pd.DataFrame | None = None
     suffix: str = ""
+    held_out: bool = True
 
     @property
     def metal(self):
@@ -76,7 +79,7 @@ class Evaluation:
 
     def title(self, text):
         """Return a figure's title: with the data set's name, so that a mock's is seen."""
-        return f"{text}\n{self.dataset}, held-out stars"
+        return f"{text}\n{self.dataset}{', held-out stars' if self.held_out else ''}"
 
     def giants(self, limit, low_snr=False):
         """Return the mask of giants by predicted log g, inside the training limits."""

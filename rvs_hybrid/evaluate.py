@@ -71,6 +71,7 @@ def evaluate_run(run_dir, out=None, on=None):
         variants=variants,
         history=pd.read_csv(history) if history.is_file() and on is None else None,
         suffix=_suffix(about),
+        held_out=on is None,
     )
     return _write(ev, out, about, rejects=rejects)
 
@@ -93,7 +94,8 @@ def evaluate_predictions(path, out):
     path = Path(path)
     df, calib = _splits(tables.read_predictions(path))
     dataset = f"{path.name} ({_dataset(df)})" if "dataset" in df else path.name
-    ev = Evaluation(df=df, dataset=dataset, calibrations=_calibrations({}, calib))
+    fitted = _calibrations({}, calib)
+    ev = Evaluation(df=df, dataset=dataset, calibrations=fitted, held_out=False)
     return _write(ev, Path(out), {}, source=path)
 
 

@@ -58,9 +58,8 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
     Path
     """
     made = SYNTHETIC in ev.dataset
-    banner = f"Measured on: {ev.dataset}, {len(ev.df)} stars that the network never saw."
-    if source is not None:
-        banner = f"Measured on: {ev.dataset}, {len(ev.df)} stars."
+    never = " that the network never saw" if ev.held_out else ""
+    banner = f"Measured on: {ev.dataset}, {len(ev.df)} stars{never}."
     sections = [
         _claims(judged),
         Section("Labels", _labels(measured), _pick(measured, *LABEL_TABLES)),

@@ -403,7 +403,8 @@ def test_labelled_files_are_predicted_first(tmp_path, toy, test_rows, monkeypatc
     folder = write_run(tmp_path / "run", toy.iloc[:20])
     path = evaluate.evaluate_run(folder, on=tmp_path / "mine")
     assert path == folder / "on_mine" / "report.html" and seen["paths"] == [tmp_path / "mine"]
-    assert "bad.csv" in path.read_text()
+    text = path.read_text()
+    assert "bad.csv" in text and "never saw" not in text  # who knows what is in a user's files
     assert len(pd.read_parquet(folder / "on_mine" / "predictions.parquet")) == len(test_rows)
     judged = Table.read(folder / "on_mine" / "claims.ecsv").to_pandas()
     assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
