@@ -15,6 +15,7 @@ from astropy.table import Table
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
 
+DEX = "dex"  # a unit of every stellar catalogue, though not of the FITS standard
 FORMATS = (".fits", ".parquet", ".ecsv", ".csv")
 
 
@@ -188,8 +189,12 @@ def _write_fits(frame, path, notes, meta):
     table = _to_table(frame, notes, {}, ascii_only=True)
     for name in table.colnames:
         table[name].description = None  # written below, in ASCII
+        if notes["unit"].get(name) == DEX:
+            table[name].unit = None
     hdu = fits.table_to_hdu(table)
     for number, name in enumerate(table.colnames, start=1):
+        if notes["unit"].get(name) == DEX:
+            hdu.header[f"TUNIT{number}"] = DEX
         for key, kind in (("TUCD", "ucd"), ("TCOMM", "description")):
             if name in notes[kind]:
                 hdu.header[f"{key}{number}"] = _plain(notes[kind][name])

@@ -15,9 +15,10 @@ from common.surveys.find import find_files
 from common.surveys.gaia_rvs import read_rvs, rvs_array
 from common.surveys.gaia_source import SOURCE, read_gaia_source
 from common.surveys.gaia_tables import columns_of
-from common.surveys.gaia_xp import normalised, read_xp, to_sampled
+from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampled
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
 
+MANY = 5000
 PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
 ENDINGS = tuple(ending + gz for ending in PLAIN for gz in ("", ".gz"))
 NUMBERS = (
@@ -131,8 +132,7 @@ def _read(file, rejects):
         warnings.simplefilter("ignore")  # what they count shows in the catalogue's flags
         if kind.startswith("XP"):
             coefficients = read_xp(file)
-            flux, error, _ = normalised(*to_sampled(coefficients))
-            return "xp", coefficients.source_id, [flux, error]
+            return "xp", coefficients.source_id, [coefficients]
         if kind.startswith("RVS"):
             spectra = read_rvs(file)
             flux, reasons = rvs_array(spectra)
@@ -145,6 +145,13 @@ def _read(file, rejects):
             return "rvs", spectra.ids[good].astype("int64"), [flux[good], about[good]]
         if kind.startswith("APOGEE"):
             table = read_allstar(file)
+            if table.attrs["gaia_release"] == "DR2":
+                raise ReadError(
+                    file,
+                    "source_id of Gaia DR2, which are not those of DR3",
+                    "an allStar with GAIAEDR3_SOURCE_ID (DR17)",
+                    "Use the later release.",
+                )
             table = table[table["source_id"].notna()].reset_index(drop=True)
             return "allstar", table["source_id"].to_numpy("int64"), [table]
         table = read_gaia_source(file)
@@ -162,16 +169,31 @@ def _join(read, rejects, first):
         "xp": [np.full((len(ids), XP_GRID.size), np.nan, "float32") for _ in range(2)],
         "rvs": [np.full((len(ids), RVS_GRID.size), np.nan, "float32")],
     }
-    for kind in ("source", "rvs", "allstar", "xp"):  # where two tables say it, the first counts
+    for sources, (coefficients,) in _together(read["xp"]):
+        flux, error, _ = normalised(*to_sampled(coefficients))
+        at = rows.reindex(sources).to_numpy()
+        spectra["xp"][0][at], spectra["xp"][1][at] = flux, error
+    for kind in ("source", "rvs", "allstar"):  # where two tables say it, the first counts
         for sources, arrays in read[kind]:
             at = rows.reindex(sources).to_numpy()
-            for target, values in zip(spectra.get(kind, ()), arrays, strict=False):
-                target[at] = values
-            if isinstance(arrays[-1], pd.DataFrame):
-                for name in set(NUMBERS) & set(arrays[-1]):
-                    old = stars[name].to_numpy(copy=True)
-                    new = arrays[-1][name].to_numpy(float)
-                    old[at] = np.where(np.isnan(old[at]), new, old[at])
-                    stars[name] = old
+            if kind == "rvs":
+                spectra["rvs"][0][at] = arrays[0]
+            for name in set(NUMBERS) & set(arrays[-1]):
+                old = stars[name].to_numpy(copy=True)
+                new = arrays[-1][name].to_numpy(float)
+                old[at] = np.where(np.isnan(old[at]), new, old[at])
+                stars[name] = old
     stars["has_rvs"] = np.isfinite(spectra["rvs"][0]).all(axis=1)
     return Sources(stars, *spectra["xp"], *spectra["rvs"], rejects)
+
+
+def _together(read):
+    """Yield the coefficients of many small files joined: each call of GaiaXPy costs a start."""
+    held, n = [], 0
+    for i, (_, (coefficients,)) in enumerate(read):
+        held.append(coefficients)
+        n += len(coefficients)
+        if n >= MANY or i + 1 == len(read):
+            joined = XPCoefficients.concatenate(held)
+            yield joined.source_id, [joined]
+            held, n = [], 0

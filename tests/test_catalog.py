@@ -170,3 +170,16 @@ def test_file_in_the_place_of_a_folder(tmp_path):
     (tmp_path / "a").write_text("")
     with pytest.raises(SuiteError, match="cannot be written"):
         write_table(pd.DataFrame({"x": [1]}), tmp_path / "a" / "b.csv")
+
+
+@pytest.mark.filterwarnings("ignore:.*did not parse as fits unit")
+def test_dex_reaches_fits_though_the_standard_has_it_not(tmp_path):
+    from astropy.io import fits
+
+    table = pd.DataFrame({"logg": [4.4], "teff": [5772.0]})
+    write_table(table, tmp_path / "t.fits", units={"logg": "dex", "teff": "K"})
+    header = fits.getheader(tmp_path / "t.fits", 1)
+    assert [header[f"TUNIT{i}"] for i in (1, 2)] == ["dex", "K"]
+    assert str(Table.read(tmp_path / "t.fits")["logg"].unit) == "dex"
+    write_table(table, tmp_path / "t.ecsv", units={"logg": "dex"})
+    assert str(Table.read(tmp_path / "t.ecsv")["logg"].unit) == "dex"

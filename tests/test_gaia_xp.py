@@ -253,3 +253,19 @@ def test_without_gaiaxpy_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "gaiaxpy", None)
     with pytest.raises(UsageError, match=r'pip install -e "\.\[gaia\]"'):
         to_sampled(made_up(1))
+
+
+def test_joined_coefficients_are_those_of_the_parts():
+    rng = np.random.default_rng(0)
+
+    def part(n, correlations):
+        values = [rng.normal(size=(n, 55)) for _ in range(4)]
+        return XPCoefficients(rng.integers(1, 10**9, n), *values, correlations, correlations)
+
+    first, second = part(3, None), part(2, np.ones((2, 1485), np.float32))
+    joined = XPCoefficients.concatenate([first, second])
+    assert len(joined) == 5
+    assert np.array_equal(joined.bp[3:], second.bp)
+    assert np.array_equal(joined.source_id[:3], first.source_id)
+    assert not joined.bp_correlations[:3].any() and joined.rp_correlations[3:].all()
+    assert XPCoefficients.concatenate([first, first]).bp_correlations is None

@@ -59,6 +59,22 @@ class XPCoefficients:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return XPCoefficients(**{k: None if v is None else v[index] for k, v in values.items()})
 
+    @classmethod
+    def concatenate(cls, parts):
+        """Join coefficients; where only some have correlations, the others count as without."""
+        parts = list(parts)
+
+        def join(name):
+            values = [getattr(part, name) for part in parts]
+            if all(v is None for v in values):
+                return None
+            none = [np.zeros((len(part), N_CORRELATIONS), np.float32) for part in parts]
+            return np.concatenate(
+                [n if v is None else v for v, n in zip(values, none, strict=True)]
+            )
+
+        return cls(**{f.name: join(f.name) for f in fields(cls)})
+
     @property
     def has_bp(self):
         """True where BP is there, ndarray of bool, shape (n,)."""
