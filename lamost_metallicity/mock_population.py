@@ -70,6 +70,54 @@ def _magnitudes(population, n, rng):
     return r, absolute, np.interp(r - absolute, reach, z)
 
 
+def abundance(*, log_mass, offset, rng):
+    """Draw 12 + log(O/H): the mass-metallicity relation with a scatter of 0.1 dex.
+
+    A part of the scatter is tied to star formation, with the sign and size of Mannucci et al. 2010,
+    MNRAS 408, 2115, Eq. 4: mu = log M - 0.32 log SFR takes the place of mass.
+
+    Parameters
+    ----------
+    log_mass, offset : ndarray of shape (n,)
+        log10 solar masses; log SFR from the main sequence.
+    rng : numpy.random.Generator
+    """
+    slope = np.clip(1.847 - 2 * 0.08026 * log_mass, 0, None)  # of Tremonti's relation
+    tied = -0.32 * slope * np.clip(offset, -0.8, 0.8)
+    return np.clip(tremonti(log_mass) + tied + rng.normal(0, 0.09, len(log_mass)), 7.6, 9.35)
+
+
+def fibre_share(z, rng):
+    """Draw log10 of the share of a galaxy's light within 3": more of a distant galaxy."""
+    share = -0.45 + 0.5 * np.log10(z / 0.07) + rng.normal(0, 0.12, len(z))
+    return np.clip(share, -1.4, -0.05)
+
+
+def stellar_metallicity(log_mass, rng):
+    """Draw [Z/H] of the stars (Gallazzi et al. 2005, MNRAS 362, 41, Table 2)."""
+    mean = np.interp(log_mass, (8.9, 9.5, 9.9, 10.3, 10.7, 11.2), (-0.6, -0.6, -0.4, -0.1, 0, 0.1))
+    return mean + rng.normal(0, 0.15, len(log_mass))
+
+
+def gas_reddening(*, log_mass, redder, population, rng):
+    """Draw E(B-V) of the gas in mag.
+
+    Galaxies that are red for their luminosity hold more dust, hosts of AGN less for their mass.
+
+    Parameters
+    ----------
+    log_mass, redder : ndarray of shape (n,)
+        log10 solar masses; g - r above the mean at this luminosity.
+    population : ndarray of str, shape (n,)
+    rng : numpy.random.Generator
+    """
+    n = len(log_mass)
+    a_ha = halpha_attenuation(log_mass) + 2.0 * redder + rng.normal(0, 0.25, n)
+    a_ha *= np.where(np.isin(population, ("composite", "agn")), 0.75, 1.0)
+    a_ha = np.where(population == "passive", rng.exponential(0.15, n), a_ha)
+    return np.clip(a_ha, 0, None) / 2.52  # Cardelli et al. 1989 at Ha
+
+
 def draw(n, rng):
     """Draw the intrinsic properties of n galaxies.
 
@@ -108,25 +156,15 @@ def draw(n, rng):
     mass = -0.4 * (absolute - SUN_R) + mass_to_light(out["colour"]) + rng.normal(0, 0.05, n)
     out["lgm_tot"] = mass
     out["sfr_tot"] = main_sequence(mass) + out["offset"]
-    # A fibre of 3" holds more of a distant galaxy; its centre is a little less active.
-    share = -0.45 + 0.5 * np.log10(out["z"] / 0.07) + rng.normal(0, 0.12, n)
-    share = np.clip(share, -1.4, -0.05)
+    share = fibre_share(out["z"], rng)
     out["fibre_r"] = out["petro_r"] - 2.5 * share
     out["lgm_fib"] = mass + share
-    out["sfr_fib"] = out["sfr_tot"] + share - 0.05 + rng.normal(0, 0.15, n)
-    # Scatter 0.1 dex (Tremonti et al. 2004), a part of it tied to star formation: the sign and size
-    # of Mannucci et al. 2010, MNRAS 408, 2115 (mu = 0.32: 0.32 of the relation's slope).
-    slope = np.clip(1.847 - 2 * 0.08026 * mass, 0, None)
-    tied = -0.32 * slope * np.clip(out["offset"], -0.8, 0.8)
-    out["oh"] = np.clip(tremonti(mass) + tied + rng.normal(0, 0.09, n), 7.6, 9.35)
-    # Stellar metallicity: Gallazzi et al. 2005, MNRAS 362, 41, Table 2.
-    stellar = np.interp(mass, (8.9, 9.5, 9.9, 10.3, 10.7, 11.2), (-0.6, -0.6, -0.4, -0.1, 0, 0.1))
-    out["stellar_z"] = stellar + rng.normal(0, 0.15, n)
-    # Galaxies that are red for their luminosity hold more dust; hosts of AGN less for their mass.
-    a_ha = halpha_attenuation(mass) + 2.0 * redder + rng.normal(0, 0.25, n)
-    a_ha *= np.where(np.isin(out["population"], ("composite", "agn")), 0.75, 1.0)
-    a_ha = np.where(out["population"] == "passive", rng.exponential(0.15, n), a_ha)
-    out["ebv_gas"] = np.clip(a_ha, 0, None) / 2.52  # Cardelli et al. 1989 at Ha
+    out["sfr_fib"] = out["sfr_tot"] + share - 0.05 + rng.normal(0, 0.15, n)  # centres form less
+    out["oh"] = abundance(log_mass=mass, offset=out["offset"], rng=rng)
+    out["stellar_z"] = stellar_metallicity(mass, rng)
+    out["ebv_gas"] = gas_reddening(
+        log_mass=mass, redder=redder, population=out["population"], rng=rng
+    )
     out["ebv_stars"] = 0.44 * out["ebv_gas"]  # Calzetti et al. 2000, Eq. 3
     out["gas_kms"] = 10 ** (1.88 + 0.22 * (mass - 10) + rng.normal(0, 0.1, n))
     out["stars_kms"] = 10 ** (2.02 + 0.28 * (mass - 10.3) + rng.normal(0, 0.08, n))
