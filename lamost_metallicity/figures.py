@@ -133,12 +133,12 @@ def predicted_against_true(df, column="oh_pred", title=None):
 
 def _residuals(axis, residual):
     mean, sigma = residual.mean(), residual.std()
-    edges = np.linspace(-0.4, 0.4, 41)
-    axis.hist(residual, bins=edges, density=True, color=SKY, edgecolor="none")
-    grid = np.linspace(-0.4, 0.4, 200)
+    half = max(0.4, np.percentile(np.abs(residual), 99))
+    axis.hist(residual, bins=np.linspace(-half, half, 41), density=True, color=SKY)
+    grid = np.linspace(-half, half, 200)
     axis.plot(grid, np.exp(-0.5 * ((grid - mean) / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi)),
               color=RED, lw=1.0)  # fmt: skip
-    axis.set(xlim=(-0.4, 0.4), yticks=[])
+    axis.set(xlim=(-half, half), yticks=[])
     axis.tick_params(labelsize=6.5)
     axis.grid(False)
     axis.set_title(rf"$\mu$ = {mean:.4f}   $\sigma$ = {sigma:.4f}", fontsize=7.5)

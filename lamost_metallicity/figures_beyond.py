@@ -95,7 +95,8 @@ def reliability(df, half, groups=None):
 def noise_floor(df):
     """Draw residuals against the label and against what was planted, beside the labels' own."""
     figure, (axis,) = panels(1, width=5.2, height=3.3)
-    edges = np.linspace(-0.35, 0.35, 61)
+    half = max(0.35, np.nanpercentile(np.abs(df["oh_pred"] - df["oh_true"]), 99))
+    edges = np.linspace(-half, half, 61)
     for a, b, colour, text in (
         ("oh_true", "oh_planted", GREEN, "label - planted: the floor"),
         ("oh_pred", "oh_true", BLUE, "predicted - label"),
@@ -104,7 +105,7 @@ def noise_floor(df):
         residual = (df[a] - df[b]).dropna()
         axis.hist(residual, bins=edges, density=True, histtype="step", lw=1.5, color=colour,
                   label=rf"{text}: $\sigma$ = {residual.std():.4f}")  # fmt: skip
-    axis.set(xlabel=f"difference of {OH}, dex", ylabel="density", xlim=(-0.35, 0.35),
+    axis.set(xlabel=f"difference of {OH}, dex", ylabel="density", xlim=(-half, half),
              ylim=(0, 1.35 * axis.get_ylim()[1]))  # fmt: skip
     axis.legend(loc="upper left")
     return figure

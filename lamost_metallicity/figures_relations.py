@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.errors import SuiteError
 from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, Figure, panels, styled
 from lamost_metallicity import tables, tables_beyond
 from lamost_metallicity.figures import OH, density_scatter
@@ -72,6 +73,8 @@ def recovered(df, mass="lgm_fib_true"):
 def catalogue_distribution(df, confidence=tables.CONFIDENCE):
     """Draw Fig. 7: the metallicities of the galaxies called star-forming with confidence."""
     value = tables.catalogue_rows(df, confidence)["oh_pred"]
+    if len(value) < tables.FEWEST:
+        raise SuiteError(f"only {len(value)} galaxies have p(star-forming) >= {confidence:g}")
     figure, (axis,) = panels(1, width=5.0, height=3.2)
     axis.hist(value, bins=np.linspace(8.0, 9.5, 46), density=True, color=BLUE, edgecolor="white",
               lw=0.3)  # fmt: skip
