@@ -6,6 +6,8 @@ import numpy as np
 
 from common.errors import SuiteError
 
+TRIES = 20  # a window that was placed badly may leave no room for the next
+
 
 def saliency(model, x, *, output=None, batch_size=64):
     """Return how an output changes with the flux in each pixel.
@@ -91,17 +93,22 @@ def input_gradients(model, inputs, *, names, outputs, batch_size=128):
     return out
 
 
-def line_weight(gradient, wavelength, windows, *, n_random=1000, rng):
+def line_weight(gradient, wavelength, windows, *, deviation=None, n_random=1000, rng):
     """Compare how much a network looks at some lines with windows placed at random.
 
     Parameters
     ----------
-    gradient : ndarray of shape (n_pixels,)
-        Mean of |d label / d flux| over stars.
+    gradient : ndarray of shape (n, n_pixels)
+        d label / d flux of n stars.
     wavelength : ndarray of shape (n_pixels,)
         Ascending, in the unit of `windows`.
     windows : sequence of (float, float)
         Centre and half width of each line's window.
+    deviation : ndarray of shape (n, n_pixels), optional
+        Flux of the stars minus their mean. With it the weight of windows is the standard deviation
+        over stars of the label's change through them, the sum of gradient x deviation (gradient
+        times input: Shrikumar et al. 2017, ICML): broad lines count as a whole, and pixels that do
+        not vary do not count. Without it, it is the mean of |gradient|.
     n_random : int
         Draws. Each puts as many windows of the same widths anywhere in the range, apart from each
         other and from the lines.
@@ -110,31 +117,33 @@ def line_weight(gradient, wavelength, windows, *, n_random=1000, rng):
     Returns
     -------
     dict
-        weight: mean |gradient| inside the windows; random: median of the draws' means; ratio of
-        the two; p_value: share of draws that reach the lines' weight (Phipson & Smyth 2010: the
-        lines themselves count as a draw).
+        weight: of the windows; random: median over the draws; ratio of the two; p_value: share of
+        draws that reach the lines' weight (Phipson & Smyth 2010: the lines themselves count as a
+        draw).
 
     Raises
     ------
     SuiteError
         If a window holds no pixel, or the range has no room for random ones.
     """
-    gradient, wavelength = np.abs(np.asarray(gradient, float)), np.asarray(wavelength, float)
-    inside = [_inside(wavelength, centre, half) for centre, half in windows]
-    if not windows or not all(i.any() for i in inside):
+    wavelength = np.asarray(wavelength, float)
+    by_pixel = np.abs(np.atleast_2d(gradient)).mean(axis=0)[None]
+    if deviation is not None:
+        by_pixel = np.asarray(gradient, float) * deviation
+    until = np.cumsum(np.pad(by_pixel, ((0, 0), (1, 0))), axis=1)
+
+    def weigh(some):
+        first, last = _pixels(wavelength, some)
+        sums = (until[:, last] - until[:, first]).sum(axis=1)
+        return sums.std() if deviation is not None else sums[0] / np.sum(last - first)
+
+    if not windows or not np.all(np.diff(_pixels(wavelength, windows), axis=0) > 0):
         raise SuiteError(
             f"Each window must hold a pixel of {wavelength[0]:g}-{wavelength[-1]:g}. "
             f"Received {[(float(c), float(h)) for c, h in windows]}."
         )
-    weight = gradient[np.any(inside, axis=0)].mean()
-    draws = np.empty(n_random)
-    for k in range(n_random):
-        taken, chosen = list(windows), np.zeros(len(wavelength), bool)
-        for _, half in windows:
-            centre = _free(wavelength, half, taken, rng)
-            taken.append((centre, half))
-            chosen |= _inside(wavelength, centre, half)
-        draws[k] = gradient[chosen].mean()
+    weight = weigh(windows)
+    draws = np.array([weigh(_random(wavelength, windows, rng)) for _ in range(n_random)])
     random = float(np.median(draws))
     return {
         "weight": float(weight),
@@ -144,15 +153,24 @@ def line_weight(gradient, wavelength, windows, *, n_random=1000, rng):
     }
 
 
-def _inside(wavelength, centre, half):
-    return np.abs(wavelength - centre) <= half
+def _random(wavelength, windows, rng):
+    """Return windows of the same widths, apart from these and each other."""
+    for _ in range(TRIES):
+        taken = list(windows)
+        for _, half in sorted(windows, key=lambda window: -window[1]):
+            good = (wavelength - half >= wavelength[0]) & (wavelength + half <= wavelength[-1])
+            for centre, other in taken:
+                good &= np.abs(wavelength - centre) > half + other
+            if not good.any():
+                break
+            taken.append((rng.choice(wavelength[good]), half))
+        else:
+            return taken[len(windows) :]
+    raise SuiteError("The range is too short for as many random windows of this width.")
 
 
-def _free(wavelength, half, taken, rng):
-    """Return a random pixel's wavelength whose window touches no other and no edge."""
-    good = (wavelength - half >= wavelength[0]) & (wavelength + half <= wavelength[-1])
-    for centre, other in taken:
-        good &= np.abs(wavelength - centre) > half + other
-    if not good.any():
-        raise SuiteError("The range is too short for as many random windows of this width.")
-    return rng.choice(wavelength[good])
+def _pixels(wavelength, windows):
+    """Return the first pixel of each window and the one after its last."""
+    centre, half = np.transpose(windows)
+    first = np.searchsorted(wavelength, centre - half, side="left")
+    return np.stack([first, np.searchsorted(wavelength, centre + half, side="right")])

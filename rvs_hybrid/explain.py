@@ -14,13 +14,12 @@ import pandas as pd
 
 from common.cli import parser, run, say
 from common.errors import SuiteError
-from common.explain import input_gradients, line_weight
-from rvs_hybrid.config import RVS_GRID, UNITS, XP_GRID
+from common.explain import input_gradients
+from rvs_hybrid.config import UNITS
 from rvs_hybrid.inputs import split_row
+from rvs_hybrid.lines import GRIDS, line_spread, line_weights
 from rvs_hybrid.networks import group, load_networks, physical
 
-GRIDS = {"rvs": RVS_GRID / 10, "xp": XP_GRID / 10}  # nm, vacuum
-GRIDS |= {f"{name}_line": wave for name, wave in GRIDS.items()}
 PER = {
     "rvs": "unit of normalised flux in a pixel of 0.01 nm",
     "rvs_line": "unit of normalised flux times 0.01 nm in an unresolved line",
@@ -28,22 +27,6 @@ PER = {
     "xp_line": "unit of flux over its median times 2 nm in an unresolved line",
     "xp_coefficients": "unit of c_i / c_0 of the band",
 }
-CA_TRIPLET = ((850.036, 0.3), (854.444, 0.3), (866.452, 0.3))  # nm, vacuum: centre, half width
-WINDOWS = {
-    "rvs_line": {"Ca II triplet": CA_TRIPLET},
-    "xp_line": {
-        "Balmer lines": ((486.27, 6.0), (656.46, 6.0)),
-        "Ca H and K": ((395.2, 6.0),),
-        "Mg b": ((518.0, 6.0),),
-    },
-}
-RESOLUTION = {
-    "rvs": (11500.0,),
-    "xp": (100.0, 30.0, 100.0, 70.0),
-}
-"""lambda / FWHM: RVS (Cropper et al. 2018, A&A 616, A5), and the ends of BP (330 and 640 nm) and RP
-(640 and 1050 nm; Carrasco et al. 2021, A&A 652, A86), straight lines between."""
-N_RANDOM = 1000
 
 
 def gradients(networks, inputs, *, names):
@@ -68,32 +51,6 @@ def gradients(networks, inputs, *, names):
         for name, part in input_gradients(model, inputs, names=names, outputs=labels).items():
             total[name] = total.get(name, 0) + part / len(networks.members)
     return {name: values * networks.scale[:, None] for name, values in total.items()}
-
-
-def line_spread(name):
-    """Return what Gaia makes of an unresolved line at each pixel.
-
-    Single pixels cannot change alone in what Gaia observes: ``gradient @ line_spread(name)`` is how
-    a label changes with a line.
-
-    Parameters
-    ----------
-    name : {"rvs", "xp"}
-
-    Returns
-    -------
-    ndarray of shape (n_pixels, n_pixels)
-        Columns are Gaussians of the instrument's resolution with sum 1.
-    """
-    wave, resolution = GRIDS[name], RESOLUTION[name]
-    if name == "xp":
-        bp, rp = resolution[:2], resolution[2:]
-        resolution = np.where(
-            wave < 640, np.interp(wave, (330, 640), bp), np.interp(wave, (640, 1050), rp)
-        )
-    sigma = wave / resolution / np.sqrt(8 * np.log(2))
-    spread = np.exp(-0.5 * ((wave[:, None] - wave[None, :]) / sigma) ** 2)
-    return spread / spread.sum(axis=0)
 
 
 def coefficient_gradients(gradient, xp, *, matrix, first):
@@ -183,32 +140,6 @@ def average(found, groups, labels, *, inputs=None):
     return pd.concat(parts, ignore_index=True)
 
 
-def line_weights(table, *, seed=0):
-    """Return how much more a network looks at known lines than at random windows.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As `average` gives it.
-    seed : int
-        Of the random windows.
-
-    Returns
-    -------
-    DataFrame
-        group, label, input, lines, weight, random, ratio, p_value: see
-        `common.explain.line_weight`.
-    """
-    rows = []
-    for (which, label, name), part in table.groupby(["group", "label", "input"], sort=False):
-        for lines, windows in WINDOWS.get(name, {}).items():
-            rng = np.random.default_rng(seed)
-            weight = line_weight(part["mean_abs"].to_numpy(), part["x"].to_numpy(), windows,
-                                 n_random=N_RANDOM, rng=rng)  # fmt: skip
-            rows.append(dict(group=which, label=label, input=name, lines=lines, **weight))
-    return pd.DataFrame(rows)
-
-
 def _from_run(run_dir, networks, per_class):
     """Return inputs and groups of held-out stars that have every spectrum of the network."""
     from common.pipeline import Shards
@@ -289,7 +220,13 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         found["xp_coefficients"], relative = by_coefficients(found["xp"], inputs["xp"])
         inputs["xp_coefficients"] = relative
     table = average(found, groups, networks.config.labels, inputs=inputs)
-    weights = line_weights(table, seed=networks.config.seed)
+    weights = line_weights(
+        {name: found[name] for name in names},
+        inputs,
+        groups,
+        networks.config.labels,
+        seed=networks.config.seed,
+    )
     out = Path(out or run_dir)
     with atomic_path(out / "explain" / "gradients.parquet") as part:
         table.to_parquet(part)

