@@ -19,7 +19,7 @@ REFERENCES = (
 )
 SPLIT = (
     "by source_id: u = int(sha256(str(source_id).encode()).hexdigest()[:8], 16) / 2^32; "
-    "u < 0.20 test, < 0.26 calibration, < 0.32 validation, else training"
+    "u < 0.20 test, < 0.30 calibration, < 0.34 validation, else training"
 )
 LABEL_TABLES = (
     "labels", "limits", "variants", "protocols", "by_snr", "by_snr_rvs", "by_g",

@@ -30,7 +30,7 @@ DR2_ZERO_POINT = -0.052
 the stars with radial velocities (Schoenrich et al. 2019, MNRAS 487, 3568). Quasars, which are
 fainter and bluer, give -0.029 (Lindegren et al. 2018, A&A 616, A2). gaiadr3-zeropoint is for (E)DR3
 only."""
-SPLITS = (("test", 0.20), ("calib", 0.26), ("valid", 0.32), ("train", 1.0))
+SPLITS = (("test", 0.20), ("calib", 0.30), ("valid", 0.34), ("train", 1.0))
 LABELS = ("teff", "logg", "fe_h", "alpha_m")
 MAGNITUDES = ("g", "bp", "rp", "j", "h", "k")
 POSSIBLE = {
@@ -100,7 +100,7 @@ def split_of(source_id):
     -------
     ndarray of str, shape (n,)
         u = first 8 hex digits of the sha256 of the decimal identifier, over 2**32; test below
-        0.20, calib below 0.26, valid below 0.32, else train.
+        0.20, calib below 0.30, valid below 0.34, else train.
     """
     digests = [hashlib.sha256(str(int(i)).encode()).hexdigest()[:8] for i in source_id]
     u = np.array([int(d, 16) for d in digests], dtype=float) / 2**32

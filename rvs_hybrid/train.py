@@ -217,6 +217,7 @@ def _finish(job, about, keep):
     """Predict held-out stars by both rules, calibrate the errors, write predictions.parquet."""
     from common.calibration import fit_calibration
     from rvs_hybrid import networks as nets
+    from rvs_hybrid.model import build_precursor
     from rvs_hybrid.quality import judge
 
     config, run_dir, shards = job.config, job.run_dir, job.shards
@@ -224,7 +225,10 @@ def _finish(job, about, keep):
     stars = shards.labels.iloc[held].reset_index(drop=True)
     inputs = _rows(shards, held, config)
     trained = nets.load_networks(run_dir)
-    about["parameters"] = {"member": int(trained.members[0].count_params())}
+    about["parameters"] = {
+        "member": int(trained.members[0].count_params()),
+        "guiglion2020": int(build_precursor("guiglion2020").count_params()),
+    }
     nets.physical(trained, {k: v[:64] for k, v in inputs.items()})  # traces
     began = time.perf_counter()
     found = nets.columns(trained, inputs)
