@@ -23,7 +23,12 @@ PAGES = sorted(
         ROOT / "data/README.md",
     ]
 )
-COMMANDS = ("train", "evaluate", "predict", "explain", "reproduce", "fetch", "contaminate")
+BUILT = tuple(name for name in PACKAGES if (ROOT / name / "train.py").exists())
+VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
+COMMANDS = [f"{package}.{verb}" for package in BUILT for verb in VERBS]
+COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
+MORE = {"gasnet2": {"--on"}, "rvs_hybrid": {"--variants"}, "lamost_metallicity": {"--on"}}
+"""Options of `reproduce` beside those of training."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -40,7 +45,7 @@ def commands():
         lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
         lines += re.findall(r"`(python -m [^`]*)`", page.read_text())
         for line in lines:
-            match = re.search(r"python -m (gasnet2\.\w+)(.*)", line)
+            match = re.search(rf"python -m ((?:{'|'.join(BUILT)})\.\w+)(.*)", line)
             if match:
                 arguments = shlex.split(match[2], comments=True)
                 found.append((page.relative_to(ROOT).as_posix(), match[1], arguments))
@@ -70,7 +75,7 @@ def parse(monkeypatch):
 
 
 def test_pages_show_every_command():
-    assert {module for _, module, _ in commands()} == {f"gasnet2.{c}" for c in COMMANDS}
+    assert {module for _, module, _ in commands()} == set(COMMANDS)
 
 
 @pytest.mark.parametrize("page, module, arguments", commands())
@@ -94,17 +99,18 @@ def options_of(module, capsys):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_option_tables_match_help(command, capsys):
     text = (ROOT / "docs/command-line.md").read_text()
-    section = re.search(rf"^## python -m gasnet2\.{command}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[
-        1
-    ]
+    heading = re.escape(f"## python -m {command}")
+    section = re.search(rf"^{heading}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
     cells = " ".join(re.findall(r"^\|([^|]*)\|", section, flags=re.M))
     written = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", cells))
-    known = options_of(f"gasnet2.{command}", capsys)
+    known = options_of(command, capsys)
     assert written <= known
-    if command == "reproduce":  # the page says: the options of training, and these
-        assert known - options_of("gasnet2.train", capsys) - {"--output"} == {"--on"}
-        assert "--on DIR" in section
-    elif command != "fetch":
+    package, verb = command.split(".")
+    if verb == "reproduce":  # the page says: the options of training, and these
+        more = known - options_of(f"{package}.train", capsys) - {"--output"}
+        assert more == MORE[package]
+        assert all(f"`{option}" in section for option in more)
+    elif verb != "fetch":
         assert known - written <= {"--output"}  # shown as -o
 
 
@@ -178,7 +184,7 @@ def test_python_examples_import():
 def test_every_module_is_in_the_reference():
     page = (ROOT / "docs/api.rst").read_text()
     listed = set(re.findall(r"automodule:: (\S+)", page))
-    files = [*ROOT.glob("common/**/*.py"), *ROOT.glob("gasnet2/*.py")]
+    files = [f for folder in ("common", *BUILT) for f in ROOT.glob(f"{folder}/**/*.py")]
     modules = {
         ".".join(f.relative_to(ROOT).with_suffix("").parts)
         for f in files
