@@ -139,7 +139,7 @@ def real_spectra(df):
     """
     wanted = [(c, n) for c, n in (("oh_o3n2_cal", "O3N2, labels' scale"),
                                   ("oh_n2_cal", "N2, labels' scale"),
-                                  ("oh_o3n2", "O3N2, Pettini & Pagel 2004"))
+                                  ("oh_o3n2_t04", "O3N2, to T04 (Kewley & Ellison 2008)"))
               if c in df and df[c].notna().any()]  # fmt: skip
     figure, axes = panels(len(wanted), width=3.5, height=3.4, sharey=True)
     for axis, (column, name) in zip(axes, wanted, strict=True):

@@ -33,6 +33,10 @@ CALIBRATIONS = {  # index: (polynomial of the index, range of the index)
     "oh_n2_m13": ("n2", (8.743, 0.462), (-1.6, -0.2)),
     "oh_o3n2_m13": ("o3n2", (8.533, -0.214), (-1.1, 1.7)),
 }
+TO_T04 = {  # Kewley & Ellison 2008, ApJ 681, 1183, Table 3: cubic in Pettini & Pagel's value; range
+    "oh_n2": ((-1661.9380, 585.17650, -68.471750, 2.6766690), (8.05, 8.80)),
+    "oh_o3n2": ((-738.1193, 258.96730, -30.057050, 1.167937), (8.05, 8.90)),
+}
 
 
 def strong_lines(spectra, z=None, *, chunk=256):
@@ -109,6 +113,25 @@ def metallicity(table):
         slope = np.abs(polynomial.deriv()(x))
         out[f"{name}_err"] = np.where(inside, slope * error[of], np.nan)
     return pd.DataFrame(out, index=table.index)
+
+
+def to_t04(oh, name):
+    """Return Pettini & Pagel's estimate on the scale of Tremonti et al. (2004), as the labels are.
+
+    Parameters
+    ----------
+    oh : array-like of shape (n,)
+        12 + log(O/H).
+    name : {"oh_n2", "oh_o3n2"}
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        NaN outside the range of Kewley & Ellison (2008, Table 3).
+    """
+    coefficients, (low, high) = TO_T04[name]
+    oh = np.asarray(oh, float)
+    return np.where((oh >= low) & (oh <= high), np.polynomial.Polynomial(coefficients)(oh), np.nan)
 
 
 def _measure(spectra, z):

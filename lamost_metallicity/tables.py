@@ -10,6 +10,7 @@ import pandas as pd
 from common import catalog
 from common.errors import ReadError
 from lamost_metallicity.selection import COMPOSITE, STAR_FORMING
+from lamost_metallicity.stronglines import TO_T04, to_t04
 
 SNR_EDGES = (3.0, 5.0, 7.0, 10.0, 15.0, 25.0, np.inf)  # Fig. 5a
 Z_EDGES = (0.0, 0.03, 0.05, 0.07, 0.10, 0.15, 0.30)  # Fig. 5b
@@ -28,6 +29,8 @@ METHODS = {  # column: name, in the order of the tables
     "oh_o3n2": "O3N2, Pettini & Pagel 2004",
     "oh_n2_m13": "N2, Marino et al. 2013",
     "oh_o3n2_m13": "O3N2, Marino et al. 2013",
+    "oh_n2_t04": "N2, to T04 by Kewley & Ellison 2008",
+    "oh_o3n2_t04": "O3N2, to T04 by Kewley & Ellison 2008",
     "oh_n2_cal": "N2, on the labels' scale",
     "oh_o3n2_cal": "O3N2, on the labels' scale",
 }
@@ -135,7 +138,8 @@ def fit_scale(df, index, *, degree=3, clip=3.0):
 def on_label_scale(df, scales):
     """Return the predictions with the strong-line estimates on the labels' scale.
 
-    Outside the range of indices that a polynomial was fitted in, its value at the end is taken.
+    NAME_cal by a fit to labels, NAME_t04 by a published conversion. Outside the range of indices
+    that a polynomial was fitted in, its value at the end is taken.
 
     Parameters
     ----------
@@ -144,6 +148,9 @@ def on_label_scale(df, scales):
         oh_n2_cal, oh_o3n2_cal → what `fit_scale` gave.
     """
     out = df.copy()
+    for name in TO_T04:
+        if name in df:
+            out[f"{name}_t04"] = to_t04(df[name], name)
     for name, polynomial in scales.items():
         if polynomial is not None and CALIBRATED[name] in df:
             out[name] = polynomial(

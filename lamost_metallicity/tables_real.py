@@ -12,6 +12,8 @@ from lamost_metallicity.stronglines import bpt_kind
 AGAINST = {
     "oh_o3n2_cal": "O3N2, on the labels' scale",
     "oh_n2_cal": "N2, on the labels' scale",
+    "oh_o3n2_t04": "O3N2, to T04 by Kewley & Ellison 2008",
+    "oh_n2_t04": "N2, to T04 by Kewley & Ellison 2008",
     "oh_o3n2": "O3N2, Pettini & Pagel 2004",
     "oh_n2": "N2, Pettini & Pagel 2004",
     "oh_o3n2_m13": "O3N2, Marino et al. 2013",
@@ -76,7 +78,7 @@ def _agreement(rows, column):
 def object_table(df):
     """Return the real spectra one by one, galaxies with lines first."""
     names = ["id", "file", "survey", "class", "z", "snr_r", "lines_say", "p_sf", "oh_pred",
-             "oh_sigma", "oh_o3n2_cal", "oh_n2_cal", "oh_o3n2", "oh_n2", "ew_ha",
+             "oh_sigma", "oh_o3n2_cal", "oh_n2_cal", "oh_o3n2_t04", "oh_o3n2", "oh_n2", "ew_ha",
              "oh_true"]  # fmt: skip
     table = df[[n for n in names if n in df and df[n].notna().any()]].copy()
     if "file" in table:

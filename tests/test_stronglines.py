@@ -110,6 +110,16 @@ def test_published_calibrations(n2, o3n2, expected):
         np.testing.assert_allclose(found[name], value, atol=6e-4, err_msg=name)
 
 
+def test_conversion_to_the_scale_of_the_labels():
+    # Computed by hand from Kewley & Ellison 2008, Table 3: +0.25 and +0.32 dex at 8.6.
+    np.testing.assert_allclose(stronglines.to_t04([8.6], "oh_o3n2"), [8.8534], atol=2e-4)
+    np.testing.assert_allclose(stronglines.to_t04([8.6], "oh_n2"), [8.9206], atol=2e-4)
+    for name, (_, (low, high)) in stronglines.TO_T04.items():
+        grid = np.linspace(low, high, 50)
+        assert (np.diff(stronglines.to_t04(grid, name)) > 0).all()
+        assert np.isnan(stronglines.to_t04([low - 0.01, high + 0.01, np.nan], name)).all()
+
+
 def test_what_is_not_there_has_no_number():
     spectra, _ = planted(6, snr=20, z=0.1)
     spectra.ivar = spectra.ivar.copy()
