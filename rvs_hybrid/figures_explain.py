@@ -77,5 +77,6 @@ def gradients(table, name, *, note=""):
         else:
             axis.axvline(54.5, color="#888888", lw=0.5, ls=":")
     axes[0].legend(loc="lower right", ncols=2)
-    axes[-1].set_xlabel(f"{AXES[name]}; line: mean, shade: mean size of the gradient {PER[name]}")
+    what = f"line: mean, shade: mean size of the gradient {PER[name]}"
+    axes[-1].set_xlabel(f"{AXES[name]}\n{what}")
     return figure
