@@ -15,8 +15,8 @@ from common.mocks.nebular import Nebulae
 # label have the [N II]/Ha of Kewley & Ellison 2008 (Table 3, PP04 N2 to T04), the [O III]/Hb of the
 # star-forming ridge (Kewley et al. 2013, ApJ 774, 100: 0.61 / (N2 + 0.08) + 1.1) and, more loosely,
 # the R23 of Tremonti et al. 2004, Eq. 1; below 8.2 the lines of real H II regions. [N II] rises by
-# secondary nitrogen at the metal-rich end; [S II] and [O I], which the grid underestimates, to the
-# level of H II regions and, above 8.5, of whole galaxies with their diffuse gas (+0.1 dex). At
+# secondary nitrogen at the metal-rich end; [S II], [O I] and [N I], which the grid underestimates,
+# to the level of H II regions and, above 8.5, of galaxies with their diffuse gas (+0.1 dex). At
 # equal lines the grid's abundance lies 0.1 to 0.3 dex below the label's above 8.5.
 SCALE = {
     "label": (7.6, 7.9, 8.1, 8.3, 8.5, 8.7, 8.8, 8.9, 9.0, 9.1, 9.2, 9.3, 9.4),
@@ -81,7 +81,7 @@ class Lines:
         for name in fluxes:
             if name.startswith("NII"):
                 fluxes[name] = fluxes[name] * nitrogen
-            elif name.startswith(("SII6", "OI6")):
+            elif name.startswith(("SII6", "SII4", "OI6", "NI5")):
                 fluxes[name] = fluxes[name] * diffuse
         return fluxes, {"oh_grid": at["oh"], "log_u": log_u, "log_p": log_p}
 

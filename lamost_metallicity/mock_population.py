@@ -74,7 +74,7 @@ def abundance(*, log_mass, offset, rng):
     """Draw 12 + log(O/H): the mass-metallicity relation with a scatter of 0.1 dex.
 
     A part of the scatter is tied to star formation, with the sign and size of Mannucci et al. 2010,
-    MNRAS 408, 2115, Eq. 4: mu = log M - 0.32 log SFR takes the place of mass.
+    MNRAS 408, 2115: mu = log M - 0.32 log SFR takes the place of mass.
 
     Parameters
     ----------

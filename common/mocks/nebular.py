@@ -17,12 +17,13 @@ from common import assets
 
 # Names of common.mocks.lines.VACUUM against the grids' columns.
 COLUMNS = {
-    "OII3727": "OII3726", "OII3729": "OII3729", "NeIII": "NeIII3869", "NeIII3968": "NeIII3967",
-    "Hd": "Hdelta", "Hg": "Hgamma", "OIII4363": "OIII4363", "HeII4686": "HeII4686", "Hb": "Hbeta",
-    "OIII": "OIII5007", "HeI5876": "HeI5876", "OI6300": "OI6300", "OI6364": "OI6364",
-    "Ha": "Halpha", "NII": "NII6583", "HeI6678": "HeI6678", "SII6716": "SII6716",
-    "SII6731": "SII6731", "HeI7065": "HeI7065", "OII7320": "OII7320", "SIII9069": "SIII9069",
-    "SIII9531": "SIII9531",
+    "OII3727": "OII3726", "OII3729": "OII3729", "NeIII": "NeIII3869", "HeI3889": "HeI3889",
+    "NeIII3968": "NeIII3967", "SII4069": "SII4069", "Hd": "Hdelta", "Hg": "Hgamma",
+    "OIII4363": "OIII4363", "HeI4472": "HeI4472", "HeII4686": "HeII4686", "Hb": "Hbeta",
+    "OIII": "OIII5007", "NI5198": "NI5198", "NI5200": "NI5200", "HeI5876": "HeI5876",
+    "OI6300": "OI6300", "OI6364": "OI6364", "Ha": "Halpha", "NII": "NII6583",
+    "HeI6678": "HeI6678", "SII6716": "SII6716", "SII6731": "SII6731", "HeI7065": "HeI7065",
+    "OII7320": "OII7320", "SIII9069": "SIII9069", "SIII9531": "SIII9531",
 }  # fmt: skip
 # Lines that the grids leave out, as a share of one that they hold: ratios of transition
 # probabilities (Storey & Zeippen 2000 for [O III] and [N II]) and case B at 10^4 K
