@@ -151,7 +151,7 @@ def methods(df, columns=None):
     table = tables.method_table(df)
     if columns is not None:
         table = table[table["column"].isin(columns)]
-    figure, (axis,) = panels(1, width=6.2, height=0.36 * len(table) + 0.8)
+    figure, (axis,) = panels(1, width=7.6, height=0.34 * len(table) + 0.8)
     rows = np.arange(len(table))[::-1]
     for y, line in zip(rows, table.itertuples(), strict=True):
         colour = STYLES.get(line.column, ("#888888", "o"))[0]
@@ -164,7 +164,7 @@ def methods(df, columns=None):
     axis.text(0.0829, len(table) - 0.4, "paper's CNN, LAMOST: 0.0829", fontsize=7.5, ha="center")
     axis.set_yticks(rows, table["method"])
     axis.set(xlabel=r"$\sigma$(estimate $-$ label), dex", ylim=(-0.6, len(table)),
-             xlim=(0, max(table["sigma"].max(), 0.09) * 1.75))  # fmt: skip
+             xlim=(0, max(table["sigma"].max(), 0.09) * 1.9))  # fmt: skip
     axis.grid(axis="y", visible=False)
     return figure
 

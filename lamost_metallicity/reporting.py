@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from common.report import Section, write_report
+from lamost_metallicity.tables_beyond import winners_in_words
 
 REFERENCES = (
     "Feng J., Wang L., Li P. 2026, Acta Astron. Sin. 67, 2: the paper reproduced here",
@@ -84,6 +85,8 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     sections = [] if ev.real else [_claims(ev, judged)]
     for title, (text, names) in PARTS.items():
         found = dict(made[name] for name in names if name in made)
+        if title == "Regression" and "winner" in made:
+            text += "\n\n" + winners_in_words(made["winner"][1])
         if found:
             sections.append(Section(title, text, found))
     sections += _real(path.parent)

@@ -171,6 +171,23 @@ def _duel(rows, column, lines):
             f"{lines}_winner": winner}  # fmt: skip
 
 
+def winners_in_words(table):
+    """Return a sentence for each index: in which bins of `winner_table` who is better."""
+    said = []
+    for lines in ("N2", "O3N2"):
+        if f"{lines}_winner" not in table:
+            continue
+        parts = []
+        for who, text in (("network", "the network"), ("lines", lines), ("tie", "neither")):
+            bins = table.loc[table[f"{lines}_winner"] == who, "bin"].tolist()
+            if bins:
+                parts.append(f"{text} at {', '.join(bins)}")
+        if parts:
+            said.append(f"{lines} against the network by S/N_r, better by two errors: "
+                        + "; ".join(parts) + ".")  # fmt: skip
+    return " ".join(said)
+
+
 def line_snr(df):
     """Return the S/N of the faintest of the lines of each index: columns snr_nii, snr_oiii."""
     out = {}
