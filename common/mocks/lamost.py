@@ -79,6 +79,8 @@ class LamostNoise(FibreNoise):
         Never touch the network.
     """
 
+    scatter = (0.62, 0.95)  # real spectra of S/N_r < 8: 0.66-0.68; of 8 to 25: 0.70-0.82
+
     def __init__(self, *, offline=False):
         super().__init__(grid(), offline=offline)
         wave = self.wavelength

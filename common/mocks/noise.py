@@ -27,7 +27,15 @@ class FibreNoise:
         Å, vacuum, observed.
     offline : bool
         Never touch the network.
+
+    Attributes
+    ----------
+    scatter : tuple of float
+        Range of the scatter between neighbouring pixels in units of the error: pipelines overstate
+        it, as resampling correlates pixels.
     """
+
+    scatter = (0.76, 0.95)
 
     def __init__(self, wavelength, *, offline=False):
         file = assets.fetch("pypeit", offline=offline) / "pypeit/data/sky_spec/paranal_sky.fits"
@@ -99,7 +107,7 @@ class FibreNoise:
         knots = np.linspace(0, 23, flux.shape[1])
         k = np.minimum(knots.astype(int), 22)
         f = (knots - k).astype(np.float32)
-        white *= rng.uniform(0.76, 0.95, (n, 1)).astype(np.float32)
+        white *= rng.uniform(*self.scatter, (n, 1)).astype(np.float32)
         white += coarse[:, k] * (1 - f) + coarse[:, k + 1] * f
         strength = (0.5 * rng.standard_normal((n, 1))).astype(np.float32)
         white += (
