@@ -110,8 +110,8 @@ SCALES = {
     "smoke": dict(per_class=24, epochs=2, members=2, batch_size=32, bn_momentum=0.8,
                   schedule="cosine"),
     # A demo has minutes: members start from a network that learned from all classes together.
-    "demo": dict(per_class=800, epochs=2, pool_epochs=3, members=2, batch_size=64,
-                 learning_rate=3e-3, bn_momentum=0.95, schedule="cosine"),
+    "demo": dict(per_class=800, epochs=2, pool_epochs=3, members=2, batch_size=32,
+                 learning_rate=2e-3, bn_momentum=0.95, schedule="cosine"),
     "paper": dict(),
 }  # fmt: skip
 

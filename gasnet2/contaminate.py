@@ -42,7 +42,7 @@ def shuffled(names, rows, fraction, rng):
     return out
 
 
-def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
+def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redshifts=True):
     """Train the trio of App. A at each level of contamination, on the data of a run.
 
     Labels are shuffled in the whole data set, test spectra included (Fig. A1: "labels in the
@@ -55,6 +55,11 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
     accelerator : common.accelerator.Accelerator
     fractions : sequence of float
         Levels of contamination.
+    epochs : int, optional
+        Of each network; as in the run by default. A short run's may be too few: three classes
+        have fewer spectra than all of them.
+    redshifts : bool
+        False: classifiers alone.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
             f"{config.dataset}."
         )
     trio = TRIOS[config.survey]
-    config = replace(config, only=trio)
+    config = replace(config, only=trio, epochs=config.epochs if epochs is None else epochs)
     shards = Shards(run_dir / "data")
     true = shards.labels["class"].to_numpy()
     split = choose_split(shards.labels, config)
@@ -90,7 +95,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS):
         rng = np.random.default_rng([config.seed, round(1000 * fraction)])
         shards.labels["class"] = shuffled(true, used, fraction, rng)
         job = fitting.Job(config, run_dir / "work" / path.stem, shards, split, accelerator)
-        classifier, redshift = fitting.networks(job, [])
+        classifier, redshift = fitting.networks(job, [], redshifts=redshifts)
         table = prediction_table(
             Networks(config, classifier, redshift),
             lambda rows: shards.rows(test[rows]),
@@ -113,6 +118,8 @@ def _arguments():
     p = parser("python -m gasnet2.contaminate", "Train on contaminated classes (App. A).")
     p.add_argument("--run-dir", type=Path, required=True, help="run folder of gasnet2.train")
     p.add_argument("--precision", default="auto", help="as in gasnet2.train")
+    p.add_argument("--epochs", type=int, help="epochs of each network (default: as in the run)")
+    p.add_argument("--classes-only", action="store_true", help="train no redshift networks")
     return p
 
 
@@ -120,7 +127,10 @@ def work(args):
     """Do what the command line asks for."""
     from common.accelerator import choose
 
-    contaminate(args.run_dir, accelerator=choose(args.precision))
+    if args.epochs is not None and args.epochs <= 0:
+        raise UsageError(f"--epochs must be above 0. Received {args.epochs}.")
+    contaminate(args.run_dir, accelerator=choose(args.precision), epochs=args.epochs,
+                redshifts=not args.classes_only)  # fmt: skip
     say(f"next: python -m gasnet2.evaluate --run-dir {args.run_dir}")
 
 

@@ -150,6 +150,10 @@ def _accuracy(ev):
 def _contaminated(ev, draw):
     if set(ev.contaminated) < {0, 5}:
         raise SuiteError("no run with shuffled labels is here (contamination_00.parquet, _05, _10)")
+    if draw is figures_classes.contaminated_redshift and not all(
+        figures.parts(df) for df in ev.contaminated.values()
+    ):
+        raise SuiteError("the runs with shuffled labels have no redshifts")
     return draw(ev.contaminated)
 
 

@@ -28,7 +28,7 @@ class Job:
         return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
 
 
-def networks(job, history):
+def networks(job, history, *, redshifts=True):
     """Train the classifier and every redshift ensemble of a job, or load what is finished.
 
     Parameters
@@ -36,6 +36,8 @@ def networks(job, history):
     job : Job
     history : list
         Filled with the rows of history.csv, which is written after each network.
+    redshifts : bool
+        False: the classifier alone.
 
     Returns
     -------
@@ -45,8 +47,8 @@ def networks(job, history):
 
     classifier = _classifier(job, history)
     write_history(job.run_dir / "history.csv", history)
-    names, redshift = extragalactic(job.config.classes), {}
-    pooled = _pooled(names, job, history) if job.config.pool_epochs else None
+    names, redshift = extragalactic(job.config.classes) if redshifts else (), {}
+    pooled = _pooled(names, job, history) if names and job.config.pool_epochs else None
     for name in names:
         model = _ensemble(name, job, history, pooled)
         if model is not None:

@@ -156,7 +156,7 @@ def _average(df):
 
 
 def _mean_gf(df):
-    if not {"z_true", "z_pred"} <= set(df):
+    if not {"z_true", "z_pred"} <= set(df) or not df["z_pred"].notna().any():
         return np.nan
     return tables.metrics_table(df, list(dict.fromkeys(df["class_true"])))["gf"].mean()
 

@@ -3,9 +3,12 @@ import pandas as pd
 import pytest
 
 from common.accelerator import choose
+from common.claims import Claim
 from common.errors import UsageError
 from gasnet2 import train
 from gasnet2.contaminate import contaminate, shuffled
+from gasnet2.contaminate import main as contaminate_main
+from gasnet2.measured import measure
 from tests.toy import tiny_config, write_table
 
 
@@ -36,6 +39,23 @@ def test_each_level_leaves_a_table_with_both_labels(tmp_path):
             "GALAXY_STARFORMING": 3,
         }
         assert table["z_pred"].notna().all()
+
+
+def test_classes_alone_for_more_epochs(tmp_path):
+    write_table(tmp_path / "files" / "t.fits", per_class=20)
+    config = tiny_config(epochs=1, members=1)
+    run = tmp_path / "run"
+    train.train(config, run, accelerator=choose("float32"), data_dir=tmp_path / "files")
+    assert contaminate_main(["--run-dir", str(run), "--epochs", "2", "--classes-only"]) == 0
+    work = run / "work" / "contamination_10"
+    assert len(pd.read_csv(work / "history.csv")) == 2
+    assert [p.name for p in (work / "models").iterdir()] == ["classifier.keras"]
+    tables = {k: pd.read_parquet(run / f"contamination_{k:02d}.parquet") for k in (0, 5, 10)}
+    assert all(t["z_pred"].isna().all() for t in tables.values())
+    claim = Claim("c", "", "", "", 0.02, 0.01, "sdss", "none",
+                  {"metric": "contamination_gf", "percent": 5})  # fmt: skip
+    assert measure([claim], tables[0], contaminated=tables) == {}, "no redshift is no loss of GF"
+    assert contaminate_main(["--run-dir", str(run), "--epochs", "0"]) == 2
 
 
 def test_desi_has_no_such_classes(tmp_path):
