@@ -60,6 +60,9 @@ class Task:
     scale : (mean, std) or None
         Of the labels: the network learns (label - mean) / std; its output layer is scaled back
         afterwards, so that the saved network gives the labels' own units.
+    begin : keras.Model or None
+        A trained network whose features to start from, with half the epochs and a third of the
+        rate.
     """
 
     use: np.ndarray
@@ -68,10 +71,20 @@ class Task:
     metric: str | None = None
     start: np.ndarray | None = None
     scale: tuple | None = None
+    begin: object = None
 
 
-def task(name, job):
-    """Return how a network is trained, a `Task`."""
+def task(name, job, models):
+    """Return how a network is trained, a `Task`.
+
+    Parameters
+    ----------
+    name : str
+        One of `NAMES`.
+    job : Job
+    models : dict of str to keras.Model
+        The networks before it.
+    """
     from lamost_metallicity.model import gaussian_nll, known_mse
 
     labels = job.shards.labels
@@ -92,7 +105,9 @@ def task(name, job):
     # An output layer that starts at the sample's middle spares the steps to get there.
     middle, spread = float(np.mean(target[train])), max(float(np.std(target[train])), 1e-3)
     if name == "error":
-        return Task(job.in_oh, target, gaussian_nll, start=np.array([middle, np.log(spread)]))
+        # What the regressor knows of the mean is taken over: the likelihood alone learns it slowly.
+        start = np.array([middle, np.log(spread)])
+        return Task(job.in_oh, target, gaussian_nll, start=start, begin=models["regressor"])
     return Task(job.in_oh, target, "mse", "mae", start=np.array([middle]))
 
 
@@ -126,7 +141,7 @@ def networks(job, history):
             history += json.loads((work / "history.json").read_text())
             models[name] = keras.models.load_model(path, compile=False)
         else:
-            models[name], rows = _train(name, task(name, job), job, work)
+            models[name], rows = _train(name, task(name, job, models), job, work)
             history += rows
             save_model(models[name], path)
             (work / "state.npz").unlink(missing_ok=True)  # the saved network makes it superfluous
@@ -151,6 +166,19 @@ def _check(job):
             )
 
 
+def _start(model, what):
+    """Set the weights that a task starts from."""
+    kernel, bias = model.layers[-1].get_weights()
+    if what.start is not None:
+        bias = what.start.astype("float32")
+    if what.begin is not None:
+        for layer, known in zip(model.layers[:-1], what.begin.layers[:-1], strict=True):
+            layer.set_weights(known.get_weights())
+        first, bias[0] = (w[..., 0] for w in what.begin.layers[-1].get_weights())
+        kernel[:, 0], kernel[:, 1:] = first, 0.0
+    model.layers[-1].set_weights([kernel, bias])
+
+
 def _train(name, what, job, folder):
     """Train one network; return it with its best weights, and its history."""
     import keras
@@ -161,19 +189,17 @@ def _train(name, what, job, folder):
 
     config, accelerator, rows = job.config, job.accelerator, job.rows(what.use)
     steps = math.ceil(len(rows["train"]) / config.batch_size)
-    rate, plateau = config.learning_rate, None
+    rate, plateau, epochs = config.learning_rate, None, config.epochs
+    if what.begin is not None:
+        rate, epochs = rate / 3, math.ceil(epochs / 2)
     if config.schedule == "plateau":
         plateau = dict(initial=rate, factor=0.1, patience=config.patience)
     else:
-        rate = learning_rate(
-            config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
-        )
+        rate = learning_rate(config.schedule, initial=rate, epochs=epochs, steps_per_epoch=steps)
     keras.utils.set_random_seed(config.seed + NAMES.index(name))
     with accelerator.scope():
         model = BUILDERS[name](config)
-        if what.start is not None:
-            kernel, _ = model.layers[-1].get_weights()
-            model.layers[-1].set_weights([kernel, what.start.astype("float32")])
+        _start(model, what)
         metrics = [what.metric] if what.metric else []
         model.compile(keras.optimizers.Adam(rate), loss=what.loss, metrics=metrics)
     target = what.target
@@ -191,7 +217,7 @@ def _train(name, what, job, folder):
         valid,
         name=name,
         folder=folder,
-        epochs=config.epochs,
+        epochs=epochs,
         monitor="val_loss" if valid is not None else "loss",
         mode="min",
         plateau=plateau,

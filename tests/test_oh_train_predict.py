@@ -19,6 +19,7 @@ from tests.toy_oh import fluxes, galaxies, tiny_config, write_lamost, write_mpaj
 
 N = 700
 CONFIG = tiny_config(epochs=10, per_kind=200, learning_rate=5e-3)
+EPOCHS = dict.fromkeys(NAMES, 10) | {"error": 5}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_run_folder_holds_what_it_promises(run_dir, table):
     assert about["forest"]["rows"] == about["sizes"]["regression"]["train"]
     assert "curves" in about["calibration"]
     history = pd.read_csv(run_dir / "history.csv")
-    assert history.groupby("network").size().to_dict() == dict.fromkeys(NAMES, CONFIG.epochs)
+    assert history.groupby("network").size().to_dict() == EPOCHS
     held = sum(about["sizes"]["regression"][s] for s in ("valid", "test"))
     assert table["in_oh"].sum() == held
 
@@ -76,7 +77,8 @@ def test_every_method_learns_the_metallicity(table):
     spread = part["oh_true"].std()
     for name in ("oh_pred", "oh_raw", "oh_multi", "oh_rf", "oh_mlp"):
         rms = np.sqrt(np.mean((part[name] - part["oh_true"]) ** 2))
-        assert rms < 0.8 * spread, f"{name}: {rms:.3f} of {spread:.3f}"
+        limit = 0.9 if name == "oh_rf" else 0.8  # trees cannot follow lines that move
+        assert rms < limit * spread, f"{name}: {rms:.3f} of {spread:.3f}"
 
 
 def test_multitask_network_gives_the_labels_units(table):
@@ -139,7 +141,7 @@ def test_killed_run_goes_on_and_ends_where_a_whole_one_does(
     for name in ("oh_pred", "p_sf", "oh_raw", "oh_mlp", "oh_rf", "oh_sigma"):
         assert np.allclose(again[name], table[name], atol=1e-3), name
     history = pd.read_csv(run / "history.csv")
-    assert history.groupby("network").size().to_dict() == dict.fromkeys(NAMES, CONFIG.epochs)
+    assert history.groupby("network").size().to_dict() == EPOCHS
 
 
 def test_run_folder_is_not_overwritten(run_dir, files, capsys):
