@@ -11,6 +11,7 @@ REFERENCES = (
     "DESI Collaboration 2024, AJ 168, 58: the DESI early data release",
     "Okabe M., Ito K. 2008: the colours of the figures",
 )
+COVER = ("F12_confusion", "F15_mc")
 MOCK = (
     "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
@@ -58,8 +59,9 @@ def report(
     is_mock = is_mock or "mock" in ev.dataset
     if is_mock:
         banner = (MOCK_TO_REAL if to_real else MOCK).format(ev.dataset)
+    card = _claims(ev, judged)
     sections = [
-        _claims(ev, judged),
+        card,
         Section("Measured", "What each column means: see the captions. GF is the fraction with "
                 "Bias below 0.0015 (galaxies) or 0.015 (quasars); outlier_fraction the fraction "
                 "with |dz| above 0.01 (galaxies) or 0.05 (quasars).", measured),
@@ -78,7 +80,14 @@ def report(
         warn=is_mock,
         facts=_facts(ev, about, source),
         sections=sections,
+        cover=_cover(card, drawn),
     )
+
+
+def _cover(card, drawn):
+    """Return what an overview of several papers shows: score card and two figures."""
+    tables = {k: v for k, v in card.tables.items() if "ours" in v}
+    return Section("", card.text, tables, {c: f for c, f in drawn.items() if f.stem in COVER})
 
 
 def _facts(ev, about, source):

@@ -24,6 +24,7 @@ SPLIT = (
 LABEL_TABLES = (
     "labels", "limits", "variants", "protocols", "by_snr", "by_snr_rvs", "by_g",
 )  # fmt: skip
+COVER = ("F1_alpha_all_giants", "one_to_one")
 MADE = (
     "SEMI-SYNTHETIC RVS. The RVS spectra here were made by a model at each real star's labels. "
     "Photometry, XP spectra and parallaxes are real. What these numbers say of real RVS spectra "
@@ -60,8 +61,9 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
     made = SYNTHETIC in ev.dataset
     never = " that the network never saw" if ev.held_out else ""
     banner = f"Measured on: {ev.dataset}, {len(ev.df)} stars{never}."
+    card = _claims(judged)
     sections = [
-        _claims(judged),
+        card,
         Section("Labels", _labels(measured), _pick(measured, *LABEL_TABLES)),
         Section("Errors", _errors(ev, measured), _pick(measured, "coverage")),
         Section("The Galaxy", _galaxy(ev, measured), _pick(measured, "bimodality")),
@@ -79,7 +81,15 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
         warn=made,
         facts=_facts(ev, about, source),
         sections=sections,
+        cover=_cover(card, measured, drawn),
     )
+
+
+def _cover(card, measured, drawn):
+    """Return what an overview of several papers shows: score card, labels, two figures."""
+    tables = {k: v for k, v in card.tables.items() if "ours" in v} | _pick(measured, "labels")
+    chosen = {c: f for c, f in drawn.items() if f.stem in COVER}
+    return Section("", card.text, tables, chosen)
 
 
 def _pick(measured, *names):
