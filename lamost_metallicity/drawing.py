@@ -89,7 +89,7 @@ def catalogue(ev):
     shown = [c for c in ("oh_pred", "oh_rf", "oh_mlp", "oh_o3n2_cal") if c in rows]
     return [
         ("real", "Real spectra: the network against the strong lines of the same spectrum",
-         ("oh_pred", "oh_o3n2_cal"), 2, lambda: b.real_spectra(df)),
+         ("oh_pred",), 1, lambda: b.real_spectra(df)),
         ("F1_sample", "As Fig. 1: redshift, S/N_r and Petrosian r magnitude", ("z", "snr_r"), 5,
          lambda: figures.distributions(ev.everything)),
         ("F3_labels", "As Fig. 3: labels of the splits (those that the run keeps)", ("oh_true",),

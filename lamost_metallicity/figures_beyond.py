@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common import calibration as intervals
+from common.errors import SuiteError
 from common.figures import BLACK, BLUE, COLOURS, GREEN, RED, panels, styled
 from lamost_metallicity import tables, tables_beyond
 from lamost_metallicity.figures import OH, STYLES, density_scatter
@@ -141,6 +142,8 @@ def real_spectra(df):
                                   ("oh_n2_cal", "N2, labels' scale"),
                                   ("oh_o3n2_t04", "O3N2, to T04 (Kewley & Ellison 2008)"))
               if c in df and df[c].notna().any()]  # fmt: skip
+    if not wanted:
+        raise SuiteError("no spectrum has the lines of N2 or O3N2 above 3 sigma")
     figure, axes = panels(len(wanted), width=3.5, height=3.4, sharey=True)
     for axis, (column, name) in zip(axes, wanted, strict=True):
         rows = df.dropna(subset=[column, "oh_pred"])

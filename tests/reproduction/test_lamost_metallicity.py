@@ -146,3 +146,25 @@ def test_predictions_hold_both_kinds_of_both_held_out_splits(run_dir):
     assert np.isfinite(df[["oh_pred", "oh_rf", "oh_mlp", "oh_multi", "p_sf"]]).all().all()
     parameters = json.loads((run_dir / "config.json").read_text())["parameters"]
     assert parameters["regressor"] == 104337
+
+
+def test_real_spectra_are_evaluated_against_their_own_lines(run_dir, shared_data, tmp_path):
+    from lamost_metallicity import evaluate
+
+    spec = shared_data / "real" / "sdss" / "spec"
+    names = ["spec-0395-51783-0525.fits.gz", "spec-2618-54506-0310.fits.gz"]  # star-forming
+    names += ["spec-0548-51986-0001.fits.gz"]  # a galaxy at z = 0.37
+    for name in names:
+        (tmp_path / name).symlink_to(spec / name)
+    out = tmp_path / "out"
+    assert evaluate.main(["--run-dir", str(run_dir), "--on", str(tmp_path), "-o", str(out)]) == 0
+    objects = Table.read(out / "tables" / "objects.ecsv").to_pandas()
+    assert objects["file"].tolist() == names[:2]
+    assert set(objects["lines_say"]) == {"star-forming"}
+    assert objects["oh_o3n2"].between(8.1, 9.0).all() and objects["oh_pred"].notna().all()
+    rejects = Table.read(out / "tables" / "rejects.ecsv").to_pandas()
+    assert len(rejects) == 1 and "z = 0.3696" in rejects["reason"][0]
+    text = (out / "report.html").read_text()
+    assert "TRAINED ON MOCK, TESTED ON REAL SPECTRA" in text
+    judged = Table.read(out / "claims.ecsv").to_pandas()
+    assert set(judged["verdict"]) == {"untested"}
