@@ -14,8 +14,8 @@ LINES = {
     "H_ALPHA": "Ha", "NII_6584": "NII", "SII_6717": "SII6716", "SII_6731": "SII6731",
 }  # fmt: skip
 BLUE = ("OII_3726", "OII_3729", "NEIII_3869", "H_DELTA")  # where SDSS's errors are twice as large
-FLUX_ERROR = 2.2  # 1e-17 erg / (s cm2), of a faint line in an SDSS spectrum of sky-limited depth
-CONTINUUM_ERROR = 0.12  # Å of equivalent width: photons of the stars and their subtraction
+FLUX_ERROR = 1.6  # 1e-17 erg / (s cm2), of a faint line in an SDSS spectrum of sky-limited depth
+CONTINUUM_ERROR = 0.09  # Å of equivalent width: photons of the stars and their subtraction
 PERCENTILES = ("P2P5", "P16", "P50", "P84", "P97P5")
 
 

@@ -13,16 +13,16 @@ MAGNITUDES = (15.0, 17.9)  # Petrosian r of what both surveys observed
 # al. 2004, ApJ 600, 681); g - r at M_r = -20, its slope per mag and spread; log SFR from the main
 # sequence and its spread; share of Ha from the narrow-line region (low, high).
 POPULATIONS = {
-    "starforming": dict(share=0.62, m_star=-21.25, alpha=-1.25, colour=(0.50, -0.055, 0.075),
+    "starforming": dict(share=0.48, m_star=-21.1, alpha=-1.25, colour=(0.50, -0.055, 0.075),
                         offset=(0.0, 0.28), nlr=(0.0, 0.0)),
-    "starburst": dict(share=0.03, m_star=-20.4, alpha=-1.7, colour=(0.36, -0.06, 0.10),
-                      offset=(0.6, 0.4), nlr=(0.0, 0.0)),
-    "composite": dict(share=0.11, m_star=-21.2, alpha=-0.4, colour=(0.62, -0.035, 0.07),
+    "starburst": dict(share=0.025, m_star=-20.4, alpha=-1.7, colour=(0.36, -0.06, 0.10),
+                      offset=(0.6, 0.35), nlr=(0.0, 0.0)),
+    "composite": dict(share=0.145, m_star=-21.2, alpha=-0.4, colour=(0.62, -0.035, 0.07),
                       offset=(-0.2, 0.35), nlr=(0.05, 0.35)),
-    "agn": dict(share=0.07, m_star=-21.3, alpha=-0.2, colour=(0.68, -0.025, 0.07),
+    "agn": dict(share=0.045, m_star=-21.3, alpha=-0.2, colour=(0.68, -0.025, 0.07),
                 offset=(-0.6, 0.4), nlr=(0.45, 0.95)),
-    "passive": dict(share=0.17, m_star=-21.3, alpha=-0.5, colour=(0.75, -0.022, 0.035),
-                    offset=(-2.3, 0.4), nlr=(0.6, 0.95)),
+    "passive": dict(share=0.33, m_star=-21.3, alpha=-0.5, colour=(0.75, -0.022, 0.035),
+                    offset=(-2.85, 0.45), nlr=(0.3, 0.95)),
 }  # fmt: skip
 
 

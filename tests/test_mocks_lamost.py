@@ -261,6 +261,17 @@ def test_label_noise_is_the_stated_one(labelled):
     assert not np.isin(agn, ("starforming", "starburst")).any()
 
 
+def test_classes_are_as_frequent_as_in_sdss(labelled):
+    """Brinchmann et al. 2004, Table 1: numbers of the classes among 149 660 galaxies."""
+    bptclass = labelled[-1]
+    real = {2: 29115, 3: 14372, 4: 8836, 5: 11752}  # and 46 444 of -1: fewer here, on purpose
+    for kind, number in real.items():
+        ratio = np.sum(bptclass == kind) / np.sum(bptclass == 1)
+        assert ratio == pytest.approx(number / 39141, abs=0.12), kind
+    assert 0.3 < np.mean(bptclass == 1) < 0.4
+    assert 0.1 < np.mean(bptclass == -1) < 0.31
+
+
 def test_line_fluxes_are_in_the_spectrum(universe):
     """Ha + [N II] summed on noiseless spectra over the continuum is what the truth says."""
     rng = np.random.default_rng(10)
