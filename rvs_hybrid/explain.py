@@ -207,8 +207,11 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
     names = [name for name in GRIDS if name in networks.config.inputs]
     if not names:
         raise SuiteError(f"{run_dir}: this network takes no spectra ({networks.config.name}).")
+    out = Path(out or run_dir)
     if paths:
         inputs, groups = _from_files(networks, paths, per_class)
+        if "rvs" in names:
+            beside_synthetic(networks, paths, out)
     else:
         inputs, groups = _from_run(run_dir, networks, per_class)
     if not len(groups):
@@ -227,7 +230,6 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         networks.config.labels,
         seed=networks.config.seed,
     )
-    out = Path(out or run_dir)
     with atomic_path(out / "explain" / "gradients.parquet") as part:
         table.to_parquet(part)
     with atomic_path(out / "explain" / "line_weights.csv") as part:
@@ -239,6 +241,52 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
             figures_explain.gradients(table, name, note=note), out / "figures" / f"gradients_{name}"
         )
     return table, weights
+
+
+def beside_synthetic(networks, paths, out, *, most=6):
+    """Draw real RVS spectra over the semi-synthetic ones at the labels that the network gives.
+
+    Parameters
+    ----------
+    networks : Networks
+        Of a run with RVS.
+    paths : sequence of path-like
+        Gaia's files.
+    out : path-like
+        Output folder: figures/rvs_beside_synthetic.
+    most : int
+        Spectra that are shown.
+
+    Returns
+    -------
+    list of dict
+        Of each star the labels and the agreement, as `rvs_hybrid.figures_rvs.compare` gives them.
+    """
+    from common.figures import save
+    from common.mocks.rvs import RVS
+    from common.spectra import Spectra
+    from common.surveys.find import find_files
+    from common.surveys.gaia_rvs import read_rvs
+    from rvs_hybrid.figures_rvs import compare, compare_figure
+    from rvs_hybrid.predict import chunks
+    from rvs_hybrid.sources import ENDINGS, kind_of, read_sources
+
+    labels = {}
+    for stars, inputs in chunks(networks, read_sources(paths)):
+        mean, *_ = physical(networks, inputs)
+        for source, row in zip(stars["source_id"], mean, strict=True):
+            labels[str(source)] = dict(zip(networks.config.labels, row.tolist(), strict=True))
+    parts = [read_rvs(f) for f in find_files(paths, ENDINGS) if kind_of(f) == "RVS spectra"]
+    spectra = Spectra.concatenate(parts)[:most]
+    wanted = ("teff", "logg", "fe_h", "alpha_m")
+    known = {
+        source: {name: found[name] for name in wanted}
+        for source, found in labels.items()
+        if set(wanted) <= set(found)
+    }
+    arrays, numbers = compare(spectra, model=RVS(), labels=known)
+    save(compare_figure(**arrays), Path(out) / "figures" / "rvs_beside_synthetic")
+    return numbers
 
 
 def _arguments():

@@ -17,7 +17,7 @@ from gasnet2.data import prepare
 @pytest.fixture(scope="module")
 def templates():
     try:
-        for name in assets.registry():
+        for name in ("sdss-mangadap", "thedoppler", "pypeit"):
             assets.fetch(name)
     except MissingDataError as error:
         pytest.skip(f"the mocks' templates are neither cached nor fetchable: {error}")
