@@ -300,6 +300,23 @@ def test_a_table_without_splits_is_judged_whole(tmp_path, rows):
     assert {"sigma", "mean", "bias"} <= set(judged[judged["dataset"] != "lamost"]["id"])
 
 
+@pytest.mark.parametrize("n", [1, 25, 150])
+@pytest.mark.parametrize(
+    "without", [(), ("oh_planted", "p_sf", "p_other", "lgm_fib_true", "o3n2", "oh_sigma", "snr_r")]
+)
+def test_small_and_sparse_tables_give_what_they_can(tmp_path, predictions, n, without, monkeypatch):
+    df = predictions.groupby(["split", "is_sf"]).head(n).drop(columns=list(without))
+    df.to_parquet(tmp_path / "p.parquet")
+    monkeypatch.setattr(evaluate, "draw", lambda ev, folder: ({}, pd.DataFrame()))
+    report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
+    judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
+    ours = judged[judged["ours"].notna()]
+    assert report.is_file() and len(judged) >= 25
+    assert ("sigma" in set(ours["id"])) == (n >= tables.FEWEST)
+    for path in (tmp_path / "out" / "tables").glob("*.ecsv"):
+        assert len(Table.read(path)) > 0
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc"),
