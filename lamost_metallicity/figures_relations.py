@@ -12,6 +12,13 @@ from lamost_metallicity.figures import OH, density_scatter
 KINDS = {"star-forming": BLUE, "composite": ORANGE, "AGN": BLACK, "other": "#999999"}
 
 
+def _bins(df, mass):
+    table = tables_beyond.mzr_table(df, mass)
+    if not len(table):
+        raise SuiteError(f"no bin of stellar mass has {tables.FEWEST} galaxies")
+    return table
+
+
 @styled
 def mass_metallicity(df, mass="lgm_fib_true"):
     """Draw Fig. 6: predicted metallicity against stellar mass, with Tremonti et al. (2004).
@@ -20,7 +27,7 @@ def mass_metallicity(df, mass="lgm_fib_true"):
     green, on a mock: the planted relation (median of the same galaxies).
     """
     rows = tables_beyond.mass_rows(df, mass)
-    table = tables_beyond.mzr_table(df, mass)
+    table = _bins(df, mass)
     figure = Figure(figsize=(6.0, 4.7), layout="constrained")
     axis = figure.subplots()
     points = density_scatter(axis, rows[mass].to_numpy(float), rows["oh_pred"].to_numpy(float))
@@ -53,7 +60,7 @@ def mass_metallicity(df, mass="lgm_fib_true"):
 @styled
 def recovered(df, mass="lgm_fib_true"):
     """Draw the medians of the predictions less the planted ones, in bins of mass, with errors."""
-    table = tables_beyond.mzr_table(df, mass)
+    table = _bins(df, mass)
     found = tables_beyond.recovery(table)
     figure, (axis,) = panels(1, width=5.4, height=3.0)
     x, width = table["log_mass"], (table["p84"] - table["p16"]) / 2

@@ -74,7 +74,7 @@ def mzr_table(df, mass="lgm_fib_true"):
             )
         row["tremonti"] = float(tremonti(row["log_mass"]))
         out.append(row)
-    return pd.DataFrame(out)
+    return pd.DataFrame(out) if out else pd.DataFrame(columns=["log_mass", "n", "predicted"])
 
 
 def mzr_scatter(table):
