@@ -135,8 +135,8 @@ def several_tasks(df):
 def real_spectra(df):
     """Draw, for real spectra, the network against each strong-line estimate on the same spectrum.
 
-    Filled: called star-forming; open: other. Bars: the network's 68 % error and the error of the
-    lines' noise.
+    Filled, and in the title: star-forming by their lines (Kauffmann et al. 2003); open: others.
+    Bars: the network's 68 % error.
     """
     wanted = [(c, n) for c, n in (("oh_o3n2_cal", "O3N2, labels' scale"),
                                   ("oh_n2_cal", "N2, labels' scale"),
@@ -147,18 +147,18 @@ def real_spectra(df):
     figure, axes = panels(len(wanted), width=3.5, height=3.4, sharey=True)
     for axis, (column, name) in zip(axes, wanted, strict=True):
         rows = df.dropna(subset=[column, "oh_pred"])
-        sure = (rows["p_sf"] > 0.5).to_numpy() if "p_sf" in rows else np.ones(len(rows), bool)
+        sure = (rows["lines_say"] == "star-forming").to_numpy()
         error = rows["oh_sigma"] if "oh_sigma" in rows else None
         axis.errorbar(rows[column], rows["oh_pred"], yerr=error, fmt="none", ecolor="#bbbbbb",
                       elinewidth=0.8)  # fmt: skip
-        for keep, fill, text in ((sure, BLUE, "star-forming"), (~sure, "white", "other")):
+        for keep, fill, text in ((sure, BLUE, "star-forming"), (~sure, "white", "not, or unknown")):
             if keep.any():
                 axis.plot(rows[column][keep], rows["oh_pred"][keep], "o", ms=5, mfc=fill,
                           color=BLUE, label=f"{text}: {keep.sum()}")  # fmt: skip
-        difference = (rows["oh_pred"] - rows[column]).to_numpy(float)
+        difference = (rows["oh_pred"] - rows[column]).to_numpy(float)[sure]
         ends = (8.0, 9.4)
         axis.plot(ends, ends, color=BLACK, lw=1)
-        title = f"n = {len(difference)}, mean {difference.mean():+.3f}"
+        title = f"mean {difference.mean():+.3f}" if len(difference) else "none star-forming"
         title += rf", $\sigma$ = {difference.std(ddof=1):.3f}" if len(difference) > 1 else ""
         axis.set(xlabel=name, xlim=ends, ylim=ends)
         axis.set_title(title, fontsize=8.5)
