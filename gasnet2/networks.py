@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.cli import progress
-from common.ensemble import combine, mean_and_error
 from common.errors import ReadError
-from common.training import predict
 from gasnet2.config import COARSE, Config
 
 MIN_PROBABILITY = 0.1  # default: classes less probable than this get no redshift
@@ -68,6 +66,7 @@ def load_networks(run_dir):
     """
     import keras
 
+    from common.ensemble import combine
     from gasnet2.model import build_classifier, build_redshift
 
     config, about = read_config(run_dir)
@@ -135,6 +134,9 @@ def routed(networks, x, p, *, min_probability=MIN_PROBABILITY, all_classes=False
         Ensemble mean, its error (Eq. 7-8) and the first member's value; NaN where not run, and
         0 for stars with `all_classes` (Eq. 1).
     """
+    from common.ensemble import mean_and_error
+    from common.training import predict
+
     classes = networks.config.classes
     top = p.argmax(axis=1)
     shape = (len(x), len(classes))
@@ -175,6 +177,8 @@ def prediction_table(networks, rows_of, labels, *, split, batch=2048):
         paper's protocol, Sect. 4.2.2); z_routed_pred, z_routed_err from that of the predicted
         class (what a user gets).
     """
+    from common.training import predict
+
     classes = np.array(networks.config.classes)
     column = {name: k for k, name in enumerate(classes)}
     parts = []

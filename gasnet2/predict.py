@@ -14,7 +14,6 @@ from common.cli import parser, progress, run, say
 from common.errors import SuiteError
 from common.pipeline import ahead
 from common.surveys import find_files, read_many
-from common.training import predict
 from gasnet2.config import COARSE
 from gasnet2.data import label_table
 from gasnet2.networks import MIN_PROBABILITY, load_networks, prediction_table, routed
@@ -66,6 +65,8 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
     DataFrame of n rows
         See `DESCRIPTIONS`; p_CLASS for each class; with `all_classes` z_CLASS and sigma_z_CLASS.
     """
+    from common.training import predict
+
     classes = np.array(networks.config.classes)
     p = predict(networks.classifier, x)
     mean, error, _ = routed(

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import asdict
 
 import numpy as np
@@ -48,6 +50,14 @@ def test_run_folder_holds_what_it_promises(run_dir):
     history = pd.read_csv(run_dir / "history.csv")
     assert len(history) == 2 * (1 + 6 * 2)
     assert {"network", "epoch", "loss", "val_loss", "accuracy", "val_mae"} <= set(history)
+
+
+def test_commands_choose_the_precision_before_tensorflow_is_imported():
+    code = (
+        "import sys, gasnet2.predict, gasnet2.train, gasnet2.contaminate, gasnet2.reproduce; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_speed_is_what_the_cores_worked(run_dir):
