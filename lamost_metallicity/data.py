@@ -168,10 +168,11 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             prepared = preprocess(spectra, config)
             about = object_table(spectra, prepared)
             _refuse_mock(about, config)
-            seen.append(about[~about["class"].str.upper().str.startswith(("STAR", "QSO"))])
+            galaxy = about["class"].str.upper().isin(("", "GALAXY")).to_numpy()  # not "Unknown"
+            seen.append(about[galaxy])
             rejects += rejected(about, prepared)
             about["object"] = matcher.names(about)
-            use = prepared.usable & (about["object"] != "").to_numpy()
+            use = prepared.usable & galaxy & (about["object"] != "").to_numpy()
             if use.any():
                 about = about.loc[use, ["id", "object"]].reset_index(drop=True)
                 about["split"] = split_of(about["object"], config)

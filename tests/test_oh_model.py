@@ -1,3 +1,6 @@
+import re
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -112,6 +115,20 @@ def test_paper_scale_is_the_papers():
 def test_every_scale_has_the_papers_network(dataset, scale):
     config = make_config(dataset, scale)
     assert build_regressor(config).count_params() == 104337
+
+
+def test_scale_table_of_the_documentation_matches():
+    page = Path(__file__).resolve().parents[1] / "docs/command-line.md"
+    text = page.read_text().split("## python -m lamost_metallicity.train")[1].split("\n## ")[0]
+    for scale in SCALES:
+        row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1]
+        cells = [cell.replace(" ", "") for cell in row.split("|")]
+        config = make_config("lamost", scale)
+        share = "all" if config.tree_features == 1 else f"{config.tree_features:.0%}"
+        sizes = [config.n_galaxies, config.per_kind, config.epochs, config.batch_size]
+        assert cells[:5] == [str(v) for v in [*sizes, config.learning_rate]], scale
+        assert ("cosine" in cells[5]) == (config.schedule == "cosine"), scale
+        assert cells[6] == f"{config.trees},{share}", scale
 
 
 @pytest.mark.parametrize("names", [("sdss", "demo"), ("lamost", "huge")])
