@@ -23,7 +23,7 @@ def network_or_lines(df):
         wanted.append(("snr_nii", LINE_EDGES, "S/N of [N II] 6585"))
     figure, axes = panels(len(wanted), columns=2, width=4.6, height=3.6, sharey=True)
     for axis, (by, edges, name) in zip(axes, wanted, strict=True):
-        table = tables_beyond.winner_table(whole, by, edges)
+        table = tables_beyond.winner_table(whole, by, edges).iloc[:-1]  # without "all"
         x = np.arange(len(table))
         for k, (column, label) in enumerate(list(tables_beyond.NETWORK_OR_LINES.items())[1:]):
             if label not in table:

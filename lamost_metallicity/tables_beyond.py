@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -136,16 +138,18 @@ def winner_table(df, by="snr_r", edges=(3, 5, 7, 10, 15, 25, np.inf)):
     Returns
     -------
     DataFrame
-        bin, low, n, and for each of N2 and O3N2: NAME_share (of galaxies with an estimate),
-        NAME, network_NAME (sigma of both on those galaxies), NAME_difference and its error
-        (strong line minus network; paired resampling), NAME_winner: "network" or "lines" where
-        the difference is more than two errors, else "tie"; "" without enough galaxies.
+        bin (the last: "all"), low, n, and for each of N2 and O3N2: NAME_share (of galaxies with an
+        estimate), NAME, network_NAME (sigma of both on those galaxies), NAME_difference and its
+        error (strong line minus network; paired resampling), NAME_winner: "network" or "lines"
+        where the difference is more than two errors, else "tie"; "" without enough galaxies.
     """
     where = bins_of(df[by], edges)
+    parts = [
+        (f"[{low:g}, {high:g})" if np.isfinite(high) else f">= {low:g}", low, df[where == i])
+        for i, (low, high) in enumerate(pairwise(edges))
+    ]
     rows = []
-    for i, low in enumerate(edges[:-1]):
-        part = df[where == i]
-        name = f"[{low:g}, {edges[i + 1]:g})" if np.isfinite(edges[i + 1]) else f">= {low:g}"
+    for name, low, part in [*parts, ("all", np.nan, df)]:
         row = {"bin": name, "low": float(low), "n": len(part)}
         for column, lines in list(NETWORK_OR_LINES.items())[1:]:
             if column not in df:
@@ -179,7 +183,9 @@ def winners_in_words(table):
             continue
         parts = []
         for who, text in (("network", "the network"), ("lines", lines), ("tie", "neither")):
-            bins = table.loc[table[f"{lines}_winner"] == who, "bin"].tolist()
+            bins = (
+                table.loc[table[f"{lines}_winner"] == who, "bin"].replace("all", "all S/N").tolist()
+            )
             if bins:
                 parts.append(f"{text} at {', '.join(bins)}")
         if parts:

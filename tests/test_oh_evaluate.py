@@ -228,6 +228,7 @@ def test_network_or_lines_by_snr(rows):
     table = tables_beyond.winner_table(scaled).set_index("bin")
     assert table.loc["[3, 5)", "O3N2_winner"] == "network"
     assert table.loc[">= 25", "O3N2_winner"] == "lines"
+    assert table.loc["all", "n"] == len(rows) == table["n"].sum() / 2
     text = tables_beyond.winners_in_words(table.reset_index())
     assert "the network at [3, 5)" in text and ">= 25" in text.partition("O3N2 at ")[2]
     same = rows.assign(oh_o3n2_cal=rows["oh_pred"])
