@@ -60,6 +60,7 @@ class Config:
     batch_size: int = 64  # [N23]
     learning_rate: float = 1e-4  # [N23]
     weight_decay: float = 0.0
+    clip_norm: float = 0.0  # default: highest norm of a gradient; 0 is any
     schedule: str = "constant"  # [N23]; "cosine" for short runs
     most_stars: int = 0  # default: 0 is all
     precision: str = "float32"  # default
@@ -75,11 +76,11 @@ class Config:
         return "+".join(self.inputs)
 
 
-_SHORT = dict(batch_size=256, learning_rate=1.5e-3, schedule="cosine", patience=0,
-              weight_decay=1e-3)  # fmt: skip
+_SHORT = dict(batch_size=128, learning_rate=1e-3, schedule="cosine", patience=0,
+              weight_decay=1e-3, clip_norm=1.0)  # fmt: skip
 SCALES = {
     "smoke": dict(members=2, epochs=2, most_stars=3000, xp_units=(64,), **_SHORT),
-    "demo": dict(members=4, epochs=24, **_SHORT),
+    "demo": dict(members=3, epochs=24, **_SHORT),
     "paper": dict(),
 }
 

@@ -147,9 +147,10 @@ def _optimizer(config, steps):
         rate = training.learning_rate(
             config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
         )
+    options = dict(global_clipnorm=config.clip_norm or None)  # one odd star must not undo an epoch
     if config.weight_decay:
-        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay)
-    return keras.optimizers.Adam(rate)
+        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
+    return keras.optimizers.Adam(rate, **options)
 
 
 def kept(scores, share):

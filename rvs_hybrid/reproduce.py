@@ -57,7 +57,7 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
         if name == MLP:
             train_mlp(Shards(run_dir / "data"), read_config(run_dir)[0], folder)
             continue
-        part = replace(config, inputs=inputs, rvs="none", members=max(1, config.members // 2))
+        part = replace(config, inputs=inputs, rvs="none", members=(config.members + 1) // 2)
         train(part, folder, accelerator=accelerator, data_dir=data_dir, resume=True,
               offline=offline)  # fmt: skip
         shutil.rmtree(folder / "data")
