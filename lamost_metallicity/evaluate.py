@@ -79,6 +79,7 @@ def evaluate_run(run_dir, out=None, on=None):
     _keep(df, out / "predictions.parquet")
     kinds = " and ".join(sorted(df["dataset"].unique()))
     name = f"{config.dataset} -> {kinds} ({on.resolve().name})"
+    df = tables.with_types(df)
     if "oh_true" not in df:
         df["oh_true"] = np.nan
     ev = _evaluation(df, df, scales, calibration, dataset=name, config=config, real=True)
@@ -291,8 +292,12 @@ def _write(ev, out, about, rejects=None, source=None):
 
 
 def _printed(table):
-    shown = table.map(lambda v: f"{v:.4f}" if isinstance(v, float) and np.isfinite(v) else v)
-    return shown.fillna("-").to_string(index=False)
+    def text(value):
+        if isinstance(value, float):
+            return f"{value:.4f}" if np.isfinite(value) else "-"
+        return str(value)
+
+    return table.map(text).to_string(index=False)
 
 
 def _keep(df, path):

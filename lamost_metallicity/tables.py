@@ -70,16 +70,22 @@ def read_predictions(path):
             "oh_true and oh_pred: the label and the predicted 12 + log(O/H)",
             "Rename the columns of the table.",
         )
-    text = ("id", "split", "file", "dataset", "specobjid", "class", "subclass", *FLAGS, "bptclass")
-    for name in df.columns.difference(text):
+    if "id" not in df:
+        df["id"] = np.arange(len(df)).astype(str)
+    return with_types(df)
+
+
+def with_types(df):
+    """Return predictions with numbers as float, flags and classes nullable, ids as text."""
+    df = df.copy()
+    text = ("id", "split", "file", "dataset", "survey", "specobjid", "class", "subclass", *FLAGS)
+    for name in df.columns.difference([*text, "bptclass"]):
         df[name] = pd.to_numeric(df[name], errors="coerce").astype(float)
     for name in FLAGS:
         if name in df:
             df[name] = _flag(df[name])
     if "bptclass" in df:
         df["bptclass"] = pd.to_numeric(df["bptclass"], errors="coerce").astype("Int64")
-    if "id" not in df:
-        df["id"] = np.arange(len(df)).astype(str)
     return df.assign(id=df["id"].astype(str))
 
 
