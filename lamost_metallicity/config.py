@@ -43,6 +43,7 @@ class Config:
     per_kind: int = 10000  # Sect. 5: star-forming and other galaxies that the classifier learns
     confidence: float = 0.85  # Sect. 5
     mlp_units: tuple = (1024, 1024, 1024)  # Sect. 4
+    mlp_batch: int = 128  # Sect. 3.2; the MLP's 6 million weights make small batches dear
     trees: int = 100  # Sect. 4
     tree_features: float = 1.0  # default: share of the pixels that a split of a tree looks at
     tree_rows: int = 0  # default: spectra that the forest learns from; 0: all of the split
@@ -61,11 +62,11 @@ class Config:
 
 SCALES = {
     "smoke": dict(n_galaxies=200, per_kind=60, epochs=2, batch_size=32, schedule="cosine",
-                  mlp_units=(64, 64, 64), trees=10, tree_features=0.02),
+                  mlp_units=(64, 64, 64), mlp_batch=32, trees=10, tree_features=0.02),
     # A demo has minutes: less than a tenth of the sample, a short cosine, and trees whose splits
     # look at 84 pixels (at this size that costs the forest 0.002 dex against a third of them all).
-    "demo": dict(n_galaxies=10000, per_kind=1500, epochs=12, batch_size=32, learning_rate=3e-3,
-                 schedule="cosine", tree_features=0.02),
+    "demo": dict(n_galaxies=11000, per_kind=1500, epochs=12, batch_size=16, learning_rate=2e-3,
+                 schedule="cosine", mlp_batch=64, tree_features=0.02),
     "paper": dict(),
 }  # fmt: skip
 

@@ -188,7 +188,8 @@ def _train(name, what, job, folder):
     from lamost_metallicity.model import BUILDERS
 
     config, accelerator, rows = job.config, job.accelerator, job.rows(what.use)
-    steps = math.ceil(len(rows["train"]) / config.batch_size)
+    batch_size = config.mlp_batch if name == "mlp" else config.batch_size
+    steps = math.ceil(len(rows["train"]) / batch_size)
     rate, plateau, epochs = config.learning_rate, None, config.epochs
     if what.begin is not None:
         rate, epochs = rate / 3, math.ceil(epochs / 2)
@@ -205,7 +206,7 @@ def _train(name, what, job, folder):
     target = what.target
     if what.scale is not None:
         target = ((target - what.scale[0]) / what.scale[1]).astype("float32")
-    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
+    options = dict(batch_size=batch_size, replicas=accelerator.replicas)
     train = dataset(job.shards, rows["train"], target[rows["train"]], seed=config.seed, **options)
     valid = None
     if len(rows["valid"]):

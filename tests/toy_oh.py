@@ -9,7 +9,7 @@ from lamost_metallicity.config import Config
 
 TINY = dict(dataset="lamost", scale="smoke", n_pixels=421, filters=(4, 8, 8, 8), epochs=3,
             batch_size=32, learning_rate=3e-3, schedule="cosine", mlp_units=(48, 48, 48),
-            trees=30, tree_features=0.5, per_kind=90)  # fmt: skip
+            mlp_batch=32, trees=30, tree_features=0.5, per_kind=90)  # fmt: skip
 LOG_WAVE = 3.5682 + 4e-4 * np.arange(977)  # 3700-9090 Å
 LINES = {"hb": 4862.68, "oiii": 5008.24, "ha": 6564.61, "nii": 6585.27}
 
