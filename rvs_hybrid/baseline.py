@@ -14,6 +14,7 @@ from rvs_hybrid.data import scaling
 NAME = "plain-mlp"
 UNITS = (512, 256, 128)
 EPOCHS = 40
+BATCH = 128
 
 
 def build_mlp(n_inputs, n_labels):
@@ -63,9 +64,11 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
     offset, unit = scaling(y[fit], "standard")
     keras.utils.set_random_seed(config.seed)
     model = build_mlp(x.shape[1], len(config.labels))
-    model.compile(keras.optimizers.Adam(1e-3), loss="mse")
-    model.fit(x[fit], ((y[fit] - offset) / unit).astype("float32"), batch_size=256,
-              epochs=epochs, verbose=0)  # fmt: skip
+    steps = int(np.ceil(fit.sum() / BATCH))
+    rate = training.learning_rate("cosine", initial=1e-3, epochs=epochs, steps_per_epoch=steps)
+    model.compile(keras.optimizers.Adam(rate), loss="mse")
+    target = ((y[fit] - offset) / unit).astype("float32")
+    model.fit(x[fit], target, batch_size=BATCH, epochs=epochs, verbose=0)
     held = stars["split"].isin(HELD[1:]).to_numpy()
     predicted = training.predict(model, x[held]) * unit + offset
     table = stars.loc[held, list(FROM_STARS)].reset_index(drop=True)
