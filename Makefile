@@ -21,7 +21,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 demo: env
-	$(PY) -m rvs_hybrid.reproduce --scale demo --variants xp+phot -o $(DEMO)/rvs_hybrid --resume
+	$(PY) -m rvs_hybrid.reproduce --scale demo --members 2 --variants xp+phot -o $(DEMO)/rvs_hybrid --resume
 	$(PY) -m gasnet2.reproduce --dataset sdss-mock --scale demo -o $(DEMO)/gasnet2 --resume
 	$(PY) -m common.overview -o $(DEMO)/report.html $(DEMO)/rvs_hybrid $(DEMO)/gasnet2
 
