@@ -43,3 +43,7 @@ def escape(app, what, name, obj, options, lines):
 def setup(app):
     """Escape what autodoc reads before napoleon does."""
     app.connect("autodoc-process-docstring", escape, priority=400)
+
+
+# Each paper has a Config and Networks of its own: a bare name in a docstring is its package's.
+suppress_warnings = ["ref.python"]
