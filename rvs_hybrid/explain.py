@@ -154,17 +154,22 @@ def _from_run(run_dir, networks, per_class):
 
 
 def _from_files(networks, paths, per_class):
-    """Return inputs and groups of the user's sources that have every spectrum of the network."""
+    """Return inputs and groups of the user's sources, and which spectra all of them have.
+
+    Those are the network's spectra that any source has: a folder of RVS files is explained along
+    RVS, whatever else the network could take.
+    """
     from rvs_hybrid.inputs import inputs_of
     from rvs_hybrid.sources import read_sources
 
     sources = read_sources(paths)
     spectra = dict(xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
     inputs = inputs_of(sources.stars, networks.config, **spectra)
-    good = np.ones(len(sources), bool)
-    for name in GRIDS.keys() & inputs.keys():
-        good &= np.isfinite(inputs[name]).all(axis=1)
-    return _choose(networks, {name: values[good] for name, values in inputs.items()}, per_class)
+    whole = {n: np.isfinite(inputs[n]).all(axis=1) for n in GRIDS if n in inputs}
+    names = [name for name, rows in whole.items() if rows.any()]
+    good = np.logical_and.reduce([whole[name] for name in names] or [np.zeros(len(sources), bool)])
+    inputs = {name: values[good] for name, values in inputs.items()}
+    return (*_choose(networks, inputs, per_class), names)
 
 
 def _choose(networks, inputs, per_class):
@@ -209,7 +214,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         raise SuiteError(f"{run_dir}: this network takes no spectra ({networks.config.name}).")
     out = Path(out or run_dir)
     if paths:
-        inputs, groups = _from_files(networks, paths, per_class)
+        inputs, groups, names = _from_files(networks, paths, per_class)
         if "rvs" in names:
             beside_synthetic(networks, paths, out)
     else:

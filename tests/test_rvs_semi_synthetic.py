@@ -55,3 +55,10 @@ def test_real_spectra_are_drawn_over_semi_synthetic_ones(run_dir, shared_data, t
     numbers = explain.beside_synthetic(load_networks(run_dir), files, tmp_path)
     assert len(numbers) == 3 and not any(star["nearest"] for star in numbers)
     assert (tmp_path / "figures/rvs_beside_synthetic.png").stat().st_size > 10_000
+
+
+def test_real_spectra_are_explained(run_dir, shared_data, tmp_path):
+    files = [str(shared_data / "real/gaia" / f"{name}.csv") for name in REAL]
+    assert explain.main(["--run-dir", str(run_dir), "-o", str(tmp_path), *files]) == 0
+    assert (tmp_path / "explain/gradients.parquet").exists()
+    assert (tmp_path / "figures/gradients_rvs_line.png").exists()
