@@ -414,16 +414,22 @@ def compiled(model):
     import tensorflow as tf
 
     if getattr(model, "_compiled_call", None) is None:
-        signature = tf.nest.map_structure(
-            lambda tensor: tf.TensorSpec((None, *tensor.shape[1:]), tf.float32), model.input
-        )
-        graph = tf.function(lambda x: model(x, training=False), input_signature=[signature])
-        object.__setattr__(model, "_compiled_call", graph)
-    graph = model._compiled_call
+        object.__setattr__(model, "_compiled_call", {})
+    graphs = model._compiled_call
+
+    def graph_of(named):
+        if named not in graphs:
+            specs = {t.name: tf.TensorSpec((None, *t.shape[1:]), tf.float32) for t in model.inputs}
+            graphs[named] = tf.function(
+                lambda x: model(x, training=False),
+                input_signature=[specs if named else next(iter(specs.values()))],
+            )
+        return graphs[named]
 
     def run(x):
         if isinstance(x, dict):
-            return graph({k: np.ascontiguousarray(x[k], dtype="float32") for k in x}).numpy()
-        return graph(np.ascontiguousarray(x, dtype="float32")).numpy()
+            arrays = {k: np.ascontiguousarray(v, dtype="float32") for k, v in x.items()}
+            return graph_of(True)(arrays).numpy()
+        return graph_of(False)(np.ascontiguousarray(x, dtype="float32")).numpy()
 
     return run

@@ -55,10 +55,11 @@ def rvs_spectra(stars, config, folder, *, offline=False):
     snr : ndarray of shape (n,)
     """
     from common.surveys.find import find_files
-    from rvs_hybrid.sources import ENDINGS
+    from rvs_hybrid.sources import ENDINGS, kind_of
 
     if config.rvs != RVS[1]:
         files = find_files([Path(config.rvs)], ENDINGS)
+        files = [file for file in files if kind_of(file) == "RVS spectra"]
     else:
         files = list(_semi_synthetic(stars, config, Path(folder), offline))
     flux, snr = match_rvs(files, stars["source_id"].to_numpy())

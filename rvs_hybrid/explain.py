@@ -150,7 +150,7 @@ def _from_run(run_dir, networks, per_class):
     for name in GRIDS.keys() & set(networks.config.inputs):
         good = good & stars[f"has_{name}"].to_numpy(bool)
     rows = np.random.default_rng(networks.config.seed).permutation(np.flatnonzero(good))
-    return _choose(networks, split_row(shards.rows(np.sort(rows)), networks.config), per_class)
+    return _choose(networks, split_row(shards.rows(rows), networks.config), per_class)
 
 
 def _from_files(networks, paths, per_class):

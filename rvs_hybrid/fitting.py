@@ -7,7 +7,6 @@ stop and choose on the test split. One training serves both: they differ in the 
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 
 import keras
@@ -133,7 +132,6 @@ def train_members(job, *, offset, scale, history):
             f"member {member}: val_loss {best['val_loss']:.4f}, mean absolute error "
             f"{best['val_mean_absolute_error']:.3f} (scaled labels) after {len(rows)} epochs"
         )
-    shutil.rmtree(job.run_dir / "work", ignore_errors=True)
     return scores
 
 

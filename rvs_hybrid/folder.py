@@ -11,7 +11,7 @@ import pandas as pd
 from common.cli import say
 from common.crossmatch import by_id, by_position
 from common.errors import MissingDataError, ReadError
-from common.surveys.apogee import read_allstar
+from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.find import find_files
 from common.surveys.gaia_source import read_gaia_source
 from rvs_hybrid.config import LABELS
@@ -111,6 +111,10 @@ def _labels(files):
     releases = {table.attrs["gaia_release"] for table in tables}
     labels = pd.concat(tables, ignore_index=True)
     labels = labels.drop_duplicates("apogee_id").reset_index(drop=True)
+    bad = (labels["aspcapflag"].to_numpy() & STAR_BAD) != 0
+    labels.loc[bad, [name for name in LABELS if name in labels]] = np.nan
+    if bad.any():
+        say(f"{bad.sum()} stars are flagged STAR_BAD by ASPCAP: their labels are not used")
     return labels, "EDR3" if releases == {"EDR3"} else "DR2"
 
 

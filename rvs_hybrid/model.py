@@ -113,12 +113,12 @@ def _xp(given, config, statistics):
     flag = _flag(xp, config.drop_input)
     flux = _standard(ops.arcsinh(xp / SOFTENING), "xp", statistics, XP_GRID.size)
     flux = _filled(flux) * flag
-    project = layers.Dense(
-        config.xp_components, use_bias=False, trainable=False, name="xp_components"
-    )
+    directions = statistics.get("components")
+    n = config.xp_components if directions is None else np.shape(directions)[1]  # few stars: fewer
+    project = layers.Dense(n, use_bias=False, trainable=False, name="xp_components")
     components = project(flux)
-    if "components" in statistics:
-        project.set_weights([np.asarray(statistics["components"], dtype="float32")])
+    if directions is not None:
+        project.set_weights([np.asarray(directions, dtype="float32")])
     errors = error[:, ::ERROR_STEP]
     width = errors.shape[-1]
     errors = _standard(ops.log10(ops.maximum(errors, 1e-5)), "xp_error", statistics, width)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ class Networks:
         Per label; empty before it is fitted.
     limits : dict
         Of the training set: see `rvs_hybrid.quality`.
+    partial : dict of str to dict
+        The same as `calibration` for stars that have only some inputs, by `pattern_of`.
     """
 
     config: Config
@@ -39,6 +42,7 @@ class Networks:
     scale: np.ndarray
     calibration: dict
     limits: dict
+    partial: dict = field(default_factory=dict)
 
 
 def read_config(run_dir):
@@ -98,6 +102,10 @@ def load_networks(run_dir, rule="held-out"):
         scale=np.array(about["scaling"]["scale"]),
         calibration={k: Calibration.from_dict(v) for k, v in about.get("calibration", {}).items()},
         limits=about.get("limits", {}),
+        partial={
+            pattern: {k: Calibration.from_dict(v) for k, v in labels.items()}
+            for pattern, labels in about.get("calibration_partial", {}).items()
+        },
     )
 
 
@@ -134,6 +142,24 @@ def group(mean, config):
     return np.where(np.isnan(logg), "unknown", np.where(logg < GIANT, "giant", "dwarf"))
 
 
+def pattern_of(inputs, config):
+    """Return which inputs each star has, such as "xp+phot", ndarray of str, shape (n,)."""
+    has = {k: np.isfinite(inputs[k]).all(axis=1) for k in config.inputs}
+    n = len(next(iter(has.values())))
+    return np.array(["+".join(k for k in config.inputs if has[k][i]) for i in range(n)], object)
+
+
+def partial_patterns(config):
+    """Return the sets of inputs that no star of the training set is left with, as tuples.
+
+    All stars have what they were chosen for; only parallaxes are often missing. Errors of stars
+    with less than that are calibrated apart.
+    """
+    usual = [config.inputs, tuple(k for k in config.inputs if k != "parallax")]
+    every = [c for n in range(1, len(config.inputs)) for c in combinations(config.inputs, n)]
+    return [c for c in every if c not in usual]
+
+
 def columns(networks, inputs):
     """Return the prediction columns of some stars, a dict of str to ndarray of shape (n,).
 
@@ -153,4 +179,11 @@ def columns(networks, inputs):
         }
         if label in networks.calibration:
             out[f"{label}_sigma"] = networks.calibration[label].apply(sigma=raw, group=groups)
+    patterns = pattern_of(inputs, config) if networks.partial else np.array([])
+    for pattern, calibrations in networks.partial.items():
+        rows = patterns == pattern
+        for label, calibration in calibrations.items():
+            out[f"{label}_sigma"][rows] = calibration.apply(
+                sigma=out[f"{label}_raw"][rows], group=groups[rows]
+            )
     return out

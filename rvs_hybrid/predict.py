@@ -16,6 +16,7 @@ from rvs_hybrid.config import INPUTS, NAMES, UNITS
 from rvs_hybrid.data import presence
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.quality import judge
+from rvs_hybrid.sample import split_of
 
 ROWS = 8192
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
@@ -62,6 +63,7 @@ def flags_of(stars, present, config, outside):
     missing = {f"NO_{kind.upper()}": ~present[f"has_{kind}"] for kind in config.inputs}
     return missing | {
         "NEGATIVE_PARALLAX": corrected < 0,
+        "NO_ZERO_POINT": (stars["parallax"].notna() & stars["parallax_zp"].isna()).to_numpy(),
         "HIGH_RUWE": stars["ruwe"].to_numpy(float) > RUWE,
         "LOW_SNR_RVS": stars["snr_rvs"].to_numpy(float) < LOW_SNR,
         "OUTSIDE_LIMITS": outside,
@@ -231,6 +233,14 @@ def predict_labelled(run_dir, paths):
     sources, parts = read_sources(paths), []
     labels = networks.config.labels
     for stars, inputs in chunks(networks, sources):
+        seen = _seen(run_dir, stars["source_id"])
+        for source in stars.loc[seen, "source_id"]:
+            reason = "the run was trained, stopped or calibrated on this star"
+            sources.rejects.append({"file": "", "id": str(source), "reason": reason})
+        if seen.all():
+            continue
+        stars = stars[~seen].reset_index(drop=True)
+        inputs = {name: values[~seen] for name, values in inputs.items()}
         part = stars.drop(columns=["file", "has_rvs"]).assign(split="real", **presence(inputs))
         for name in labels:
             part[f"{name}_true"], part[f"{name}_true_err"] = stars[name], stars[f"{name}_err"]
@@ -245,12 +255,21 @@ def predict_labelled(run_dir, paths):
         parts.append(part[known].assign(dataset="the user's files"))
     if not parts or not sum(len(part) for part in parts):
         raise SuiteError(
-            "No source that can be used has a label. Put an APOGEE allStar table (FITS) beside "
-            f"Gaia's files; inputs of this network: {', '.join(networks.config.inputs)} of "
+            "No source that can be used has a label and was not trained on. Put an APOGEE allStar "
+            f"table (FITS) beside Gaia's files; inputs of this network: {', '.join(networks.config.inputs)} of "
             f"{', '.join(INPUTS)}."
         )
     rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"])
     return pd.concat(parts, ignore_index=True), rejects
+
+
+def _seen(run_dir, source_id):
+    """Return which sources a run was trained, stopped or calibrated on, ndarray of bool."""
+    path = Path(run_dir) / "data" / "labels.parquet"
+    if not path.exists():  # prepared rows may have been removed: the rule tells as well
+        return split_of(source_id) != "test"
+    known = pd.read_parquet(path, columns=["source_id", "split"])
+    return source_id.isin(known.loc[known["split"] != "test", "source_id"]).to_numpy()
 
 
 def _arguments():

@@ -10,13 +10,14 @@ import pandas as pd
 
 from common.cli import progress
 from common.errors import ReadError, SuiteError
-from common.surveys.apogee import read_allstar
+from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.find import find_files
 from common.surveys.gaia_rvs import read_rvs, rvs_array
 from common.surveys.gaia_source import SOURCE, read_gaia_source
 from common.surveys.gaia_tables import columns_of
 from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampled
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
+from rvs_hybrid.sample import possible
 
 MANY = 5000
 PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
@@ -153,6 +154,8 @@ def _read(file, rejects):
                     "Use the later release.",
                 )
             table = table[table["source_id"].notna()].reset_index(drop=True)
+            bad = (table["aspcapflag"].to_numpy() & STAR_BAD) != 0
+            table.loc[bad, [name for name in LABELS if name in table]] = np.nan
             return "allstar", table["source_id"].to_numpy("int64"), [table]
         table = read_gaia_source(file)
         return "source", table["source_id"].to_numpy("int64"), [table]
@@ -183,6 +186,7 @@ def _join(read, rejects, first):
                 new = arrays[-1][name].to_numpy(float)
                 old[at] = np.where(np.isnan(old[at]), new, old[at])
                 stars[name] = old
+    stars, _ = possible(stars)  # 99 or -9999 is no magnitude
     stars["has_rvs"] = np.isfinite(spectra["rvs"][0]).all(axis=1)
     return Sources(stars, *spectra["xp"], *spectra["rvs"], rejects)
 

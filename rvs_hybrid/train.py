@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 import time
 from dataclasses import asdict, fields, replace
@@ -58,9 +59,14 @@ def config_of(args):
     """Return the configuration that the options of `add_training_options` ask for."""
     for name in ("members", "epochs", "batch_size", "learning_rate"):
         value = getattr(args, name)
-        if value is not None and value <= 0:
+        if value is not None and not value > 0:
             option = "--" + name.replace("_", "-")
             raise UsageError(f"{option} must be above 0. Received {value}.")
+    for name in ("seed", "most_stars"):
+        value = getattr(args, name)
+        if value is not None and value < 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must not be negative. Received {value}.")
     if args.rvs not in ("none", "semi-synthetic") and not Path(args.rvs).is_dir():
         raise UsageError(
             f"--rvs must be none, semi-synthetic or a folder of RVS files. Received {args.rvs!r}, "
@@ -89,8 +95,8 @@ def default_run_dir(config):
     return Path("runs") / f"{config.dataset}-{config.scale}"
 
 
-def open_run(run_dir, config, *, resume):
-    """Make a run folder, or check that it holds the same run to go on with.
+def open_run(run_dir, config, *, resume, data_dir=None):
+    """Make a run folder, or check that it holds the same run of the same data to go on with.
 
     Raises
     ------
@@ -114,6 +120,12 @@ def open_run(run_dir, config, *, resume):
         for f in fields(config)
         if old.get(f.name) != plain[f.name] and f.name != "labels"  # known once data are read
     ]
+    theirs, ours = about.get("data_dir"), str(data_dir) if data_dir else None
+    if theirs != ours:
+        raise UsageError(
+            f"{run_dir} holds a run on other data: --data-dir {theirs} there, {ours} here. Name "
+            "that one, or another --run-dir."
+        )
     if differ:
         text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
         raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
@@ -149,9 +161,10 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     if accelerator.worker:  # every worker computes the same; the first one's files count
         run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
     fresh = not (run_dir / "config.json").exists()
-    about = open_run(run_dir, config, resume=resume)
-    if fresh:  # prepared rows without a configuration are of nobody knows what
+    about = open_run(run_dir, config, resume=resume, data_dir=data_dir)
+    if fresh:  # what lies there without a configuration is of nobody knows what
         (run_dir / "data" / "shards.json").unlink(missing_ok=True)
+        shutil.rmtree(run_dir / "work", ignore_errors=True)
     about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
 
     def keep(**more):
@@ -189,6 +202,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
             },
             limits=_limits(job),
         )
+    shutil.rmtree(run_dir / "work", ignore_errors=True)
     return _finish(job, about, keep)
 
 
@@ -264,8 +278,41 @@ def _finish(job, about, keep):
     part = run_dir / ".predictions.parquet"
     table.to_parquet(part)
     part.replace(run_dir / "predictions.parquet")
-    keep(calibration={name: c.to_dict() for name, c in calibration.items()})
+    keep(
+        calibration={name: c.to_dict() for name, c in calibration.items()},
+        calibration_partial=_partial(trained, inputs, stars, calib),
+    )
     return table
+
+
+def _partial(trained, inputs, stars, calib):
+    """Calibrate errors of stars with only some inputs, by taking the others from calib stars."""
+    from common.calibration import fit_calibration
+    from rvs_hybrid import networks as nets
+
+    config, out = trained.config, {}
+    for pattern in nets.partial_patterns(config):
+        rows = calib.copy()
+        for kind in pattern:
+            rows &= np.isfinite(inputs[kind]).all(axis=1)
+        part = {name: values[rows].copy() for name, values in inputs.items()}
+        for name, values in part.items():
+            if name.removesuffix("_error") not in pattern:
+                values[:] = np.nan
+        try:
+            mean, aleatoric, spread = nets.physical(trained, part)
+            raw, groups = np.hypot(aleatoric, spread), nets.group(mean, config)
+            out["+".join(pattern)] = {
+                name: fit_calibration(
+                    residual=(mean[:, i] - stars[name].to_numpy(float)[rows]),
+                    sigma=raw[:, i],
+                    group=groups,
+                ).to_dict()
+                for i, name in enumerate(config.labels)
+            }
+        except SuiteError:  # too few such stars: their errors are those of the others
+            continue
+    return out
 
 
 def _rows(shards, rows, config):

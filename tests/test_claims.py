@@ -105,9 +105,12 @@ def test_gasnet2_claims_cover_the_paper_and_can_all_be_measured():
     from gasnet2.config import CLASSES
 
     every = claims.load(OURS)
-    assert {c.dataset for c in every} == set(CLASSES)
+    assert {c.dataset for c in every} == {*CLASSES, "fourmost benchmark"}
     for c in every:
         assert c.tolerance > 0, c.id
+        if not c.measure:  # nothing here could measure it: the claim says why
+            assert "not released" in c.conditions, c.id
+            continue
         metric = c.measure["metric"]
         assert metric in measured.MEASURES or metric in measured.REDSHIFT, c.id
         coarse = metric.startswith("coarse")

@@ -10,6 +10,8 @@ from common.accelerator import choose
 from common.errors import SuiteError, UsageError
 from rvs_hybrid import data, predict, sources, train
 from rvs_hybrid.config import make_config
+from rvs_hybrid.inputs import inputs_of
+from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from tests.rvs_stars import make_sample
 
 SMALL = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
@@ -213,6 +215,42 @@ def test_files_are_joined_by_source(stars, tmp_path):
     assert found.stars["has_rvs"].tolist() == [i == row for i in range(2)]
     assert found.stars["g"][row] == pytest.approx(table["g"][1])
     assert found.stars["snr_rvs"][row] == pytest.approx(50, rel=0.01)
+
+
+def test_errors_of_stars_with_less_are_calibrated_on_such_stars(run_dir, stars):
+    networks = load_networks(run_dir)
+    assert set(networks.partial) >= {"xp", "phot"}
+    assert not {"xp+phot", "xp+phot+parallax"} & set(networks.partial)  # as in training
+    config, table = networks.config, stars.stars[:200]
+    bare = inputs_of(table, config)  # no XP spectrum
+    bare["parallax"][:] = np.nan
+    assert set(pattern_of(bare, config)) == {"phot"}
+    found = columns(networks, bare)
+    groups = group(np.stack([found[f"{n}_pred"] for n in config.labels], axis=1), config)
+    for name in config.labels:
+        calibration = networks.partial["phot"][name]
+        expected = calibration.apply(sigma=found[f"{name}_raw"], group=groups)
+        assert np.allclose(found[f"{name}_sigma"], expected)
+
+
+def test_sentinels_are_missing_in_prediction_as_in_training(run_dir, stars, tmp_path):
+    file = source_table(tmp_path / "a.csv", stars.stars, [0, 1], parallax=-9999.0,
+                        phot_bp_mean_mag=99.0)  # fmt: skip
+    found = sources.read_sources([file])
+    assert found.stars[["bp", "parallax"]].isna().to_numpy().all()
+
+
+def test_stars_of_the_training_do_not_count_in_an_evaluation(run_dir, stars):
+    known = stars.stars
+    seen = predict._seen(run_dir, known["source_id"])
+    assert np.array_equal(seen, (known["split"] != "test").to_numpy())
+    assert not predict._seen(run_dir, pd.Series([5])).any()  # a star that the run has not met
+
+
+def test_run_on_other_data_is_not_resumed(run_dir):
+    config = make_config(scale="smoke", most_stars=0, **SMALL)
+    with pytest.raises(UsageError, match="other data"):
+        train.open_run(run_dir, config, resume=True, data_dir="elsewhere")
 
 
 def test_labels_are_needed_to_evaluate_on_files(run_dir, stars, tmp_path):
