@@ -256,8 +256,8 @@ def predict_labelled(run_dir, paths):
     if not parts or not sum(len(part) for part in parts):
         raise SuiteError(
             "No source that can be used has a label and was not trained on. Put an APOGEE allStar "
-            f"table (FITS) beside Gaia's files; inputs of this network: {', '.join(networks.config.inputs)} of "
-            f"{', '.join(INPUTS)}."
+            "table (FITS) beside Gaia's files; inputs of this network: "
+            f"{', '.join(networks.config.inputs)} of {', '.join(INPUTS)}."
         )
     rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"])
     return pd.concat(parts, ignore_index=True), rejects
