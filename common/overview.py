@@ -38,13 +38,17 @@ def read_cover(folder):
     path = Path(folder) / "cover.json"
     allowed = "the folder of an evaluated run"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        about = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ReadError(
             folder, "no cover.json", allowed, "Evaluate the run first: python -m PAPER.evaluate."
         ) from None
     except (OSError, ValueError) as error:
         raise ReadError(path, f"not readable ({error})", allowed) from error
+    needed = {"title", "banner", "text", "report", "tables", "figures"}
+    if not isinstance(about, dict) or not needed <= about.keys():
+        raise ReadError(path, "no cover of a report", allowed, "Evaluate the run again.")
+    return about
 
 
 def overview(folders, out):
@@ -78,7 +82,9 @@ def overview(folders, out):
         verdicts = pd.concat([t["verdict"] for t in tables.values() if "verdict" in t] or
                              [pd.Series(dtype=object)])  # fmt: skip
         found = verdicts.value_counts()
-        counts[about["title"]] = ", ".join(f"{n} {k}" for k, n in found.items()) or "no claims"
+        counts[f"{about['title']} ({folder.name})"] = (
+            ", ".join(f"{n} {k}" for k, n in found.items()) or "no claims"
+        )
     return write_report(
         out,
         title="Published numbers against ours",

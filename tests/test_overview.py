@@ -48,6 +48,9 @@ def test_folder_without_an_evaluation(tmp_path, capsys):
         overview.overview([tmp_path], tmp_path / "o.html")
     assert overview.main(["-o", str(tmp_path / "o.html"), str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
+    (tmp_path / "cover.json").write_text("[1]")
+    with pytest.raises(ReadError, match="Evaluate the run again"):
+        overview.overview([tmp_path], tmp_path / "o.html")
     (tmp_path / "cover.json").write_text("{")
     with pytest.raises(ReadError, match=r"cover\.json"):
         overview.overview([tmp_path], tmp_path / "o.html")
