@@ -42,6 +42,10 @@ def labels_of(df):
     )
 
 
+NUMBERS = ("ra", "dec", "k", "a_k", "parallax", "parallax_error", "parallax_zp")
+"""Columns of a table made elsewhere that must be numbers (deg, mag, mas) where they are there."""
+
+
 def read_predictions(path):
     """Read a table of true and predicted labels: .parquet, .fits, .ecsv or .csv.
 
@@ -80,7 +84,7 @@ def read_predictions(path):
         raise ReadError(path, f"it cannot be read: {error}", allowed) from error
     for name in df:
         base = name.removesuffix("_err").rsplit("_", 1)[0]
-        if base in LABELS or name in BINS:
+        if base in LABELS or name in BINS or name in NUMBERS:
             try:
                 df[name] = pd.to_numeric(df[name]).astype(float)
             except (TypeError, ValueError) as error:

@@ -408,3 +408,10 @@ def test_labelled_files_are_predicted_first(tmp_path, toy, test_rows, monkeypatc
     assert len(pd.read_parquet(folder / "on_mine" / "predictions.parquet")) == len(test_rows)
     judged = Table.read(folder / "on_mine" / "claims.ecsv").to_pandas()
     assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
+
+
+def test_position_that_is_no_number(tmp_path):
+    table = pd.DataFrame({"teff_true": [5000.0], "teff_pred": [5010.0], "ra": ["10:00:00"]})
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(ReadError, match="column ra"):
+        tables.read_predictions(tmp_path / "t.csv")
