@@ -12,10 +12,11 @@ from common.cli import say
 from common.crossmatch import by_id, by_position
 from common.errors import MissingDataError, ReadError
 from common.surveys.apogee import STAR_BAD, read_allstar
+from common.surveys.apogee_xp import RADIUS, possible
 from common.surveys.find import find_files
 from common.surveys.gaia_source import read_gaia_source
 from rvs_hybrid.config import LABELS
-from rvs_hybrid.sample import RADIUS, Sample, complete, possible
+from rvs_hybrid.sample import Sample, complete
 from rvs_hybrid.sources import ENDINGS, kind_of, read_sources
 
 APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001

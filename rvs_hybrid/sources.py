@@ -11,13 +11,13 @@ import pandas as pd
 from common.cli import progress
 from common.errors import ReadError, SuiteError
 from common.surveys.apogee import STAR_BAD, read_allstar
+from common.surveys.apogee_xp import possible
 from common.surveys.find import find_files
 from common.surveys.gaia_rvs import read_rvs, rvs_array
 from common.surveys.gaia_source import SOURCE, read_gaia_source
 from common.surveys.gaia_tables import columns_of
 from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampled
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
-from rvs_hybrid.sample import possible
 
 MANY = 5000
 PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
