@@ -78,8 +78,14 @@ def path(name):
 
 
 def is_cached(name):
-    """Return True where the archive's members are unpacked in the cache."""
-    return (path(name) / DONE).is_file()
+    """Return True where the archive's members are unpacked in the cache, all that are named now."""
+    return _whole(path(name), get(name))
+
+
+def _whole(folder, asset):
+    """Return True for a folder that was finished and has every member, new ones too."""
+    done = (folder / DONE).is_file()
+    return done and all(next(folder.glob(member), None) for member in asset.members)
 
 
 def fetch(name, *, offline=False, progress=False):
@@ -182,13 +188,16 @@ def unpack(archive, asset, target):
                 for name in names:
                     bundle.extract(name, scratch)
         (scratch / DONE).write_text(asset.sha256 + "\n")
+        if (target / DONE).is_file() and not _whole(target, asset):  # of an older version
+            target.rename(scratch.with_name(scratch.name + "-old"))
         try:
             scratch.rename(target)
         except OSError:
-            if not (target / DONE).is_file():  # else another process was faster: use its folder
+            if not _whole(target, asset):  # else another process was faster: use its folder
                 raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch.with_name(scratch.name + "-old"), ignore_errors=True)
 
 
 class _PlainUnpickler(pickle.Unpickler):

@@ -70,6 +70,17 @@ def test_a_second_unpack_keeps_the_folder_of_the_first(wheel, tmp_path):
     assert (tmp_path / "out" / "mark").read_text() == "first"
 
 
+def test_a_folder_without_a_member_that_is_named_now_is_made_anew(wheel, tmp_path):
+    file, asset = wheel
+    assets.unpack(file, replace(asset, members=("thing/data/a.txt",)), tmp_path / "out")
+    assets.unpack(file, asset, tmp_path / "out")  # its pattern is met: kept as it is
+    assert not (tmp_path / "out/thing/data/b.txt").exists()
+    wider = replace(asset, members=("thing/data/a.txt", "thing/data/b.txt"))
+    assets.unpack(file, wider, tmp_path / "out")
+    assert (tmp_path / "out/thing/data/b.txt").read_text() == "beta"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
 def test_offline_says_what_is_missing_how_large_and_which_command(cache):
     with pytest.raises(MissingDataError) as caught:
         assets.fetch("sdss-mangadap", offline=True)
