@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -78,6 +80,34 @@ def write_table(table, path, *, units=None, ucds=None, descriptions=None, meta=N
         raise SuiteError(f"{error} About {needed:.1f} MB are needed for {len(frame)} rows.") from (
             error.__cause__ or error
         )
+
+
+def write_or_spare(table, path, **options):
+    """Write a catalogue as `write_table`; where that fails, into a new temporary folder.
+
+    Parameters
+    ----------
+    table, path, **options
+        As of `write_table`; units, ucds and descriptions of columns that are not there are left.
+
+    Raises
+    ------
+    SuiteError
+        If it could not be written there; it names the spare file, unless that failed too.
+    """
+    path = Path(path)
+    for kind in ("units", "ucds", "descriptions"):
+        options[kind] = {k: v for k, v in options.get(kind, {}).items() if k in table}
+    try:
+        write_table(table, path, **options)
+    except (OSError, SuiteError) as error:
+        spare = Path(tempfile.mkdtemp(prefix="catalogue-")) / path.name
+        try:
+            write_table(table, spare, **options)
+        except (OSError, SuiteError):
+            shutil.rmtree(spare.parent, ignore_errors=True)
+            raise error from None
+        raise SuiteError(f"{error} The finished catalogue is at {spare} instead.") from error
 
 
 def read_table(path):
@@ -189,12 +219,12 @@ def _write_fits(frame, path, notes, meta):
     table = _to_table(frame, notes, {}, ascii_only=True)
     for name in table.colnames:
         table[name].description = None  # written below, in ASCII
-        if notes["unit"].get(name) == DEX:
+        if str(notes["unit"].get(name)).startswith(DEX):
             table[name].unit = None
     hdu = fits.table_to_hdu(table)
     for number, name in enumerate(table.colnames, start=1):
-        if notes["unit"].get(name) == DEX:
-            hdu.header[f"TUNIT{number}"] = DEX
+        if str(notes["unit"].get(name)).startswith(DEX):
+            hdu.header[f"TUNIT{number}"] = notes["unit"][name]
         for key, kind in (("TUCD", "ucd"), ("TCOMM", "description")):
             if name in notes[kind]:
                 hdu.header[f"{key}{number}"] = _plain(notes[kind][name])

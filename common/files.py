@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -51,6 +52,20 @@ def atomic_path(path):
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def write_parquet(table, path):
+    """Write a DataFrame as Parquet, whole or not at all; its folder is made if it is missing."""
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary)
+
+
+def write_json(path, value):
+    """Write JSON under a temporary name, then move it into place."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=1))
+    os.replace(part, path)
 
 
 def _flush(path):

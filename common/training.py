@@ -229,14 +229,6 @@ def save_model(model, path):
     os.replace(part, path)
 
 
-def write_json(path, value):
-    """Write JSON under a temporary name, then move it into place."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1))
-    os.replace(part, path)
-
-
 def fit(
     model,
     train,

@@ -12,6 +12,7 @@ import pandas as pd
 from common import claims
 from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
+from common.files import write_parquet
 from gasnet2 import tables
 from gasnet2.config import extragalactic, make_config, survey_of
 from gasnet2.drawing import Evaluation, draw
@@ -73,7 +74,7 @@ def evaluate_run(run_dir, out=None, on=None):
         df = _test_split(tables.read_predictions(_finished(run_dir)))
         dataset = _name(config, df)
     if on is not None:  # kept, so that figures can be drawn again without the networks
-        _keep(df, out / "predictions.parquet")
+        write_parquet(df, out / "predictions.parquet")
     try:
         own = of_run(run_dir, config)
     except (SuiteError, OSError):  # a run folder may be kept without its data
@@ -301,14 +302,6 @@ def _printed(table):
     for name, places in digits.items():
         shown[name] = [f"{v:.{places}f}" if np.isfinite(v) else "-" for v in shown[name]]
     return shown.to_string(index=False)
-
-
-def _keep(df, path):
-    """Write predictions through a temporary name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    df.to_parquet(part)
-    part.replace(path)
 
 
 def _arguments():

@@ -220,8 +220,9 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs
     """Train one network; return it with its best weights, and its history."""
     import keras
 
+    from common.files import write_json
     from common.pipeline import dataset
-    from common.training import fit, learning_rate, write_json
+    from common.training import fit, learning_rate
 
     config, accelerator = job.config, job.accelerator
     epochs, rate = epochs or config.epochs, rate or config.learning_rate

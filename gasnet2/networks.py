@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from common import runs
 from common.cli import progress
 from common.errors import ReadError
 from gasnet2.config import COARSE, Config
@@ -38,22 +38,8 @@ class Networks:
 
 
 def read_config(run_dir):
-    """Return the configuration of a run and everything else in its config.json.
-
-    Returns
-    -------
-    Config, dict
-    """
-    path = Path(run_dir) / "config.json"
-    allowed = "the folder of a run that `python -m gasnet2.train --run-dir DIR` made"
-    if not path.exists():
-        raise ReadError(run_dir, "no config.json in this folder", allowed)
-    try:
-        about = json.loads(path.read_text())
-        known = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
-        return Config(**known), about
-    except (ValueError, KeyError, TypeError) as error:
-        raise ReadError(path, f"not a configuration ({error})", allowed) from error
+    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
+    return runs.read_config(run_dir, Config)
 
 
 def load_networks(run_dir):

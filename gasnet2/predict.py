@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_table
+from common.catalog import check_format, write_or_spare, write_table
 from common.cli import parser, progress, run, say
 from common.errors import SuiteError
 from common.pipeline import ahead
@@ -192,23 +191,9 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
 
 
 def _write(table, out, networks, run_dir):
-    options = dict(
-        units={k: v for k, v in UNITS.items() if k in table},
-        ucds={k: v for k, v in UCDS.items() if k in table},
-        descriptions={k: v for k, v in DESCRIPTIONS.items() if k in table},
-        meta={"NETWORK": "GaSNet-II", "TRAINED": networks.config.dataset,
-              "SCALE": networks.config.scale, "RUN": Path(run_dir).name},
-    )  # fmt: skip
-    try:
-        write_table(table, out, **options)
-    except (OSError, SuiteError) as error:
-        spare = Path(tempfile.mkdtemp(prefix="gasnet2-")) / out.name
-        try:
-            write_table(table, spare, **options)
-        except (OSError, SuiteError):
-            spare.parent.rmdir() if not any(spare.parent.iterdir()) else None
-            raise error from None
-        raise SuiteError(f"{error} The finished catalogue is at {spare} instead.") from error
+    meta = {"NETWORK": "GaSNet-II", "TRAINED": networks.config.dataset,
+            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
+    write_or_spare(table, out, units=UNITS, ucds=UCDS, descriptions=DESCRIPTIONS, meta=meta)
 
 
 def predict_labelled(run_dir, paths):

@@ -11,6 +11,7 @@ import pandas as pd
 from common import claims
 from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
+from common.files import write_parquet
 from lamost_metallicity import tables, tables_beyond, tables_real
 from lamost_metallicity.config import make_config
 from lamost_metallicity.drawing import Evaluation, draw
@@ -76,7 +77,7 @@ def evaluate_run(run_dir, out=None, on=None):
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
     out = Path(out or run_dir / f"on_{on.resolve().name}")
-    _keep(df, out / "predictions.parquet")
+    write_parquet(df, out / "predictions.parquet")
     kinds = " and ".join(sorted(df["dataset"].unique()))
     name = f"{config.dataset} -> {kinds} ({on.resolve().name})"
     df = tables.with_types(df)
@@ -298,14 +299,6 @@ def _printed(table):
         return str(value)
 
     return table.map(text).to_string(index=False)
-
-
-def _keep(df, path):
-    """Write predictions through a temporary name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    df.to_parquet(part)
-    part.replace(path)
 
 
 def _arguments():

@@ -183,8 +183,9 @@ def _train(name, what, job, folder):
     """Train one network; return it with its best weights, and its history."""
     import keras
 
+    from common.files import write_json
     from common.pipeline import dataset
-    from common.training import fit, learning_rate, write_json
+    from common.training import fit, learning_rate
     from lamost_metallicity.model import BUILDERS
 
     config, accelerator, rows = job.config, job.accelerator, job.rows(what.use)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_table
+from common.catalog import check_format, write_or_spare, write_table
 from common.cli import parser, progress, run, say
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.pipeline import ahead
@@ -216,23 +215,9 @@ def _reject_table(rejects):
 
 
 def _write(table, out, networks, run_dir):
-    # FITS has no logarithmic units: what is in dex is said in the descriptions.
-    no_dex = {k: v for k, v in UNITS.items() if "dex" not in v}
-    options = dict(
-        units=no_dex if out.suffix == ".fits" else UNITS, ucds=UCDS, descriptions=DESCRIPTIONS,
-        meta={"NETWORK": "Feng, Wang & Li 2026", "TRAINED": networks.config.dataset,
-              "SCALE": networks.config.scale, "RUN": Path(run_dir).name},
-    )  # fmt: skip
-    try:
-        write_table(table, out, **options)
-    except (OSError, SuiteError) as error:
-        spare = Path(tempfile.mkdtemp(prefix="metallicity-")) / out.name
-        try:
-            write_table(table, spare, **options)
-        except (OSError, SuiteError):
-            spare.parent.rmdir() if not any(spare.parent.iterdir()) else None
-            raise error from None
-        raise SuiteError(f"{error} The finished catalogue is at {spare} instead.") from error
+    meta = {"NETWORK": "Feng, Wang & Li 2026", "TRAINED": networks.config.dataset,
+            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
+    write_or_spare(table, out, units=UNITS, ucds=UCDS, descriptions=DESCRIPTIONS, meta=meta)
 
 
 def predict_labelled(run_dir, paths):

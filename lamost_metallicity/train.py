@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,37 +72,6 @@ def default_run_dir(config):
     return Path("runs") / f"{config.dataset}-{config.scale}"
 
 
-def open_run(run_dir, config, *, resume):
-    """Make a run folder, or check that it holds the same run to go on with.
-
-    Returns
-    -------
-    dict
-        What config.json holds; empty for a new run.
-
-    Raises
-    ------
-    UsageError
-        If the folder holds a run and `resume` is off, or a run of another configuration.
-    """
-    path = Path(run_dir) / "config.json"
-    if not path.exists():
-        Path(run_dir).mkdir(parents=True, exist_ok=True)
-        return {}
-    if not resume:
-        raise UsageError(
-            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
-        )
-    about = json.loads(path.read_text())
-    old = about.get("config", {})
-    plain = json.loads(json.dumps(asdict(config)))
-    differ = [f.name for f in fields(config) if old.get(f.name) != plain[f.name]]
-    if differ:
-        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
-        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
-    return about
-
-
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train every network of a run and predict its validation and test splits.
 
@@ -125,28 +93,16 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
-    from common.provenance import versions
-    from common.training import write_json
+    from common.files import write_json
+    from common.runs import begin
     from lamost_metallicity import fitting
     from lamost_metallicity.baselines import forest_predictions
     from lamost_metallicity.data import choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
 
-    run_dir = Path(run_dir)
-    if accelerator.worker:  # every worker computes the same; the first one's files count
-        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
-    if data_dir and Path(data_dir).resolve().is_relative_to((run_dir / "data").resolve()):
-        raise UsageError(
-            f"--data-dir {data_dir} lies in {run_dir / 'data'}, where the run keeps its prepared "
-            "spectra. Name another run folder."
-        )
-    fresh = not (run_dir / "config.json").exists()
-    about = open_run(run_dir, config, resume=resume)
-    if fresh:  # prepared spectra without a configuration are of nobody knows what
-        (run_dir / "data" / "shards.json").unlink(missing_ok=True)
-    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
-    about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
-    write_json(run_dir / "config.json", about)
+    run_dir, about = begin(
+        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
+    )
     began = time.perf_counter()
     shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
     labels, split = shards.labels, shards.labels["split"].to_numpy()

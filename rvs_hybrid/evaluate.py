@@ -13,6 +13,7 @@ from common import claims
 from common.calibration import Calibration, fit_calibration
 from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
+from common.files import write_parquet
 from rvs_hybrid import tables
 from rvs_hybrid.drawing import Evaluation, draw
 from rvs_hybrid.measured import measure
@@ -55,7 +56,7 @@ def evaluate_run(run_dir, out=None, on=None):
         on = Path(on)
         out = Path(out or run_dir / f"on_{on.resolve().name}")
         df, rejects = predict_labelled(run_dir, [on])
-        _keep(df, out / "predictions.parquet")
+        write_parquet(df, out / "predictions.parquet")
         calib, dataset = None, f"{_dataset(df)} -> {on.resolve().name}"
     else:
         out = Path(out or run_dir)
@@ -265,14 +266,6 @@ def _printed(table):
         shown[column] = [f"{v:.0f}" if k == "teff" else f"{v:.3f}"
                          for k, v in zip(shown["label"], shown[column], strict=True)]  # fmt: skip
     return shown.to_string(index=False)
-
-
-def _keep(df, path):
-    """Write predictions through a temporary name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    df.to_parquet(part)
-    part.replace(path)
 
 
 def _arguments():

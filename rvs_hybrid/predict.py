@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_table
+from common.catalog import check_format, write_or_spare, write_table
 from common.cli import parser, progress, run, say
 from common.errors import SuiteError
 from rvs_hybrid import networks as nets
@@ -205,7 +205,7 @@ def _write(table, out, networks, run_dir):
     meta = {"NETWORK": "rvs_hybrid", "TRAINED": networks.config.dataset,
             "INPUTS": networks.config.name, "RVS": networks.config.rvs,
             "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
-    write_table(table, out, units=units, ucds=ucds, descriptions=notes, meta=meta)
+    write_or_spare(table, out, units=units, ucds=ucds, descriptions=notes, meta=meta)
 
 
 def predict_labelled(run_dir, paths):

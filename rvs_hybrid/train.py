@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,43 +94,6 @@ def default_run_dir(config):
     return Path("runs") / f"{config.dataset}-{config.scale}"
 
 
-def open_run(run_dir, config, *, resume, data_dir=None):
-    """Make a run folder, or check that it holds the same run of the same data to go on with.
-
-    Raises
-    ------
-    UsageError
-        If the folder holds a run and `resume` is off, or a run of another configuration.
-    """
-    run_dir = Path(run_dir)
-    path = run_dir / "config.json"
-    if not path.exists():
-        run_dir.mkdir(parents=True, exist_ok=True)
-        return {}
-    if not resume:
-        raise UsageError(
-            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
-        )
-    about = json.loads(path.read_text())
-    old = about.get("config", {})
-    plain = json.loads(json.dumps(asdict(config)))
-    differ = [
-        f.name
-        for f in fields(config)
-        if old.get(f.name) != plain[f.name] and f.name != "labels"  # known once data are read
-    ]
-    theirs, ours = about.get("data_dir"), str(data_dir) if data_dir else None
-    if theirs != ours:
-        raise UsageError(
-            f"{run_dir} holds a run on other data: --data-dir {theirs} there, {ours} here. Name "
-            "that one, or another --run-dir."
-        )
-    if differ:
-        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
-        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
-    return about
-
-
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train every member of a run and predict the stars that it was not trained on.
 
@@ -153,25 +115,19 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the calibration and test splits, as written to predictions.parquet.
     """
-    from common.provenance import versions
-    from common.training import write_json
+    from common.files import write_json
+    from common.runs import begin
     from rvs_hybrid import data, fitting
 
-    run_dir = Path(run_dir)
-    if accelerator.worker:  # every worker computes the same; the first one's files count
-        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
-    fresh = not (run_dir / "config.json").exists()
-    about = open_run(run_dir, config, resume=resume, data_dir=data_dir)
-    if fresh:  # what lies there without a configuration is of nobody knows what
-        (run_dir / "data" / "shards.json").unlink(missing_ok=True)
-        shutil.rmtree(run_dir / "work", ignore_errors=True)
-    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
+    run_dir, about = begin(
+        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        later=("labels",),
+    )  # fmt: skip
 
     def keep(**more):
         about.update(more)
         write_json(run_dir / "config.json", about)
 
-    keep(config=asdict(config), data_dir=str(data_dir) if data_dir else None)
     began = time.perf_counter()
     shards = data.prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
     stars = shards.labels

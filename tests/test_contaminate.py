@@ -61,7 +61,7 @@ def test_classes_alone_for_more_epochs(tmp_path):
 def test_desi_has_no_such_classes(tmp_path):
     from dataclasses import asdict
 
-    from common.training import write_json
+    from common.files import write_json
 
     write_json(tmp_path / "config.json", {"config": asdict(tiny_config(dataset="desi"))})
     with pytest.raises(UsageError, match="sdss and fourmost"):

@@ -9,6 +9,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from common import catalog
 from common.accelerator import choose
 from common.catalog import read_table
 from common.errors import MissingDataError, ReadError, SuiteError
@@ -317,14 +318,14 @@ def test_interrupted_prediction_keeps_the_finished_rows(run_dir, files, tmp_path
 
 
 def test_full_disk_leaves_the_catalogue_elsewhere(run_dir, files, tmp_path, monkeypatch):
-    real = predict.write_table
+    real = catalog.write_table
 
     def full(table, path, **options):
         if tmp_path in path.parents:
             raise OSError(28, "No space left on device")
         return real(table, path, **options)
 
-    monkeypatch.setattr(predict, "write_table", full)
+    monkeypatch.setattr(catalog, "write_table", full)
     with pytest.raises(SuiteError, match=r"No space left.*finished catalogue is at") as error:
         predict_files(run_dir, [files], tmp_path / "o.csv")
     spare = str(error.value).split(" is at ")[1].split(" instead")[0]

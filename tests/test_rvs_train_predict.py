@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
+from common import runs
 from common.accelerator import choose
 from common.errors import SuiteError, UsageError
 from rvs_hybrid import data, predict, sources, train
@@ -93,11 +94,11 @@ def test_members_learn_and_rules_differ_only_in_the_epoch(run_dir):
 def test_finished_run_is_found_again_and_another_one_refused(run_dir):
     config = make_config(scale="smoke", most_stars=0, **SMALL)
     with pytest.raises(UsageError, match="--resume"):
-        train.open_run(run_dir, config, resume=False)
-    train.open_run(run_dir, config, resume=True)
+        runs.open_run(run_dir, config, resume=False)
+    runs.open_run(run_dir, config, resume=True)
     with pytest.raises(UsageError, match="members"):
         other = make_config(scale="smoke", most_stars=0, **SMALL | {"members": 3})
-        train.open_run(run_dir, other, resume=True)
+        runs.open_run(run_dir, other, resume=True)
 
 
 def test_killed_training_goes_on(tmp_path, monkeypatch, run_dir):
@@ -250,7 +251,7 @@ def test_stars_of_the_training_do_not_count_in_an_evaluation(run_dir, stars):
 def test_run_on_other_data_is_not_resumed(run_dir):
     config = make_config(scale="smoke", most_stars=0, **SMALL)
     with pytest.raises(UsageError, match="other data"):
-        train.open_run(run_dir, config, resume=True, data_dir="elsewhere")
+        runs.open_run(run_dir, config, resume=True, data_dir="elsewhere")
 
 
 def test_labels_are_needed_to_evaluate_on_files(run_dir, stars, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common import catalog, runs
 from common.accelerator import choose
 from common.catalog import read_table
 from common.errors import ReadError, SuiteError
@@ -159,7 +160,7 @@ def test_runs_from_before_a_setting_existed_go_on(tmp_path):
     old = json.loads(json.dumps(asdict(config)))
     del old["grid_named"]
     (tmp_path / "config.json").write_text(json.dumps({"config": old}))
-    assert train.open_run(tmp_path, config, resume=True)["config"] == old
+    assert runs.open_run(tmp_path, config, resume=True)["config"] == old
     assert read_config(tmp_path)[0] == config
 
 
@@ -243,14 +244,14 @@ def test_interrupted_prediction_keeps_the_finished_rows(run_dir, files, tmp_path
 
 
 def test_full_disk_leaves_the_catalogue_elsewhere(run_dir, files, tmp_path, monkeypatch):
-    real = predict.write_table
+    real = catalog.write_table
 
     def full(table, path, **options):
         if tmp_path in path.parents:
             raise OSError(28, "No space left on device")
         return real(table, path, **options)
 
-    monkeypatch.setattr(predict, "write_table", full)
+    monkeypatch.setattr(catalog, "write_table", full)
     with pytest.raises(SuiteError, match=r"No space left.*finished catalogue is at") as error:
         predict_files(run_dir, [files], tmp_path / "o.csv")
     spare = str(error.value).split(" is at ")[1].split(" instead")[0]

@@ -1,0 +1,120 @@
+"""Run folders: begun, checked before they are gone on with, and read."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, fields
+from pathlib import Path
+
+from common.errors import ReadError, UsageError
+from common.files import write_json
+from common.provenance import versions
+
+
+def begin(run_dir, config, *, accelerator, data_dir=None, resume=False, later=()):
+    """Make a run folder, or check that it holds the same run to go on with, and note what is run.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    config : dataclass
+        The hyper-parameters.
+    accelerator : common.accelerator.Accelerator
+        Workers but the first get a folder of their own beside: all compute the same.
+    data_dir : path-like, optional
+        Folder of the data set's files.
+    resume : bool
+        Go on with an interrupted run.
+    later : sequence of str
+        Fields of the configuration that are known only once data are read.
+
+    Returns
+    -------
+    run_dir : Path
+    about : dict
+        What config.json holds, as it was just written.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds a run and `resume` is off, a run of another configuration or on other
+        data, or if the data lie where the run keeps what it prepares.
+    """
+    run_dir = Path(run_dir)
+    if accelerator.worker:
+        run_dir = run_dir.with_name(f"{run_dir.name}-worker{accelerator.worker}")
+    prepared = run_dir / "data"
+    if data_dir and Path(data_dir).resolve().is_relative_to(prepared.resolve()):
+        raise UsageError(
+            f"--data-dir {data_dir} lies in {prepared}, where the run keeps what it prepares. "
+            "Name another run folder."
+        )
+    about = open_run(run_dir, config, resume=resume, data_dir=data_dir, later=later)
+    if not about:  # what lies there without a configuration is of nobody knows what
+        (prepared / "shards.json").unlink(missing_ok=True)
+        shutil.rmtree(run_dir / "work", ignore_errors=True)
+    about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
+    about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
+    write_json(run_dir / "config.json", about)
+    return run_dir, about
+
+
+def open_run(run_dir, config, *, resume, data_dir=None, later=()):
+    """Return what config.json of a run folder holds, {} of a new one; see `begin`."""
+    run_dir = Path(run_dir)
+    path = run_dir / "config.json"
+    if not path.exists():
+        run_dir.mkdir(parents=True, exist_ok=True)
+        return {}
+    if not resume:
+        raise UsageError(
+            f"{run_dir} holds a run already. Go on with it (--resume), or name another --run-dir."
+        )
+    about = json.loads(path.read_text())
+    old = about.get("config", {})
+    plain = json.loads(json.dumps(asdict(config)))
+    known = [f for f in fields(config) if f.name not in later]
+    differ = [f.name for f in known if old.get(f.name, f.default) != plain[f.name]]
+    if differ:
+        text = ", ".join(f"{name} ({old.get(name)} there, {plain[name]} here)" for name in differ)
+        raise UsageError(f"{run_dir} holds a run with another configuration: {text}.")
+    ours = str(data_dir) if data_dir else None
+    theirs = about.get("data_dir", ours)
+    if theirs != ours:
+        raise UsageError(
+            f"{run_dir} holds a run on other data: --data-dir {theirs} there, {ours} here. Name "
+            "that one, or another --run-dir."
+        )
+    return about
+
+
+def read_config(run_dir, kind):
+    """Return the configuration of a run and everything else in its config.json.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    kind : type
+        The paper's Config.
+
+    Returns
+    -------
+    Config, dict
+
+    Raises
+    ------
+    ReadError
+        If the folder holds no run of this paper.
+    """
+    path = Path(run_dir) / "config.json"
+    package = kind.__module__.partition(".")[0]
+    allowed = f"the folder of a run that `python -m {package}.train --run-dir DIR` made"
+    if not path.exists():
+        raise ReadError(run_dir, "no config.json in this folder", allowed)
+    try:
+        about = json.loads(path.read_text())
+        known = {k: tuple(v) if isinstance(v, list) else v for k, v in about["config"].items()}
+        return kind(**known), about
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReadError(path, f"not a configuration ({error})", allowed) from error
