@@ -1,0 +1,162 @@
+"""Every choice of M-TOPnet in one place; each field's comment names its source."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from common.errors import UsageError
+
+DATASETS = ("moons", "moons-mock")
+TASKS = ("z", "lines", "mass", "sfr")
+HEADS = ("dense", "hierarchical", "comb")
+SCHEDULES = ("paper", "cosine")
+# Sect. 4, Fig. 5: what is trained beside the whole network to see what a task is good for.
+VARIANTS = {
+    "z-only": {"tasks": ("z",)},
+    "z-lines": {"tasks": ("z", "lines")},
+    "fine": {"dz": 0.0005, "head": "hierarchical"},  # Sect. 3.1 announces it; ours: the head
+    "comb": {"head": "comb"},  # ours: see model.py
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """Hyper-parameters of a run; sections are those of Ginolfi et al. (2025)."""
+
+    dataset: str = "moons-mock"
+    scale: str = "paper"
+    seed: int = 1  # default
+    n_pixels: int = 12217  # Sect. 2
+    sky_limit: float = 10**-4.8  # photons / (s cm2 Å arcsec2), Sect. 3.1
+    median_window: int = 1000  # channels, Sect. 3.1
+    n_continuum: int = 10  # Sect. 3.1
+    photometry: tuple = ()  # ours: bands joined to the continuum's points, such as ("h", "ks")
+    z_min: float = 0.6  # development code
+    z_max: float = 3.0  # development code
+    dz: float = 0.003  # Sect. 3.1
+    z_sigma: float = 0.001  # Sect. 3.1
+    line_margin: int = 5  # channels, Sect. 3.1
+    filters: tuple = (16, 32, 64)  # Sect. 3.2.1: 16 to 64; number of blocks: development code
+    kernel_size: int = 11  # development code
+    pool: int = 5  # Sect. 3.2.1
+    continuum_units: int = 32  # Sect. 3.2.1
+    line_units: tuple = (64, 128)  # Sect. 3.2.1
+    z_units: tuple = (64, 128)  # Sect. 3.2.1
+    scalar_units: tuple = (64, 32)  # Sect. 3.2.1
+    dropout: float = 0.2  # Sect. 3.2.1
+    head: str = "dense"  # Sect. 3.2.1; "hierarchical" and "comb" are ours
+    scalar_pdf: bool = False  # Sect. 4 leaves PDFs of mass and SFR for later: ours
+    tasks: tuple = TASKS  # Sect. 3.2.2; those left out have weight 0 (Sect. 4)
+    weight_z: float = 1.0  # Sect. 3.2.3
+    weight_lines: float = 10.0  # Sect. 3.2.3
+    weight_mass: float = 1.0  # Sect. 3.2.3
+    weight_sfr: float = 1.0  # Sect. 3.2.3
+    epochs: int = 100  # Sect. 3.2.3
+    patience: int = 10  # Sect. 3.2.3
+    batch_size: int = 1024  # development code
+    schedule: str = "paper"  # Sect. 3.2.3: linear from learning_rate to rate_final
+    learning_rate: float = 5e-3  # Sect. 3.2.3
+    rate_final: float = 5e-4  # Sect. 3.2.3
+    rate_epochs: int = 50  # Sect. 3.2.3
+    split: tuple = (0.7, 0.15, 0.15)  # Sect. 3.1; by galaxy: default
+    mc_passes: int = 50  # Sect. 4.1
+    n_galaxies: int = 40000  # of a mock, Sect. 2
+    exposures: tuple = (2.0, 4.0, 8.0)  # h, Sect. 2
+    precision: str = "float32"  # default
+
+    @property
+    def is_mock(self):
+        """True where the data set is a mock."""
+        return self.dataset.endswith("-mock")
+
+    @property
+    def n_bins(self):
+        """Number of redshift bins."""
+        return int(round((self.z_max - self.z_min) / self.dz))
+
+    @property
+    def edges(self):
+        """Edges of the redshift bins, ndarray of shape (n_bins + 1,)."""
+        return np.linspace(self.z_min, self.z_max, self.n_bins + 1)
+
+    @property
+    def n_points(self):
+        """Length of the continuum vector: its points and the photometry."""
+        return self.n_continuum + len(self.photometry)
+
+    @property
+    def n_input(self):
+        """Numbers of a spectrum in the shards: pixels, then continuum points, then photometry."""
+        return self.n_pixels + self.n_points
+
+    @property
+    def loss_weights(self):
+        """Weight of each task's loss, 0 of those that are left out: dict of str to float."""
+        every = (self.weight_z, self.weight_lines, self.weight_mass, self.weight_sfr)
+        return {t: w if t in self.tasks else 0.0 for t, w in zip(TASKS, every, strict=True)}
+
+
+SCALES = {
+    "smoke": dict(n_galaxies=60, epochs=2, batch_size=32, mc_passes=4, filters=(4, 4, 8),
+                  schedule="cosine", learning_rate=2e-3),
+    "demo": dict(n_galaxies=1200, epochs=12, batch_size=64, mc_passes=10, schedule="cosine",
+                 learning_rate=2e-3),
+    "paper": dict(),
+}  # fmt: skip
+
+
+def make_config(dataset, scale="demo", **changes):
+    """Return the configuration of a data set at a scale.
+
+    Parameters
+    ----------
+    dataset : str
+        One of `DATASETS`.
+    scale : {"smoke", "demo", "paper"}
+        Sizes and schedule: a check, a laptop's minutes, the paper's own.
+    **changes
+        Fields of `Config` to override; those that are None are left alone.
+
+    Raises
+    ------
+    UsageError
+        If a name is unknown, or the bins do not fill the range of redshifts.
+    """
+    if dataset not in DATASETS:
+        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
+    if scale not in SCALES:
+        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
+    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
+    config = replace(base, **{k: v for k, v in changes.items() if v is not None})
+    return checked(config)
+
+
+def checked(config):
+    """Return a configuration whose values go together, or raise `UsageError`."""
+    for name, allowed in (("head", HEADS), ("schedule", SCHEDULES)):
+        if getattr(config, name) not in allowed:
+            raise UsageError(
+                f"{name} must be one of {', '.join(allowed)}. Received {getattr(config, name)!r}."
+            )
+    unknown = [t for t in config.tasks if t not in TASKS]
+    if unknown or "z" not in config.tasks:
+        raise UsageError(
+            f"tasks must be some of {', '.join(TASKS)}, z among them. "
+            f"Received {', '.join(config.tasks) or 'none'}."
+        )
+    bins = (config.z_max - config.z_min) / config.dz if config.dz > 0 else 0
+    if bins < 2 or abs(bins - round(bins)) > 1e-6 * bins:
+        raise UsageError(
+            f"--dz must divide {config.z_min:g} to {config.z_max:g} into whole bins, such as 0.003 "
+            f"or 0.0005. Received {config.dz:g}."
+        )
+    return config
+
+
+def variant_of(config, name):
+    """Return the configuration of one of `VARIANTS` beside a run's own."""
+    if name not in VARIANTS:
+        raise UsageError(f"A variant is one of {', '.join(VARIANTS)}. Received {name!r}.")
+    return checked(replace(config, **VARIANTS[name]))
