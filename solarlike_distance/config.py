@@ -1,4 +1,4 @@
-"""Every choice of the solar-like stars' network in one place; each field's comment names its source.
+"""Every choice of the solar-like network in one place; each field's comment names its source.
 
 Sections are those of Shen & Luo (2024, A&A, aa50164-24); [code]: their released notebooks;
 [default]: ours.
