@@ -201,8 +201,9 @@ def success_by_threshold(df):
         axis.plot(x[[0, -1]], told, "*", ms=12, color=COLOURS[name], mec=BLACK, mew=0.6, zorder=9)
     axis.plot([], [], "*", ms=11, color="white", mec=BLACK, label="paper (text)")
     axis.set_xticks(x, [f"{limit:g}" for limit in tables.THRESHOLDS])
+    lowest = table[f"{tables.THRESHOLDS[0]:g}"].min()
     axis.set(xlabel=r"threshold in |$\Delta z$|", ylabel="fraction of right redshifts",
-             ylim=(max(0, table[[f"{t:g}" for t in tables.THRESHOLDS]].min().min() - 0.1), 1.01))  # fmt: skip
+             ylim=(max(0, lowest - 0.1), 1.01))  # fmt: skip
     axis.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -215,8 +216,7 @@ def success_by_magnitude(df, expected=None):
     ----------
     df : DataFrame
     expected : DataFrame, optional
-        low, high, fraction: the detection rate that line fluxes let expect (see
-        `mtopnet.tables_lines.expected_table`).
+        low, high, fraction: the rate that the lines let expect (`mtopnet.tables.expected_table`).
     """
     table = tables.magnitude_table(df)
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")

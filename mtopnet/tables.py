@@ -83,12 +83,6 @@ def with_types(df):
     return df
 
 
-def edges_of(config):
-    """Return the edges of a configuration's redshift bins, ndarray of shape (n_bins + 1,)."""
-    n = int(np.rint((config.z_max - config.z_min) / config.dz))
-    return np.linspace(config.z_min, config.z_max, n + 1)
-
-
 def with_dz(df, edges=None):
     """Return predictions with z_label and dz = z_peak - z_label.
 
@@ -242,6 +236,35 @@ def magnitude_table(df, edges=M_H_EDGES):
     return pd.DataFrame(out, columns=["sample", "low", "high", "n", "fraction", "error"])
 
 
+def expected_table(df, edges=M_H_EDGES):
+    """Return the rate that Fig. 8 compares with: one line with S/N > 7 and another with > 5.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With m_h, line_snr_1 and line_snr_2 (brightest and second brightest line of the spectrum);
+        star-forming galaxies count (Sect. 4.1).
+
+    Returns
+    -------
+    DataFrame
+        low, high (mag), n, fraction, error; empty without these columns.
+    """
+    columns = ["low", "high", "n", "fraction", "error"]
+    if not {"m_h", "line_snr_1", "line_snr_2"} <= set(df) or df["line_snr_2"].isna().all():
+        return pd.DataFrame(columns=columns)
+    passive = quiescent(df)
+    df = df if passive is None else df[~passive]
+    seen = ((df["line_snr_1"] > 7) & (df["line_snr_2"] > 5)).to_numpy()
+    rows = []
+    for low, high in pairwise(edges):
+        here = df["m_h"].between(low, high, inclusive="left").to_numpy()
+        value, error, n = fraction(seen[here], df[here])
+        if n >= FEWEST:
+            rows.append({"low": low, "high": high, "n": n, "fraction": value, "error": error})
+    return pd.DataFrame(rows, columns=columns)
+
+
 def gaussian_fit(residual):
     """Fit a Gaussian to the histogram of residuals, as Fig. 4: the bulk, whatever the outliers.
 
@@ -267,16 +290,19 @@ def gaussian_fit(residual):
     out["spread"] = spread = 1.4826 * np.median(np.abs(x - centre))
     if spread <= 1e-12:  # more than half are equal: no histogram has a shape
         return out | {"mu": centre, "sigma": spread, "outside": np.mean(x != centre)}
-    near = x[np.abs(x - centre) < 5 * spread]  # default: window and bins are not stated
-    counts, edges = np.histogram(near, bins=int(np.clip(len(near) / 30, 15, 60)))
+    scaled = (x - centre) / spread
+    near = scaled[np.abs(scaled) < 5]  # default: window and bins are not stated
+    n = int(np.clip(len(near) / 30, 15, 60))
+    counts, edges = np.histogram(near, bins=n, range=(-5, 5))
     middle = (edges[1:] + edges[:-1]) / 2
-    first = (counts.max(), centre, spread)
     try:
-        (_, mu, sigma), _ = curve_fit(_bell, middle, counts, p0=first,
-                                      sigma=np.sqrt(counts + 1.0))  # fmt: skip
+        (_, mu, sigma), _ = curve_fit(
+            _bell, middle, counts, p0=(counts.max(), 0.0, 1.0),
+            bounds=((0, -2, 0.02), (10.0 * counts.max(), 2, 4)),
+        )  # fmt: skip
     except RuntimeError:
         mu, sigma = near.mean(), near.std()
-    sigma = abs(sigma)
+    mu, sigma = centre + spread * mu, spread * abs(sigma)
     return out | {"mu": mu, "sigma": sigma, "outside": np.mean(np.abs(x - mu) > 5 * sigma)}
 
 

@@ -245,3 +245,35 @@ def dark_table(df):
         rows.append({"low": low, "high": high, "n": n, "poor": poor, "error": error,
                      "excess": poor / rest if rest > 0 else np.nan})  # fmt: skip
     return pd.DataFrame(rows, columns=["low", "high", "n", "poor", "error", "excess"])
+
+
+def error_table(df):
+    """Return how far the errors of log M and log SFR can be trusted.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With lgm_sigma, sfr_sigma: half-widths of 68 % intervals.
+
+    Returns
+    -------
+    DataFrame
+        quantity, n, median_error, coverage_68 (|residual| within the error), coverage_95 (within
+        twice the error: a Gaussian's 95 %), spread (1.4826 MAD of the residuals), all in dex.
+    """
+    columns = ["quantity", "n", "median_error", "coverage_68", "coverage_95", "spread"]
+    rows = []
+    for quantity, name in (("log M", "lgm"), ("log SFR", "sfr")):
+        value = tables.residual(df, quantity)
+        if value is None or f"{name}_sigma" not in df:
+            continue
+        sigma = df[f"{name}_sigma"].to_numpy(float)
+        use = np.isfinite(value) & np.isfinite(sigma)
+        if use.sum() < tables.FEWEST:
+            continue
+        pull = np.abs(value[use]) / sigma[use]
+        rows.append({"quantity": quantity, "n": int(use.sum()),
+                     "median_error": np.median(sigma[use]), "coverage_68": np.mean(pull <= 1),
+                     "coverage_95": np.mean(pull <= 2),
+                     "spread": tables.gaussian_fit(value[use])["spread"]})  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,155 @@
+"""What a run gives for each published number: the `measure` entries of claims.toml."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.errors import SuiteError
+from mtopnet import tables, tables_pdf, tables_variants
+
+
+def measure(claims, df, *, variants=None, about=None):
+    """Return {claim id: value} for the claims that this run can speak to.
+
+    Parameters
+    ----------
+    claims : list of common.claims.Claim
+    df : DataFrame
+        Predictions of the test set, with dz.
+    variants : dict, optional
+        As `mtopnet.tables_variants.read_variants` gives them.
+    about : dict, optional
+        config.json of the run.
+    """
+    run = dict(df=df, variants=variants or {}, about=about or {})
+    out = {}
+    for claim in claims:
+        how = dict(claim.measure)
+        name = how.pop("metric")
+        if name not in MEASURES:
+            raise SuiteError(f"Claim {claim.id}: no measure is called {name!r}.")
+        value = MEASURES[name](run, **how)
+        if value is not None and np.isfinite(value):
+            out[claim.id] = float(value)
+    return out
+
+
+def _sample(run, sample):
+    """Return the rows of a sample, or None where they are too few to measure anything."""
+    df = run["df"]
+    known = tables.samples(df)
+    if sample not in known or known[sample].sum() < tables.FEWEST:
+        return None
+    return df[known[sample]]
+
+
+def _fit(run, quantity, of, sample="all"):
+    part = _sample(run, sample)
+    value = None if part is None else tables.residual(part, quantity)
+    if value is None or np.isfinite(value).sum() < tables.FEWEST:
+        return None
+    return tables.gaussian_fit(value)[of]
+
+
+def _success(run, sample, threshold, low=None, high=None):
+    part = _sample(run, sample)
+    if part is None:
+        return None
+    if low is not None:
+        if "m_h" not in part:
+            return None
+        part = part[(part["m_h"] >= low) & (part["m_h"] < high)]
+    return tables.success(part["dz"], threshold).mean() if len(part) >= tables.FEWEST else None
+
+
+def _gain(run, threshold):
+    """Mean over exposure times of what z 0.8-1.7 gains over all redshifts."""
+    gains = []
+    for hours in tables.EXPOSURES:
+        every = _success(run, f"{hours:g} h", threshold)
+        middle = _success(run, f"{hours:g} h, z 0.8-1.7", threshold)
+        if every is None or middle is None:
+            return None
+        gains.append(middle - every)
+    return np.mean(gains)
+
+
+def _catastrophic(run, network=None):
+    part = _sample(run, "8 h")
+    if part is None:
+        return None
+    if network is None:
+        return tables.catastrophic(part["dz"]).mean()
+    for name, (other, about) in run["variants"].items():
+        if tables_variants.name_of(name, about) == network:
+            return tables_variants.compare(part, other).get("second")
+    return None
+
+
+def _screening(run, sample, of, cut="entropy"):
+    part = _sample(run, sample)
+    if part is None or cut not in part or part[cut].isna().all():
+        return None
+    keep, good = tables_pdf.kept(part, cut), tables.success(part["dz"])
+    if of == "dropped":
+        return 1 - keep.mean()
+    if of == "before":
+        return good.mean()
+    return good[keep].mean() if keep.sum() >= tables.FEWEST else None
+
+
+def _equivalent(run, sample):
+    by_entropy = _screening(run, sample, "after")
+    by_skewness = _screening(run, sample, "after", "skewness")
+    return None if by_entropy is None or by_skewness is None else abs(by_entropy - by_skewness)
+
+
+def _mc(run, threshold):
+    table = tables_pdf.mc_table(run["df"])
+    table = table[(table["sample"] == "all") & (table["threshold"] == threshold)]
+    return abs(table["relative"].iloc[0]) if len(table) else None
+
+
+def _dark(run):
+    table = tables_pdf.dark_table(run["df"])
+    table = table[table["low"] == tables.DARK_Z[0]]
+    return table["excess"].iloc[0] if len(table) else None
+
+
+def _count(run, sample):
+    known = tables.samples(run["df"])
+    return known[sample].sum() if sample in known else None
+
+
+def _share(run):
+    z = run["df"]["z_true"]
+    return z.between(*tables.BEST_Z, inclusive="left").mean() if len(z) >= tables.FEWEST else None
+
+
+def _median(run, column):
+    df = run["df"].drop_duplicates("galaxy")
+    value = df[column].dropna() if column in df else np.zeros(0)
+    return value.median() if len(value) >= tables.FEWEST else None
+
+
+def _about(run, keys):
+    value = run["about"]
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, (int, float)) else None
+
+
+MEASURES = {
+    "fit": _fit,
+    "success": _success,
+    "gain": _gain,
+    "catastrophic": _catastrophic,
+    "screening": _screening,
+    "equivalent": _equivalent,
+    "mc": _mc,
+    "dark": _dark,
+    "count": _count,
+    "share": _share,
+    "median": _median,
+    "about": _about,
+}
