@@ -94,8 +94,7 @@ def psf_loss(wavelength, *, seeing, airmass, aperture):
     seeing, airmass, aperture : float
         arcsec, -, arcsec (diameter).
     """
-    radius, inside = _kernel(tuple(map(float, wavelength)), seeing, airmass, aperture)
-    return inside[:, 0]
+    return _kernel(tuple(map(float, wavelength)), seeing, airmass, aperture)[1][:, 0]
 
 
 def sersic_loss(wavelength, *, r_e, n, seeing, airmass, aperture):

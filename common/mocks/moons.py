@@ -1,8 +1,8 @@
-"""MOONS at the VLT in low resolution: pixels, sky, efficiency, fibre, noise of an XSWITCH sequence.
+"""MOONS at the VLT in low resolution: its pixels, the sky above it, its efficiency.
 
 Everything measured comes from the files of MOONS1D, the consortium's own simulator (asset
-"moons1d"); the sums are those that its documentation describes, on whole batches at once. Vacuum,
-observed frame. MOONS1D's numbers for the low-resolution mode (MOONS_mode.ini) stand in `ARMS`.
+"moons1d"); its numbers for the low-resolution mode (MOONS_mode.ini) stand in `ARMS`. Vacuum,
+observed frame. `common.mocks.moons_camera` makes observed spectra of it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,10 @@ from scipy.ndimage import gaussian_filter1d
 from common import assets
 from common.errors import UsageError
 
-PHOTON_ERG = 1.986445857e-8  # h c in erg Å
 FWHM_SIGMA = np.sqrt(8 * np.log(2))
 SAMPLING = 2.7  # pixels per element of resolution
 SKY_STEP = 0.1  # Å; ESO's sky model from 6000 Å on
 AIRMASSES = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0)
-DIT = 300.0  # s, one exposure (paper, Sect. 2)
-FIBRE = 1.1  # arcsec, diameter on sky
-MIRROR = np.pi * (820.0 / 2) ** 2  # cm2, as MOONS1D takes it
 PIXELS = 12217  # of the three arms together (paper, Sect. 2)
 
 

@@ -1,0 +1,341 @@
+"""Mock MOONS spectra: a forward model in the files of MOONS1D, the instrument's own simulator.
+
+Files that `make_mock` writes under its folder:
+
+spectra/moons-mock-NNNNN.fits
+    MOONS1D's merged layout (see `common.surveys.moons`), but many spectra a file: HDUs DATA_x and
+    ERR_x of shape (spectra, pixels) in erg / (s cm2 Å), QUAL_x and Sky of one row, for the arms x =
+    RI, YJ, H, and a table TARGETS with one row for each spectrum. Card MOCK = T.
+labels.fits
+    The rows of all TARGETS: id, galaxy, exposure (h), z, log_mass, log_sfr (Chabrier), m_h (AB,
+    without noise), f_ha, f_oiii (erg / (s cm2), dimmed by dust, before the fibre), kind, sersic_n,
+    r_e (arcsec, circularised), oh (12 + log O/H, PP04), ebv_stars, ebv_gas (mag), sigma_gas (km/s),
+    fibre_h (share of the light in the fibre at 1.65 µm), line_snr_1, line_snr_2 (S/N of the
+    strongest two lines), mag_r ... mag_ks (AB, measured).
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.io import fits
+from astropy.stats import sigma_clip
+from astropy.table import Table, vstack
+
+from common import cli
+from common.errors import UsageError
+from common.files import atomic_path
+from common.mocks import moons, moons_camera
+from mtopnet import mock_lines, mock_population
+from mtopnet.mock_continuum import ABSORPTION, BANDS, Continua, absorption
+
+CHUNK = 250  # galaxies made at a time, and in one file
+VERSION = 1  # of the recipe; files of another one are made anew
+M_H, LOG_MASS = 25.0, 9.0  # Sect. 2: brighter than this, or of more mass
+UNIT = moons_camera.Camera.UNIT
+# 5-sigma depths (AB) of the measured magnitudes, like COSMOS2020's (Weaver et al. 2022); the floor.
+DEPTHS = {"r": 27.2, "i": 27.0, "z": 26.6, "y": 25.7, "j": 25.9, "h": 25.5, "ks": 25.2}
+FLOOR = 0.03  # mag
+SNR_LINES = ("OII3727", "OII3729", "Hb", "OIII4959", "OIII", "Ha", "NII", "SII6716", "SIII9531")
+
+# What is different in the second universe, on which a network trained on the first is tried: a
+# brighter night seen less deep, imperfect sky subtraction and flux calibration, other gas.
+VARIANTS = {
+    "default": (moons_camera.Observation(), {}),
+    "shifted": (
+        moons_camera.Observation(
+            seeing=1.0, airmass=1.4, sky_residual=0.01, sky_shift=0.03, throughput=0.8,
+            calibration=0.10, sky_level=1.3,
+        ),
+        {"o3": 0.15, "n2": 0.15, "o2": -0.2, "s2": -0.1},
+    ),
+}  # fmt: skip
+
+
+class Universe:
+    """Everything that the mock needs, loaded once.
+
+    Parameters
+    ----------
+    variant : str
+        One of `VARIANTS`.
+    offline : bool
+        Never touch the network.
+
+    Raises
+    ------
+    UsageError
+        If the variant is unknown.
+    MissingDataError
+        If an archive is neither cached nor fetchable.
+    """
+
+    def __init__(self, *, variant="default", offline=False):
+        if variant not in VARIANTS:
+            raise UsageError(f"variant must be one of {', '.join(VARIANTS)}. Received {variant!r}.")
+        self.observation, self.shift = VARIANTS[variant]
+        self.camera = moons_camera.Camera(self.observation, offline=offline)
+        self.continua = Continua(offline=offline)
+
+    def draw(self, n, rng):
+        """Return n galaxies of the paper's selection, 0.7 < z < 3 and m_H < 25 or log M > 9.
+
+        Returns
+        -------
+        galaxies : dict of str to ndarray of shape (n,)
+            As `mock_population.draw`, and m_h.
+        """
+        parts, found = [], 0
+        while found < n:
+            galaxies = mock_population.draw(4 * n, rng)
+            galaxies["m_h"] = self.continua.magnitudes(galaxies, bands=("h",))["h"]
+            keep = selected(m_h=galaxies["m_h"], log_mass=galaxies["log_mass"])
+            parts.append({name: values[keep] for name, values in galaxies.items()})
+            found += int(keep.sum())
+        return {name: np.concatenate([p[name] for p in parts])[:n] for name in parts[0]}
+
+    def make(self, n, rng):
+        """Return n galaxies as the fibre receives them.
+
+        Parameters
+        ----------
+        n : int
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        flux : ndarray of shape (n, 12217), float32
+            Noise-free, inside the fibre, 1e-19 erg / (s cm2 Å).
+        galaxies : dict of str to ndarray of shape (n,)
+            What was planted; also oh, fibre_h and mag_*.
+        fluxes : dict of str to ndarray of shape (n,)
+            Line fluxes before the fibre, erg / (s cm2).
+        share : ndarray of shape (n, 12217), float32
+            Of the light in the fibre.
+        """
+        galaxies = self.draw(n, rng)
+        weights = self.continua.weights(galaxies)
+        wave = moons.grid()
+        flux = self.continua.observed(galaxies, wave, weights)
+
+        def level(rest):
+            at = np.clip(np.searchsorted(wave, rest * (1 + galaxies["z"])), 30, len(wave) - 31)
+            near = at[:, None] + np.arange(-30, 31, 6)
+            return np.take_along_axis(flux, near, axis=1).mean(axis=1)
+
+        holes = absorption(galaxies, level, rng)
+        rests = {name: rest for name, (rest, _) in ABSORPTION.items()}
+        slow = np.full(n, 150.0)  # km/s of interstellar gas and winds: default
+        mock_lines.add_lines(flux, fluxes=holes, z=galaxies["z"], kms=slow, wavelengths=rests)
+        fluxes = mock_lines.observed(galaxies, rng, shift=self.shift)
+        scaled = {name: values / UNIT for name, values in fluxes.items()}
+        mock_lines.add_lines(flux, fluxes=scaled, z=galaxies["z"], kms=galaxies["sigma_gas"])
+        share = moons_camera.fibre_share(
+            r_e=galaxies["r_e"], n=galaxies["sersic_n"], observation=self.observation
+        )
+        flux *= share
+        galaxies["oh"] = mock_lines.abundance(
+            galaxies["log_mass"], galaxies["log_sfr"], galaxies["z"]
+        )
+        galaxies["fibre_h"] = share[:, np.searchsorted(wave, 16450.0)]
+        magnitudes = self.continua.magnitudes(galaxies, weights)
+        for band in BANDS:
+            galaxies[f"mag_{band}"] = measured(magnitudes[band], band, rng)
+        return flux, galaxies, fluxes, share
+
+
+def selected(*, m_h, log_mass):
+    """Return a mask of the galaxies that the paper's sample holds (Sect. 2)."""
+    return (m_h < M_H) | (log_mass > LOG_MASS)
+
+
+def measured(magnitude, band, rng):
+    """Return measured AB magnitudes: a survey's depth, a floor, at most the depth's 1 sigma."""
+    sigma = 0.2 * 10 ** (-0.4 * DEPTHS[band])
+    flux = 10 ** (-0.4 * magnitude)
+    flux = flux + np.hypot(sigma, flux * FLOOR / 1.086) * rng.standard_normal(len(flux))
+    return -2.5 * np.log10(np.maximum(flux, sigma))
+
+
+def line_snr(*, fluxes, galaxies, share, error):
+    """Return the S/N of the strongest and second strongest line, both (n,).
+
+    Each line against the noise of an optimal sum over its profile; [O II] counts as one line.
+
+    Parameters
+    ----------
+    fluxes, galaxies, share
+        From `Universe.make`.
+    error : ndarray of shape (n, 12217)
+        1e-19 erg / (s cm2 Å).
+    """
+    wave, sigma_lsf = moons.grid(), moons.lsf_sigma()
+    step = np.gradient(wave)
+    row, best = np.arange(len(error)), []
+    z, kms = galaxies["z"], galaxies["sigma_gas"]
+    for name in SNR_LINES:
+        line = mock_lines.LINES[name] * (1 + z)
+        at = np.clip(np.searchsorted(wave, line), 0, len(wave) - 1)
+        inside = np.abs(wave[at] - line) < 3
+        width = np.hypot(sigma_lsf[at], line * kms / 299792.458)
+        noise = error[row, at] * np.sqrt(2 * np.sqrt(np.pi) * width * step[at])
+        best.append(np.where(inside, fluxes[name] / UNIT * share[row, at] / noise, 0.0))
+    best = [best[0] + best[1], *best[2:]]
+    order = np.sort(np.stack(best), axis=0)
+    return order[-1], order[-2]
+
+
+def make_mock(
+    *, n, seed, out_dir, exposures=(2, 4, 8), offline=False, progress=True, variant="default",
+):  # fmt: skip
+    """Write a mock of MOONS galaxies with labels.
+
+    Parameters
+    ----------
+    n : int
+        Galaxies; each is seen once for each exposure.
+    seed : int
+        Same seed, variant and exposures: same galaxies; a larger n adds some.
+    out_dir : path-like
+        Made where missing. Files of an interrupted call with the same arguments are kept.
+    exposures : tuple of float
+        Hours on target, in exposures of 300 s.
+    offline : bool
+        Never touch the network.
+    progress : bool
+        Show a progress bar.
+    variant : {"default", "shifted"}
+        "shifted": other sky, throughput, calibration and line ratios, see `VARIANTS`.
+
+    Returns
+    -------
+    list of Path
+        The files of spectra; labels.fits lies in out_dir.
+
+    Raises
+    ------
+    UsageError
+        If n, an exposure or the variant cannot be used.
+    MissingDataError
+        If a template archive is neither cached nor fetchable.
+    """
+    if n < 1:
+        raise UsageError(f"n must be at least 1. Received {n}.")
+    exposures = tuple(float(hours) for hours in exposures)
+    if not exposures or any(moons_camera.exposures_of(hours) < 1 for hours in exposures):
+        raise UsageError(
+            f"exposures must be hours of at least one exposure of 300 s. Received {exposures}."
+        )
+    if len(set(exposures)) < len(exposures):
+        raise UsageError(f"exposures must differ from each other. Received {exposures}.")
+    out_dir = Path(out_dir)
+    universe = Universe(variant=variant, offline=offline)
+    jobs = []
+    for first in range(0, n, CHUNK):
+        path = out_dir / "spectra" / f"moons-mock-{first // CHUNK:05d}.fits"
+        jobs.append((path, first, min(CHUNK, n - first)))
+    tables = []
+    with cli.progress(total=n, unit="galaxies", shown=progress, desc="moons mock") as bar:
+
+        def work(job):
+            path, first, size = job
+            key = f"v{VERSION} seed={seed} size={size} hours={exposures} {variant}"
+            table = _finished(path, key)
+            if table is None:
+                rng = np.random.default_rng([seed, first, list(VARIANTS).index(variant)])
+                table = _write_file(path, key, universe, size, first, exposures, rng)
+            bar.update(size)
+            return table
+
+        # numpy leaves Python's lock in its long loops: two threads make use of two cores.
+        with ThreadPoolExecutor(min(2, os.cpu_count() or 1)) as pool:
+            tables = list(pool.map(work, jobs))
+    with atomic_path(out_dir / "labels.fits") as temporary:
+        labels = vstack(tables, metadata_conflicts="silent")
+        labels.meta = {"MOCK": True, "SEED": seed, "VARIANT": variant}
+        labels.write(temporary, format="fits", overwrite=True)
+    return [path for path, _, _ in jobs]
+
+
+def _finished(path, key):
+    """Return the TARGETS of a file that an earlier call with the same arguments wrote, or None."""
+    if not path.is_file():
+        return None
+    try:
+        with fits.open(path) as hdus:
+            if hdus[0].header.get("MOCKKEY") != key:
+                return None
+            return Table(hdus["TARGETS"].data)
+    except (OSError, KeyError):
+        return None
+
+
+def _write_file(path, key, universe, size, first, exposures, rng):
+    """Make and write the spectra of some galaxies; return their TARGETS."""
+    flux, galaxies, fluxes, share = universe.make(size, rng)
+    order = np.arange(size * len(exposures)).reshape(len(exposures), size).T.ravel()
+    data, error, parts = [], [], []
+    for hours in exposures:
+        seen, sigma = universe.camera.observe(flux, hours=hours, rng=rng)
+        data.append(seen)
+        error.append(sigma)
+        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma))
+    data, error = np.concatenate(data)[order], np.concatenate(error)[order]
+    data *= np.float32(UNIT)
+    error *= np.float32(UNIT)
+    table = Table.from_pandas(pd.concat(parts, ignore_index=True).iloc[order])
+    with atomic_path(path) as temporary:
+        _hdus(key, universe.camera, data, error, table).writeto(temporary, overwrite=True)
+    return table
+
+
+def _targets(first, hours, galaxies, fluxes, share, error):
+    """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
+    strongest, second = line_snr(fluxes=fluxes, galaxies=galaxies, share=share, error=error)
+    names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
+    columns = {
+        "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,
+        "exposure": np.full(len(names), hours),
+        **{k: galaxies[k] for k in ("z", "log_mass", "log_sfr", "m_h")},
+        "f_ha": fluxes["Ha"], "f_oiii": fluxes["OIII"],
+        **{k: galaxies[k] for k in ("kind", "sersic_n", "r_e", "oh", "ebv_stars", "ebv_gas",
+                                    "sigma_gas", "fibre_h")},
+        "line_snr_1": strongest, "line_snr_2": second,
+        **{f"mag_{band}": galaxies[f"mag_{band}"] for band in BANDS},
+    }  # fmt: skip
+    return pd.DataFrame(columns)
+
+
+def _hdus(key, camera, data, error, table):
+    """Return the HDUs of one file, MOONS1D's cards and names."""
+    observation, primary = camera.observation, fits.PrimaryHDU()
+    primary.header.update({
+        "INST": "MOONS_SIM", "R_MODE": "LR", "OBS_MODE": "XSWITCH", "DIT": moons_camera.DIT,
+        "SEEING": observation.seeing, "AIRMASS": observation.airmass,
+        "SKY_AP": moons_camera.FIBRE, "TEL_AP": 8.2, "TYPE": "extended in the fibre",
+    })  # fmt: skip
+    primary.header["MOCK"] = (True, "simulated, not observed")
+    primary.header["MOCKKEY"] = key
+    hdus = [primary]
+    for name, pixels in moons.arm_slices().items():
+        arm, level = moons.ARMS[name], camera.photons[pixels]
+        clipped = sigma_clip(level, sigma=3.2).mask.astype(np.int16)  # as MOONS1D marks sky lines
+        for label, values, unit in (
+            (f"DATA_{name}", data[:, pixels], "erg / (s cm2 Angstrom)"),
+            (f"ERR_{name}", error[:, pixels], "erg / (s cm2 Angstrom)"),
+            (f"QUAL_{name}", clipped, ""),
+            ("Sky", level, "ph/s/cm2/AA/arcsec2"),
+        ):
+            hdu = fits.ImageHDU(values)
+            hdu.header.update({
+                "NAME": label, "CRVAL1": arm.first, "CDELT1": arm.step, "CRPIX1": 1.0,
+                "TUNIT1": "AA", "TUNIT2": unit, "R": arm.resolution, "SAMPLING": moons.SAMPLING,
+            })  # fmt: skip
+            hdus.append(hdu)
+    targets = fits.table_to_hdu(table)
+    targets.name = "TARGETS"
+    return fits.HDUList([*hdus, targets])
