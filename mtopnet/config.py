@@ -74,7 +74,7 @@ class Config:
     @property
     def n_bins(self):
         """Number of redshift bins."""
-        return int(round((self.z_max - self.z_min) / self.dz))
+        return round((self.z_max - self.z_min) / self.dz)
 
     @property
     def edges(self):

@@ -1,0 +1,374 @@
+"""Labels, splits and the way from files to shards and batches (Sect. 3.1)."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.catalog import write_table
+from common.errors import MissingDataError, UsageError
+from common.lines import LINES_MOONS
+from common.pipeline import Shards, ShardWriter, finished
+from common.surveys import find_files, read_many
+from mtopnet.preprocess import grid, preprocess
+
+SPLITS = ("train", "valid", "test")
+NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
+NUMBERS = ("exposure", "m_h", "f_ha", "f_oiii", "sersic_n", "line_snr_1", "line_snr_2")
+
+
+def labels_path(data_dir):
+    """Return the table of labels of a folder: labels.fits, .ecsv, .parquet or .csv in it.
+
+    Raises
+    ------
+    MissingDataError
+        If there is none.
+    """
+    for ending in (".fits", ".ecsv", ".parquet", ".csv"):
+        path = Path(data_dir) / f"labels{ending}"
+        if path.is_file():
+            return path
+    raise MissingDataError(
+        f"{data_dir}: no labels.fits (or .ecsv, .parquet, .csv), which training needs beside the "
+        "spectra: one row a spectrum with id, z, log_mass, log_sfr and, where known, galaxy, "
+        "exposure (h), m_h, f_ha (erg/s/cm2). Without labels: `python -m mtopnet.predict`."
+    )
+
+
+def read_labels(data_dir):
+    """Return the labels of a data set's folder, one row a spectrum.
+
+    Returns
+    -------
+    DataFrame
+        id, galaxy, z_true, lgm_true (log Msun), sfr_true (log Msun/yr), the columns of `NUMBERS`
+        (NaN where unknown), kind, and whatever else the table has.
+
+    Raises
+    ------
+    MissingDataError
+        If there is no table, or it lacks ids or redshifts.
+    """
+    from common.surveys.moons import read_labels as read
+
+    path = labels_path(data_dir)
+    table = read(path)
+    lacks = [name for name in ("id", "z") if name not in table]
+    if lacks:
+        raise MissingDataError(
+            f"{path}: no column {' or '.join(lacks)}; allowed: id, z, log_mass, log_sfr, and where "
+            f"known galaxy, exposure, m_h, f_ha. It has {', '.join(map(str, table.columns))}."
+        )
+    table = table.rename(columns=NAMES).assign(id=table["id"].astype(str))
+    double = table["id"].duplicated()
+    if double.any():
+        raise MissingDataError(
+            f"{path}: {int(double.sum())} ids stand there more than once, the first "
+            f"{table['id'][double].iloc[0]!r}; allowed: one row a spectrum."
+        )
+    if "galaxy" not in table:
+        table["galaxy"] = table["id"]
+    table["galaxy"] = table["galaxy"].astype(str)
+    for name in (*NAMES.values(), *NUMBERS):
+        values = table[name] if name in table else pd.Series(np.nan, index=table.index)
+        table[name] = pd.to_numeric(values, errors="coerce").astype(float)
+    if "kind" not in table:
+        table["kind"] = ""
+    return table
+
+
+def split_of(objects, config):
+    """Split by a hash of each galaxy, 70:15:15 (Sect. 3.1).
+
+    Parameters
+    ----------
+    objects : sequence of str
+        Name of the galaxy behind each spectrum: all its exposures go into one split. (The paper
+        splits spectra, by what it says: the 4 h spectrum of a test galaxy may then have been
+        trained on at 8 h.)
+    config : Config
+        Fractions, and the seed that is hashed too.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "train", "valid" or "test"; the same for a galaxy whatever else the sample holds.
+    """
+    edges = np.cumsum(config.split)[:2]
+
+    def place(name):
+        digest = hashlib.sha256(f"{config.seed}/{name}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    known = {name: place(name) for name in dict.fromkeys(objects)}
+    at = np.array([known[name] for name in objects], dtype=float)
+    return np.array(SPLITS, dtype=object)[np.searchsorted(edges, at, side="right")]
+
+
+def fingerprint(labels):
+    """Return a short hash of ids and redshifts, in any order of rows."""
+    rows = sorted(f"{i}|{z:.5f}" for i, z in zip(labels["id"], labels["z_true"], strict=True))
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def label_faults(table, config):
+    """Return why labels cannot be trained on, "" where they can, ndarray of str, shape (n,).
+
+    A redshift has to lie in the bins; masses and rates of star formation may be missing.
+    """
+    z = table["z_true"].to_numpy(dtype=float)
+    reason = np.full(len(z), "", dtype=object)
+    for i in np.flatnonzero(~((z >= config.z_min) & (z < config.z_max))):
+        reason[i] = (
+            f"label z = {z[i]:.4f} outside the network's bins, {config.z_min:g} <= z < "
+            f"{config.z_max:g}"
+            if np.isfinite(z[i])
+            else "no redshift in the table of labels"
+        )
+    return reason
+
+
+def _find_data(config, data_dir, offline):
+    """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
+    if config.is_mock:
+        from mtopnet.mock import make_mock
+
+        make_mock(n_galaxies=config.n_galaxies, seed=config.seed, out_dir=data_dir,
+                  exposures=config.exposures, offline=offline)  # fmt: skip
+    elif data_dir is None:
+        raise MissingDataError(
+            "--dataset moons needs --data-dir: a folder with MOONS1D's FITS output and labels.fits "
+            "(data/README.md says what is in them). Without them: --dataset moons-mock, which runs "
+            "now."
+        )
+    labels_path(data_dir)  # known before hours of reading
+    inner = Path(data_dir) / "spectra"
+    found = find_files([inner if inner.is_dir() else data_dir])
+    return [p for p in found if not p.name.lower().startswith("labels")]
+
+
+def prepare(config, folder, *, data_dir=None, offline=False):
+    """Read, prepare and label a data set into shards, or take those already there.
+
+    Parameters
+    ----------
+    config : Config
+    folder : path-like
+        Where the shards go, with rejects.ecsv.
+    data_dir : path-like, optional
+        Spectra and labels; a mock is written there.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    Shards
+        Rows of `config.n_input` numbers: channels, continuum points, photometry. Labels: id,
+        galaxy, file, split, mock and the columns of `read_labels`.
+
+    Raises
+    ------
+    MissingDataError
+        If files are missing, or hold no spectrum that can be used.
+    UsageError
+        If a mock is passed off as observed.
+    """
+    folder = Path(folder)
+    if finished(folder):
+        return Shards(folder)
+    if config.is_mock and data_dir is None:
+        # The files of a mock can be made again: only a folder that the user names keeps them.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
+            return prepare(config, folder, data_dir=files, offline=offline)
+    paths = _find_data(config, data_dir, offline)
+    table = read_labels(data_dir).set_index("id", drop=False)
+    rejects, kept = [], 0
+    with ShardWriter(folder, config.n_input) as writer:
+        for spectra in read_many(paths, rejects=rejects):
+            part = with_labels(spectra, table, config)
+            prepared = preprocess(spectra, config, offline=offline)
+            reason = np.where(prepared.usable, label_faults(part, config), prepared.reason)
+            rejects += [
+                {"file": f, "id": i, "reason": r}
+                for f, i, r in zip(part["file"], part["id"], reason, strict=True)
+                if r
+            ]
+            use = reason == ""
+            if use.any():
+                part = part[use].reset_index(drop=True)
+                part["split"], part["note"] = split_of(part["galaxy"], config), prepared.note[use]
+                writer.write(prepared.inputs[use], part)
+                kept += len(part)
+    if rejects:
+        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+    if not kept:
+        (folder / "shards.json").unlink()
+        first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
+        raise MissingDataError(
+            f"No spectrum of {len(paths)} file(s) in {data_dir} can be used and has a label in "
+            f"{labels_path(data_dir).name}.{first}"
+        )
+    return Shards(folder)
+
+
+def with_labels(spectra, table, config):
+    """Return the labels of each spectrum of a batch, and set its photometry from them.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Its `meta` gets the columns mag_BAND of the table.
+    table : DataFrame
+        As from `read_labels`, with the id as its index.
+    config : Config
+
+    Returns
+    -------
+    DataFrame of n rows
+        NaN in the rows that the table does not know.
+    """
+    part = table.drop(columns="id").reindex(spectra.ids)
+    part.insert(0, "id", spectra.ids)
+    part = part.reset_index(drop=True)
+    lost = part["galaxy"].isna()
+    part["galaxy"] = part["galaxy"].where(~lost, part["id"]).astype(str)
+    part["kind"] = part["kind"].where(~lost, "").astype(str)
+    meta = spectra.meta
+    part.insert(2, "file", meta["file"].to_numpy() if "file" in meta else "")
+    part["mock"] = meta["mock"].to_numpy(dtype=bool) if "mock" in meta else False
+    if part["mock"].any() and not config.is_mock:
+        raise UsageError(
+            f"{part['file'][part['mock']].iloc[0]} is a mock (header card MOCK = T), and "
+            "--dataset moons takes MOONS1D's or observed spectra. Use --dataset moons-mock."
+        )
+    for band in config.photometry:
+        if (name := f"mag_{band}") in part and name not in meta:
+            meta[name] = part[name].to_numpy(dtype=float)
+    return part
+
+
+def line_windows(config):
+    """Return what the line masks are made of.
+
+    Returns
+    -------
+    wave : ndarray of shape (n_pixels,)
+        Channels, Å, vacuum.
+    rest : ndarray of shape (n_lines,)
+        Lines at rest, Å, vacuum.
+    """
+    return grid(config), np.array(sorted(LINES_MOONS.values()))
+
+
+def line_mask(z, config):
+    """Return ones within `line_margin` channels of each line at its redshift (Sect. 3.1).
+
+    Parameters
+    ----------
+    z : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n, n_pixels), float32
+        A line in the gap between two arms, or beyond the ends, marks nothing.
+    """
+    wave, rest = line_windows(config)
+    observed = (1 + np.asarray(z, dtype=float)[:, None]) * rest
+    right = np.clip(np.searchsorted(wave, observed), 1, len(wave) - 1)
+    nearest = np.where(observed - wave[right - 1] < wave[right] - observed, right - 1, right)
+    step = np.gradient(wave)[nearest]
+    inside = np.abs(wave[nearest] - observed) <= np.minimum(step, 2 * np.median(np.diff(wave)))
+    n, m = len(observed), len(wave)
+    change = np.zeros((n, m + 1), dtype="int32")
+    row = np.nonzero(inside)[0]
+    first = np.maximum(nearest[inside] - config.line_margin, 0)
+    last = np.minimum(nearest[inside] + config.line_margin + 1, m)
+    np.add.at(change, (row, first), 1)
+    np.add.at(change, (row, last), -1)
+    return (np.cumsum(change[:, :m], axis=1, dtype="int32") > 0).astype("float32")
+
+
+def redshift_target(z, config):
+    """Return a Gaussian about the middle of each redshift's bin, its sum 1 (Sect. 3.1).
+
+    Parameters
+    ----------
+    z : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n, n_bins), float32
+    """
+    edges = config.edges
+    middle = (edges[1:] + edges[:-1]) / 2
+    own = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, config.n_bins - 1)
+    # exp underflows beyond 38 sigma, so only bins near enough are computed.
+    reach = min(int(np.ceil(8 * config.z_sigma / config.dz)) + 1, config.n_bins - 1)
+    near = own[:, None] + np.arange(-reach, reach + 1)
+    inside = (near >= 0) & (near < config.n_bins)
+    away = (np.arange(-reach, reach + 1) * config.dz) / max(config.z_sigma, 1e-12)
+    weight = np.where(inside, np.exp(-0.5 * away**2), 0)
+    out = np.zeros((len(own), len(middle)), dtype="float32")
+    rows = np.broadcast_to(np.arange(len(own))[:, None], near.shape)
+    out[rows[inside], near[inside]] = (weight / weight.sum(axis=1, keepdims=True))[inside]
+    return out
+
+
+def targets(labels, scaling, config):
+    """Return z, standardised log mass and log SFR: what `dataset` needs of each row, (n, 3).
+
+    Parameters
+    ----------
+    labels : DataFrame
+        z_true, lgm_true, sfr_true.
+    scaling : dict of str to (mean, std)
+        lgm and sfr.
+    """
+    columns = [labels["z_true"].to_numpy(dtype=float)]
+    for name in ("lgm", "sfr"):
+        mean, std = scaling[name]
+        columns.append((labels[f"{name}_true"].to_numpy(dtype=float) - mean) / std)
+    return np.stack(columns, axis=1)
+
+
+def dataset(shards, index, y, config, *, seed=None, replicas=1):
+    """Return batches of ({spectrum, continuum}, {task: target}); targets are made as they go.
+
+    Redshift vectors and line masks of a batch are a few ms of work, and 200 times as large as the
+    numbers that they are made from: stored, those of the paper's sample would fill 6 GB.
+
+    Parameters
+    ----------
+    shards : Shards
+    index : ndarray of int, shape (n,)
+    y : ndarray of shape (n, 3)
+        As from `targets`.
+    config : Config
+    seed : int, optional
+        Shuffle anew in every epoch.
+    replicas : int
+        See `common.pipeline.dataset`.
+    """
+    import tensorflow as tf
+
+    from common.pipeline import dataset as rows
+
+    def make(z):
+        return redshift_target(z, config), line_mask(z, config)
+
+    def expand(x, y):
+        z, lines = tf.numpy_function(make, [y[:, 0]], (tf.float32, tf.float32), stateful=False)
+        z = tf.ensure_shape(z, (None, config.n_bins))
+        lines = tf.ensure_shape(lines, (None, config.n_pixels))
+        scalars = tf.cast(y[:, 1:], tf.float32)
+        inputs = {"spectrum": x[:, : config.n_pixels], "continuum": x[:, config.n_pixels :]}
+        return inputs, {"z": z, "lines": lines, "mass": scalars[:, :1], "sfr": scalars[:, 1:]}
+
+    ds = rows(shards, index, y, batch_size=config.batch_size, seed=seed, replicas=replicas)
+    return ds.map(expand, num_parallel_calls=2).prefetch(2)
