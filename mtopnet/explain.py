@@ -224,12 +224,13 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
         If an id is not one of the test split.
     """
     from common.figures import save
-    from common.mocks.moons import grid
     from mtopnet import figures_explain as drawn
     from mtopnet.networks import line_map, load_networks, predicted, redshift_model
+    from mtopnet.preprocess import grid
 
     networks = load_networks(run_dir)
-    config, wavelength = networks.config, grid()
+    config = networks.config
+    wavelength = grid(config)
     shards, rows, df = _test_rows(run_dir, config)
     unknown = sorted(set(map(str, ids)) - set(df["id"]))
     if unknown:
