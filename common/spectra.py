@@ -26,7 +26,10 @@ class Spectra:
     ivar : like flux, or None
         Inverse variance; 0 where a pixel carries no information.
     mask : like flux (bool), or None
-        True where a pixel is bad.
+        True where a pixel is bad; where a survey has two masks, the one that all exposures share
+        (and-mask).
+    or_mask : like flux (bool), or None
+        True where a pixel is bad in at least one exposure, where a survey says so.
     ids : ndarray of str, shape (n,)
         One id per spectrum; rows are joined by it.
     meta : DataFrame with n rows
@@ -49,6 +52,7 @@ class Spectra:
     ivar: np.ndarray | list | None
     ids: np.ndarray
     mask: np.ndarray | list | None = None
+    or_mask: np.ndarray | list | None = None
     meta: pd.DataFrame = field(default_factory=pd.DataFrame)
     medium: str = "vacuum"
     frame: str = "heliocentric"
@@ -64,7 +68,7 @@ class Spectra:
             raise SuiteError(f"medium must be one of {MEDIA}. Received {self.medium!r}.")
         if self.frame not in FRAMES:
             raise SuiteError(f"frame must be one of {FRAMES}. Received {self.frame!r}.")
-        for name in ("flux", "ivar", "mask", "meta"):
+        for name in ("flux", "ivar", "mask", "or_mask", "meta"):
             value = getattr(self, name)
             if value is not None and len(value) != n:
                 raise SuiteError(
@@ -105,6 +109,7 @@ class Spectra:
             flux=pick(self.flux),
             ivar=pick(self.ivar),
             mask=pick(self.mask),
+            or_mask=pick(self.or_mask),
             ids=self.ids[index],
             meta=self.meta.iloc[index],
             medium=self.medium,
@@ -151,6 +156,7 @@ class Spectra:
             flux=join("flux"),
             ivar=join("ivar"),
             mask=join("mask"),
+            or_mask=join("or_mask"),
             ids=np.concatenate([p.ids for p in parts]),
             meta=pd.concat([p.meta for p in parts], ignore_index=True),
             medium=first.medium,

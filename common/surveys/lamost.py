@@ -1,9 +1,11 @@
 """LAMOST low-resolution spectra in both layouts; medium resolution is refused.
 
-To DR7 an image of five rows (flux, inverse variance, wavelength, and-mask, or-mask); from DR8 a
-table with one row of vectors. A table may hold many spectra, one a row, with OBSID, RA, DEC, Z,
-CLASS, SUBCLASS, SNRU ... SNRZ beside them (LAMOST's own files give these in the header). The flux
-is relative. Vacuum, heliocentric.
+To DR7, and in part of DR8, an image of five rows: flux, inverse variance, wavelength, and-mask,
+or-mask. The files of DR1 to DR3 hold a continuum in the place of the wavelength, which is then
+10^(COEFF0 + COEFF1 i). From DR8 a table with one row of vectors. A table may hold many spectra, one
+a row, with OBSID, RA, DEC, Z, CLASS, SUBCLASS, SNRU ... SNRZ beside them (LAMOST's own files give
+these in the header). The flux is relative. Wavelengths are in vacuum and heliocentric, unless the
+header says otherwise (VACUUM, HELIO).
 """
 
 from __future__ import annotations
@@ -23,6 +25,23 @@ from common.surveys.columns import (
 )
 
 MISSING = -9999  # LAMOST's mark
+Z_RANGE = (-1.0, 99.0)  # outside of it a redshift is a mark of a missing one: -9999, 999
+NUMBERS = {  # ours: header cards or columns, of all releases; NaN where the file does not say
+    "fibermask": ("FIBERMAS", "FIBERMASK", "FIB_MASK"),
+    "mjd": ("MJD",),
+    "lmjd": ("LMJD",),
+    "spid": ("SPID",),
+    "fiberid": ("FIBERID",),
+    "helio_rv": ("HELIO_RV",),
+    "lasp_teff": ("TEFF", "TEFF_LASP"),
+    "lasp_teff_err": ("TEFF_ERR", "TEFF_LASP_ERR"),
+    "lasp_logg": ("LOGG", "LOGG_LASP"),
+    "lasp_logg_err": ("LOGG_ERR", "LOGG_LASP_ERR"),
+    "lasp_feh": ("FEH", "FEH_LASP"),
+    "lasp_feh_err": ("FEH_ERR", "FEH_LASP_ERR"),
+    "lasp_rv": ("RV", "RV_LASP"),
+    "lasp_rv_err": ("RV_ERR", "RV_LASP_ERR"),
+}
 NAME = "LAMOST low-resolution spectrum"
 
 
@@ -57,25 +76,46 @@ def _is_medium(hdus):
     return any(name.startswith(("COADD_B", "COADD_R", "B-", "R-")) for name in names)
 
 
-def _image(hdus):
-    """Return wavelength, flux, ivar and mask of an image, as of a table of one row."""
+def _image(path, hdus):
+    """Return wavelength, flux, ivar, and-mask and or-mask of an image, as of a table of one row."""
     header = hdus[0].header
-    flux, ivar, wave, bad = (native(row) for row in hdus[0].data[:4])
-    if "SUBCONT" in str(header.get("EXTEN0", "")).upper():
-        # To DR1 the third row is a continuum and the grid stands in the header alone.
-        wave = 10.0 ** (header["COEFF0"] + header["COEFF1"] * np.arange(len(flux)))
-    return np.asarray(wave, float), float32(flux)[None], float32(ivar)[None], (bad != 0)[None]
+    flux, ivar, wave, bad, *some = (native(row) for row in hdus[0].data[:5])
+    if "SUBCONT" in str(header.get("EXTEN0", "")).upper() or not _is_grid(wave):
+        # To DR3 the third row is a continuum and the grid stands in the header alone.
+        wave = _header_grid(path, header, len(flux))
+    some = (some[0] != 0)[None] if some else None
+    return np.asarray(wave, float), float32(flux)[None], float32(ivar)[None], (bad != 0)[None], some
+
+
+def _is_grid(row):
+    """Return whether a row of an image can be wavelengths: rising, in the optical."""
+    return bool(np.all(np.diff(row) > 0) and 3000 < row[0] < row[-1] < 12000)
+
+
+def _header_grid(path, header, n):
+    """Return the grid that COEFF0, COEFF1 or CRVAL1, CD1_1, CRPIX1 give, Å."""
+    for zero, step in (("COEFF0", "COEFF1"), ("CRVAL1", "CD1_1"), ("CRVAL1", "CDELT1")):
+        if zero in header and step in header:
+            first = header.get("CRPIX1", 1) - 1 if zero == "CRVAL1" else 0
+            wave = 10.0 ** (header[zero] + header[step] * (np.arange(n) - first))
+            if _is_grid(wave):
+                return wave
+    raise ReadError(
+        path,
+        "an image whose third row is no wavelength, and no usable COEFF0, COEFF1 in the header",
+        "wavelengths in the third row, or their log10 by COEFF0 and COEFF1 or CRVAL1 and CD1_1",
+        "Read the spectrum as LAMOST releases it.",
+    )
 
 
 def _vectors(table, rows):
-    """Return wavelength (one grid or a list of them), flux, ivar and mask of a table's rows."""
-    wave, flux, ivar, bad = (
-        column(table, name, rows=rows) for name in ("wavelength", "flux", "ivar", "andmask")
-    )
-    flux, ivar, mask = float32(flux), float32(ivar), bad != 0
+    """Return wavelength (one grid or a list), flux, ivar, and-mask and or-mask of some rows."""
+    names = ("wavelength", "flux", "ivar", "andmask", "ormask")
+    wave, flux, ivar, bad, some = (column(table, name, rows=rows) for name in names)
+    values = [float32(flux), float32(ivar), bad != 0, None if some is None else some != 0]
     if (wave == wave[:1]).all():
-        return wave[0].astype(float), flux, ivar, mask
-    return [row.astype(float) for row in wave], list(flux), list(ivar), list(mask)
+        return wave[0].astype(float), *values
+    return [row.astype(float) for row in wave], *(None if v is None else list(v) for v in values)
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
@@ -94,8 +134,11 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     Returns
     -------
     Spectra
-        Also in `meta`: snr_u, snr_g, snr_r, snr_i, snr_z (LAMOST's S/N per pixel in five bands)
-        and petro_r (mag), NaN where the file does not say.
+        `mask` is LAMOST's and-mask, `or_mask` its or-mask. Also in `meta`: snr_u, snr_g, snr_r,
+        snr_i, snr_z (LAMOST's S/N per pixel in five bands), petro_r (mag), fibermask, mjd, lmjd,
+        spid, fiberid, helio_rv (km/s, the heliocentric correction), lasp_teff (K), lasp_logg,
+        lasp_feh (dex), lasp_rv (km/s) with their errors ``*_err``, all NaN where the file does not
+        say; planid, release, z_from ("" where it does not say). A redshift of -9999 or 999 is NaN.
 
     Raises
     ------
@@ -118,7 +161,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             "Read the spectrum as LAMOST releases it.",
         )
     header = hdus[0].header
-    wave, flux, ivar, mask = _image(hdus) if table is None else _vectors(table, rows)
+    wave, flux, ivar, mask, or_mask = _image(path, hdus) if table is None else _vectors(table, rows)
     n = len(flux)
 
     def known(*names):
@@ -134,9 +177,11 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         value = np.broadcast_to(np.asarray(value, dtype=float), (n,))
         return np.where(value <= MISSING, np.nan, value)
 
-    def text(name):
-        value = known(name)
+    def text(*names):
+        value = known(*names)
         return np.char.strip(np.asarray("" if value is None else value, dtype=str))
+
+    z, (lowest, highest) = number("Z"), Z_RANGE
 
     obsid = known("OBSID")
     if obsid is None or isinstance(obsid, str):
@@ -150,19 +195,24 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         snr=median_snr(flux, ivar),
         class_=text("CLASS"),
         subclass=text("SUBCLASS"),
-        z=number("Z"),
+        z=np.where((z > lowest) & (z < highest), z, np.nan),
         z_err=number("Z_ERR"),
         **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},  # DR1-3: SN_
         petro_r=number("PETROMAG_R"),
+        **{ours: number(*theirs) for ours, theirs in NUMBERS.items()},
+        planid=text("PLANID"),
+        release=text("DATA_V"),
+        z_from=text("ZFLAG", "Z_FROM"),
     )
     return Spectra(
         wavelength=wave,
         flux=flux,
         ivar=ivar,
         mask=mask,
+        or_mask=or_mask,
         ids=np.atleast_1d(np.asarray(obsid, dtype=str)),
         meta=meta,
-        medium="vacuum",
-        frame="heliocentric",
+        medium="vacuum" if header.get("VACUUM", True) else "air",
+        frame="heliocentric" if header.get("HELIO", True) else "observed",
         unit="",  # LAMOST calibrates the shape of the flux only
     )

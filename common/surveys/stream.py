@@ -155,7 +155,8 @@ def _is_mock(hdus):
 
 def _kind(part):
     """Return what must agree between spectra of one batch."""
-    return (part.medium, part.frame, part.unit, part.ivar is None, part.mask is None)
+    absent = (value is None for value in (part.ivar, part.mask, part.or_mask))
+    return (part.medium, part.frame, part.unit, *absent)
 
 
 def _label_fault(row):
