@@ -9,7 +9,10 @@ from pathlib import Path
 from common.errors import UsageError
 
 ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
-LABEL_FILES = ("redrock-*", "qso_cat*", "zbest-*", "index.*", "galspec*", "lamost-catalogue*")
+LABEL_FILES = (
+    "redrock-*", "qso_cat*", "zbest-*", "index.*", "galspec*", "lamost-catalogue*",
+    "labels.fits", "labels.ecsv", "labels.csv",
+)  # fmt: skip
 
 
 def is_label_file(path):

@@ -9,12 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import ReadError
-from common.surveys import aspcap, desi, desi_table, fourmost, lamost, sdss, sdss_table
+from common.surveys import aspcap, desi, desi_table, fourmost, lamost, moons, sdss, sdss_table
 from common.surveys.checks import faults
 from common.surveys.fitsfile import content_of, open_fits, translated
 from common.surveys.quick import quick_hdus
 
-FORMATS = (lamost, desi, fourmost, desi_table, sdss_table, aspcap)  # and sdss, looked at first
+FORMATS = (
+    lamost,
+    desi,
+    fourmost,
+    moons,
+    desi_table,
+    sdss_table,
+    aspcap,
+)  # and sdss, looked at first
 
 
 @contextmanager
@@ -71,9 +79,9 @@ def read(path, *, grid=None):
     ----------
     path : path-like
         An SDSS spec or spec-lite file, a table of SDSS spectra, a DESI co-add, a table of
-        normalised DESI spectra, a 4MOST spectrum or table, a LAMOST low-resolution spectrum, or an
-        APOGEE aspcapStar spectrum; plain or gzipped. The format is told by the content, not by the
-        name.
+        normalised DESI spectra, a 4MOST spectrum or table, a MOONS1D spectrum, a LAMOST
+        low-resolution spectrum, or an APOGEE aspcapStar spectrum; plain or gzipped. The format is
+        told by the content, not by the name.
     grid : ndarray of shape (n_pixels,), optional
         Wavelengths in Å (vacuum) for tables that do not carry theirs.
 

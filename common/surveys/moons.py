@@ -1,0 +1,229 @@
+"""Spectra as MOONS1D, the simulator of MOONS, writes them: three arms, vacuum, calibrated.
+
+Its `Merge_fitsband` joins the arms into one file: four images for each of RI, YJ and H, whose card
+NAME is DATA_x (flux), ERR_x (1-sigma error), QUAL_x (1 at strong sky lines; not used, the pixels
+are good) and Sky. Three files NAME_RI.fits, NAME_YJ.fits, NAME_H.fits that were not merged are read
+by the name of the first, and the other two are told apart. Read as well: our mock's many spectra a
+file (images of two dimensions, with a table TARGETS of ids and labels). Low resolution only.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from astropy import units
+
+from common.errors import ReadError
+from common.spectra import Spectra
+from common.surveys.columns import SURVEY_UNIT, column, float32, make_meta, names_of, stem
+from common.surveys.fitsfile import open_fits
+
+NAME = "MOONS1D spectrum (arms RI, YJ and H)"
+ARMS = ("RI", "YJ", "H")
+TARGET_NUMBERS = ("exposure", "m_h")  # of TARGETS, beside z
+SPELLINGS = {"Angstroms": "Angstrom", "angstroms": "Angstrom", "A": "Angstrom", "microns": "micron"}
+
+
+def recognise(hdus):
+    """Return True for a file of MOONS1D or of our mock."""
+    return "MOONS" in str(hdus[0].header.get("INST", "")).upper() and bool(_images(hdus))
+
+
+def _images(hdus):
+    """Return {card NAME: HDU} of the images."""
+    found = {}
+    for hdu in hdus[1:]:
+        name = str(hdu.header.get("NAME", hdu.name)).strip().upper()
+        if name.startswith(("DATA_", "ERR_")):
+            found.setdefault(name, hdu)
+    return found
+
+
+def _targets(hdus):
+    return next((h for h in hdus[1:] if h.name.upper() == "TARGETS" and names_of(h)), None)
+
+
+def count(hdus):
+    """Return the number of spectra."""
+    header = next(h.header for n, h in _images(hdus).items() if n.startswith("DATA_"))
+    return int(header["NAXIS2"]) if header.get("NAXIS") == 2 else 1
+
+
+def read(path, hdus, *, rows=slice(None), grid=None):
+    """Return the chosen spectra, the arms joined, flux in 1e-17 erg / (s cm2 Angstrom).
+
+    Parameters
+    ----------
+    path : Path
+        For messages, ids, and the arms' other files.
+    hdus : astropy.io.fits.HDUList
+    rows : slice
+        Rows of a file of many spectra; MOONS1D's own hold one.
+    grid
+        Not used: the file has its own grid.
+
+    Returns
+    -------
+    Spectra
+        Also in `meta`: galaxy (id without the exposure), exposure (h on target) and m_h (AB), NaN
+        where the file does not say.
+
+    Raises
+    ------
+    ReadError
+        If an arm is missing, wavelengths are in air, the mode is high resolution, or a unit or a
+        length does not fit.
+    """
+    header = hdus[0].header
+    if str(header.get("R_MODE", "LR")).strip().upper() == "HR":
+        raise ReadError(
+            path, "a MOONS spectrum of high resolution (R_MODE = HR)",
+            "low resolution (R_MODE = LR), whose arms reach from 0.647 to 1.8 µm",
+            "Simulate or reduce it in the mode LR.",
+        )  # fmt: skip
+    images = _images(hdus)
+    have = [arm for arm in ARMS if f"DATA_{arm}" in images]
+    if len(have) < len(ARMS):
+        return _from_siblings(path, hdus, have)
+    parts = [_arm(path, images, arm, header, rows) for arm in ARMS]
+    wavelength, flux, ivar = (
+        np.concatenate([part[k] for part in parts], axis=axis)
+        for k, axis in ((0, 0), (1, 1), (2, 1))
+    )
+    return _spectra(path, hdus, rows, wavelength, flux, ivar)
+
+
+def _from_siblings(path, hdus, have):
+    """Read the arms of a file that was not merged from those beside it, or say what is missing."""
+    missing = " and ".join(f"{arm}" for arm in ARMS if arm not in have)
+    match = re.fullmatch(r"(.*)_(RI|YJ|H)(\.fits?(?:\.gz)?)", path.name)
+    files = {}
+    if match and len(have) == 1 and match[2] == have[0]:
+        files = {arm: path.with_name(f"{match[1]}_{arm}{match[3]}") for arm in ARMS}
+    if not files or not all(file.is_file() for file in files.values()):
+        raise ReadError(
+            path, f"a MOONS spectrum without the {missing} arm{'s' * (len(have) < 2)}",
+            "the arms RI, YJ and H, merged into one file (MOONS1D's Merge_fitsband) or as "
+            "NAME_RI.fits, NAME_YJ.fits and NAME_H.fits in one folder",
+            "Simulate or reduce the missing arms; the network needs all three.",
+        )  # fmt: skip
+    if have[0] != "RI":
+        raise ReadError(
+            path, f"the arm {have[0]} alone", "a file that holds or begins a spectrum",
+            f"Its spectrum is read by the name of its RI arm, {files['RI'].name}.",
+        )  # fmt: skip
+    parts = []
+    for arm, file in files.items():
+        if arm == "RI":
+            parts.append(_arm(path, _images(hdus), arm, hdus[0].header, slice(None)))
+            continue
+        with open_fits(file) as other:
+            images = _images(other)
+            if f"DATA_{arm}" not in images:
+                raise ReadError(file, f"no image DATA_{arm}", f"MOONS1D's file of the arm {arm}")
+            parts.append(_arm(file, images, arm, other[0].header, slice(None)))
+    if len({len(part[1]) for part in parts}) > 1:
+        raise ReadError(
+            path, "different numbers of spectra in its arms' files", "as many in each arm"
+        )
+    wavelength, flux, ivar = (
+        np.concatenate([part[k] for part in parts], axis=axis)
+        for k, axis in ((0, 0), (1, 1), (2, 1))
+    )
+    return _spectra(path, hdus, slice(None), wavelength, flux, ivar)
+
+
+def _arm(path, images, arm, header, rows):
+    """Return wavelengths (p,), flux and ivar (n, p) of one arm."""
+    data, error = images[f"DATA_{arm}"], images.get(f"ERR_{arm}")
+    if error is None:
+        raise ReadError(
+            path, f"no image ERR_{arm} beside DATA_{arm}", "flux and error of every arm",
+            "Save the spectrum with MOONS1D's SavetoFits.",
+        )  # fmt: skip
+    _refuse_air(path, header, data.header)
+    factor = _unit(path, data.header, "TUNIT2", "erg / (s cm2 Angstrom)", SURVEY_UNIT)
+    flux, sigma = (float32(np.atleast_2d(h.data)[rows]) for h in (data, error))
+    if flux.shape != sigma.shape:
+        raise ReadError(
+            path, f"DATA_{arm} {flux.shape} and ERR_{arm} {sigma.shape}", "equal shapes"
+        )
+    # In multiples of 1e-17: inverse variances in plain erg would not fit float32.
+    flux, sigma = flux * np.float32(factor), sigma * np.float32(factor)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ivar = np.where(np.isfinite(sigma) & (sigma > 0), 1 / sigma**2, np.float32(0))
+    cards = data.header
+    if "CRVAL1" not in cards or "CDELT1" not in cards:
+        raise ReadError(path, f"no CRVAL1 or CDELT1 in DATA_{arm}", "a linear wavelength scale")
+    pixel = np.arange(flux.shape[1]) + 1 - cards.get("CRPIX1", 1.0)
+    wave = cards["CRVAL1"] + cards["CDELT1"] * pixel
+    return (
+        wave * _unit(path, cards, "TUNIT1", "Angstrom", "Angstrom"),
+        flux,
+        ivar.astype(np.float32),
+    )
+
+
+def _refuse_air(path, *headers):
+    for cards in headers:
+        vacuum, kind = cards.get("VACUUM", True), str(cards.get("CTYPE1", "")).strip().upper()
+        said = str(cards.get("AIRORVAC", "")).strip().lower()
+        if vacuum is False or kind == "AWAV" or said == "air":
+            raise ReadError(
+                path, "wavelengths in air", "wavelengths in vacuum, as MOONS1D gives them",
+                "Convert them (common.mocks.cannon.air_to_vacuum) and write VACUUM = T.",
+            )  # fmt: skip
+
+
+def _unit(path, cards, card, default, wanted):
+    """Return the factor from a header's unit to the wanted one."""
+    text = str(cards.get(card, "")).strip() or default
+    try:
+        return units.Unit(SPELLINGS.get(text, text)).to(units.Unit(wanted))
+    except (ValueError, units.UnitConversionError):
+        raise ReadError(
+            path, f"{card} = {text!r}", f"a unit that converts to {wanted}", f"Correct {card}."
+        ) from None
+
+
+def _spectra(path, hdus, rows, wavelength, flux, ivar):
+    """Return Spectra with what headers or TARGETS say of them."""
+    n, header, table = len(flux), hdus[0].header, _targets(hdus)
+    with np.errstate(invalid="ignore"):
+        ratio = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
+    known = {"galaxy": "", "exposure": np.nan, "m_h": np.nan, "z": header.get("Z")}
+    if table is None:
+        ids = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
+        if n == 1 and header.get("BAND"):
+            ids = [re.sub(r"_RI$", "", ids[0])]
+        if "NDIT" in header and "DIT" in header:
+            known["exposure"] = header["NDIT"] * header["DIT"] / 3600
+        if str(header.get("WAVE", "")).upper() in ("H", "2MASS_H", "BESSEL_H"):
+            known["m_h"] = header.get("MAG", np.nan)
+        known["galaxy"] = ids
+    else:
+        ids = column(table, "id", rows=rows)
+        for name in ("galaxy", "z", *TARGET_NUMBERS):
+            values = column(table, name, rows=rows)
+            known[name] = known[name] if values is None else values
+        if ids is None or len(ids) != n:
+            found = 0 if ids is None else len(ids)
+            raise ReadError(path, f"{found} ids in TARGETS for {n} spectra", "one row a spectrum")
+    meta = make_meta(
+        n,
+        file=str(path),
+        survey="moons",
+        snr=np.nanmedian(ratio, axis=1) if np.isfinite(ratio).any() else np.nan,
+        **known,
+    )
+    return Spectra(
+        wavelength=np.asarray(wavelength, dtype=float),
+        flux=flux,
+        ivar=ivar,
+        ids=ids,
+        meta=meta,
+        medium="vacuum",
+        frame="observed",
+        unit=SURVEY_UNIT,
+    )
