@@ -8,8 +8,8 @@ spectra/moons-mock-NNNNN.fits
     RI, YJ, H, and a table TARGETS with one row for each spectrum. Card MOCK = T.
 labels.fits
     The rows of all TARGETS: id, galaxy, exposure (h), z, log_mass, log_sfr (Chabrier), m_h (AB,
-    without noise), f_ha, f_oiii (erg / (s cm2), dimmed by dust, before the fibre), kind, sersic_n,
-    r_e (arcsec, circularised), oh (12 + log O/H, PP04), ebv_stars, ebv_gas (mag), sigma_gas (km/s),
+    without noise), f_ha, f_oiii (erg / (s cm2), dimmed by dust, before the fibre), f_ha_fibre (Ha
+    inside the fibre), kind, sersic_n, r_e (arcsec, circularised), oh (12 + log O/H, PP04), ebv_stars, ebv_gas (mag), sigma_gas (km/s),
     fibre_h (share of the light in the fibre at 1.65 µm), line_snr_1, line_snr_2 (S/N of the
     strongest two lines), mag_r ... mag_ks (AB, measured).
 """
@@ -34,7 +34,7 @@ from mtopnet import mock_lines, mock_population
 from mtopnet.mock_continuum import ABSORPTION, BANDS, Continua, absorption
 
 CHUNK = 250  # galaxies made at a time, and in one file
-VERSION = 1  # of the recipe; files of another one are made anew
+VERSION = 2  # of the recipe; files of another one are made anew
 M_H, LOG_MASS = 25.0, 9.0  # Sect. 2: brighter than this, or of more mass
 UNIT = moons_camera.Camera.UNIT
 # 5-sigma depths (AB) of the measured magnitudes, like COSMOS2020's (Weaver et al. 2022); the floor.
@@ -295,13 +295,16 @@ def _write_file(path, key, universe, size, first, exposures, rng):
 
 def _targets(first, hours, galaxies, fluxes, share, error):
     """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
+    at = mock_lines.LINES["Ha"] * (1 + galaxies["z"])
+    pixel = np.minimum(np.searchsorted(moons.grid(), at), moons.PIXELS - 1)
+    in_fibre = fluxes["Ha"] * share[np.arange(len(pixel)), pixel]
     strongest, second = line_snr(fluxes=fluxes, galaxies=galaxies, share=share, error=error)
     names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
     columns = {
         "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,
         "exposure": np.full(len(names), hours),
         **{k: galaxies[k] for k in ("z", "log_mass", "log_sfr", "m_h")},
-        "f_ha": fluxes["Ha"], "f_oiii": fluxes["OIII"],
+        "f_ha": fluxes["Ha"], "f_oiii": fluxes["OIII"], "f_ha_fibre": in_fibre,
         **{k: galaxies[k] for k in ("kind", "sersic_n", "r_e", "oh", "ebv_stars", "ebv_gas",
                                     "sigma_gas", "fibre_h")},
         "line_snr_1": strongest, "line_snr_2": second,

@@ -20,10 +20,20 @@ STARBURSTS = 0.033  # share of star-forming galaxies (Schreiber et al. 2015, Sec
 BOOST = 5.24  # their SFR over the main sequence (same)
 KINDS = ("quiescent", "star-forming", "starburst")
 
-# Stellar mass functions: double Schechter fits of Tomczak et al. 2014, ApJ 783, 85, Tables 1 and 2
-# (single above z = 2, where their double fits of quiescent galaxies are not constrained at the
-# faint end): z, log M*, alpha1, log phi1, alpha2, log phi2 (Mpc^-3 dex^-1 / ln 10).
+# Stellar mass functions (Mpc^-3 dex^-1, Chabrier): z, log M*, alpha1, log phi1, alpha2, log phi2 of
+# double Schechter fits. All galaxies: Ilbert et al. 2013, A&A 556, A55, Table 2, the paper's own
+# source. Types, for their ratio alone: Tomczak et al. 2014, ApJ 783, 85, Tables 1 and 2 (single
+# above z = 2, where their double fits of quiescent galaxies are not constrained at the faint end).
 SMF = {
+    "all": np.array([
+        (0.65, 11.03, -1.00, np.log10(1.22e-3), -1.64, np.log10(0.16e-3)),
+        (0.95, 10.87, -0.52, np.log10(2.03e-3), -1.62, np.log10(0.29e-3)),
+        (1.30, 10.71, -0.08, np.log10(1.35e-3), -1.46, np.log10(0.67e-3)),
+        (1.75, 10.74, -0.24, np.log10(0.88e-3), -1.60, np.log10(0.33e-3)),
+        (2.25, 10.74, -0.22, np.log10(0.62e-3), -1.60, np.log10(0.15e-3)),
+        (2.75, 10.76, -0.15, np.log10(0.26e-3), -1.60, np.log10(0.14e-3)),
+        (3.50, 10.74, 0.95, np.log10(0.03e-3), -1.60, np.log10(0.09e-3)),
+    ]),
     "star-forming": np.array([
         (0.625, 10.65, -0.97, -2.97, -1.58, -3.34), (0.875, 10.56, -0.46, -2.81, -1.61, -3.36),
         (1.125, 10.44, 0.53, -2.98, -1.44, -3.11), (1.375, 10.69, -0.55, -3.04, -1.62, -3.59),
@@ -61,8 +71,8 @@ def mass_function(log_mass, z, kind):
     ----------
     log_mass, z : ndarray
         log10 solar masses; redshift. Between the tabulated redshifts log phi is interpolated.
-    kind : {"star-forming", "quiescent"}
-        Tomczak et al. 2014, ApJ 783, 85, Eq. 4 and Table 2.
+    kind : {"all", "star-forming", "quiescent"}
+        A key of `SMF`.
     """
     table = SMF[kind]
     at = np.clip(z, table[0, 0], table[-1, 0])
@@ -93,7 +103,7 @@ def _density():
     z, m = np.linspace(*Z_RANGE, 231), np.linspace(*LOG_MASS, 161)
     zz, mm = np.meshgrid(z, m, indexing="ij")
     volume = COSMOLOGY.differential_comoving_volume(z).value
-    number = sum(10 ** mass_function(mm, zz, kind) for kind in SMF) * volume[:, None]
+    number = 10 ** mass_function(mm, zz, "all") * volume[:, None]
     number[[0, -1]] *= 0.5  # half a cell lies outside
     number[:, [0, -1]] *= 0.5
     total = np.cumsum(number.ravel())

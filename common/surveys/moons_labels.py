@@ -13,7 +13,7 @@ from common.errors import MissingDataError, ReadError
 NAMES = ("labels.fits", "labels.ecsv", "labels.csv")
 REQUIRED = ("id", "z", "log_mass", "log_sfr")
 NUMBERS = (
-    "exposure", "m_h", "f_ha", "f_oiii", "sersic_n", "r_e", "oh", "fibre_h", "line_snr_1",
+    "exposure", "m_h", "f_ha", "f_oiii", "f_ha_fibre", "sersic_n", "r_e", "oh", "fibre_h", "line_snr_1",
     "line_snr_2",
 )  # fmt: skip
 
