@@ -49,10 +49,11 @@ def evaluate_run(run_dir, out=None, on=None):
     SuiteError
         If there is nothing to evaluate.
     """
-    from mtopnet.networks import read_config
+    from common.runs import read_config
+    from mtopnet.config import Config
 
     run_dir = Path(run_dir)
-    config, about = read_config(run_dir)
+    config, about = read_config(run_dir, Config)
     edges = config.edges
     own = tables.read_predictions(_finished(run_dir))
     if on is None:

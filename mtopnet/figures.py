@@ -63,8 +63,8 @@ def _plane(figure, axis, galaxies):
     colour = np.clip(_log(galaxies["f_ha"].to_numpy(float)), -19, -15) if has else BLUE
     order = np.random.default_rng(0).permutation(len(galaxies))
     points = axis.scatter(
-        galaxies["lgm_true"].to_numpy()[order], galaxies["sfr_true"].to_numpy()[order],
-        c=colour[order] if has else colour, s=4, lw=0, cmap="viridis", rasterized=True,
+        galaxies["lgm_true"].to_numpy()[order], galaxies["sfr_true"].to_numpy()[order], s=4, lw=0,
+        rasterized=True, **({"c": colour[order], "cmap": "viridis"} if has else {"color": colour}),
     )  # fmt: skip
     axis.set(xlabel=LABELS["log M"][0], ylabel=LABELS["log SFR"][0], ylim=(-3, 3.2))
     if has:

@@ -48,7 +48,7 @@ def predictions(n=700, *, seed=0, split="test", finer=1, right=None):
     order = faint.groupby(df["exposure"]).rank(pct=True).to_numpy() + 0.25 * rng.normal(size=3 * n)
     share = df["exposure"].map(right or RIGHT).to_numpy()
     rank = pd.Series(order).groupby(df["exposure"]).rank(pct=True).to_numpy()
-    df["planted"] = rank > 1 - share
+    df["planted"] = rank > 1 - share + 1e-9
     pdf = _pdfs(df, edges, rng)
     df = df.assign(**pdfs.summary(pdf, edges))
     mc = pdfs.summary(_averaged(df, pdf, edges, rng), edges)

@@ -1,0 +1,326 @@
+"""The evaluation on made-up predictions of known quality gives these qualities back."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from common import claims
+from common.catalog import write_table
+from common.errors import ReadError, SuiteError
+from mtopnet import drawing, evaluate, measured, reporting, tables, tables_pdf, tables_variants
+from mtopnet.config import make_config
+from tests import toy_mtop as toy
+
+
+@pytest.fixture(scope="module")
+def made():
+    return toy.predictions(500)
+
+
+@pytest.fixture(scope="module")
+def df(made):
+    return tables.labelled(tables.with_dz(tables.with_types(made[0]), toy.EDGES))
+
+
+def write_run(folder, table, pdf=None, **changes):
+    """Write a run folder as training leaves it, without networks or data."""
+    folder.mkdir(parents=True, exist_ok=True)
+    config = make_config("moons-mock", "smoke", **changes)
+    about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
+             "sizes": {"train": 70, "valid": 15, "test": 15, "all": 100, "galaxies": 40},
+             "masked_fraction": 0.16, "n_bins": 800, "best_epoch": 2}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(about))
+    table.to_parquet(folder / "predictions.parquet")
+    if pdf is not None:
+        np.save(folder / "pdf_test.npy", pdf)
+        table[["id"]].to_parquet(folder / "pdf_test_ids.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_dir(made, tmp_path_factory):
+    """A run with PDFs of its test rows in another order, validation rows, and two ablations."""
+    folder = tmp_path_factory.mktemp("run")
+    test, pdf = made
+    write_run(folder, test, pdf)
+    valid, _ = toy.predictions(60, seed=9, split="valid")
+    pd.concat([valid.assign(id=valid["id"] + "v"), test[::-1]]).to_parquet(
+        folder / "predictions.parquet"
+    )
+    worse = {2.0: 0.6, 4.0: 0.7, 8.0: 0.8}, {2.0: 0.7, 4.0: 0.8, 8.0: 0.85}
+    ablations = zip(("z-only", "z-lines"), (("z",), ("z", "lines")), worse, strict=True)
+    for name, tasks, right in ablations:
+        write_run(folder / "variants" / name, toy.predictions(500, right=right)[0], tasks=tasks)
+    fine = toy.predictions(250, finer=6)[0]
+    write_run(folder / "variants" / "fine", fine, dz=0.0005, head="hierarchical")
+    history = [{"network": "mtopnet", "epoch": e, "loss": 3 / (e + 1), "val_loss": 3.2 / (e + 1),
+                "z_loss": 2 / (e + 1), "val_z_loss": 2.2 / (e + 1)} for e in range(4)]  # fmt: skip
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    return folder
+
+
+def read(folder, name):
+    return Table.read(folder / "tables" / f"{name}.ecsv").to_pandas()
+
+
+def test_every_figure_and_table_is_there(run_dir):
+    wanted = {"F1_distributions", "F4_residuals", "F5_tasks", "F6_moonrise", "F7_thresholds",
+              "F8_magnitude", "F11_good_poor", "F12_corner", "screening", "calibration",
+              "mc_dropout", "training"}  # fmt: skip
+    for kind in ("png", "pdf"):
+        found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
+        assert found == wanted
+    names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
+    assert names == {"residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
+                     "errors", "screening", "calibration", "variants", "bin_width"}  # fmt: skip
+    text = (run_dir / "report.html").read_text()
+    assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
+    assert 'src="http' not in text and 'href="http' not in text
+    assert not list(run_dir.rglob("*.part*"))
+
+
+def test_claims_are_judged_for_the_mock_alone(run_dir):
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert tuple(judged.columns) == claims.COLUMNS
+    survey = judged[judged["dataset"] == "moons"]
+    assert set(survey["verdict"]) == {"untested"} and survey["ours"].isna().all()
+    ours = judged[judged["dataset"] == "moons-mock"].set_index("id")["ours"]
+    assert ours["8h-0.003"] == pytest.approx(0.90, abs=1e-9)
+    assert ours["before-2h"] == pytest.approx(0.77, abs=1e-9)
+    assert ours["pixels"] == 12217 and ours["masked"] == 0.16
+    assert ours["catastrophic-single"] > ours["catastrophic-lines"] > ours["catastrophic"]
+    assert not {"spectra", "galaxies", "train-size", "test-size", "moonrise-size"} & set(ours.index)
+
+
+def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
+    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    assert len(every) == 50 and {c.dataset for c in every} == {"moons"}
+    assert all(c.measure["metric"] in measured.MEASURES for c in every)
+    printed = {c.id: c.published for c in every}
+    wanted = {"z-sigma": 0.001, "mass-mu": 0.02, "mass-sigma": 0.15, "sfr-mu": -0.005,
+              "sfr-sigma": 0.22, "8h-0.003": 0.85, "8h-0.1": 0.92, "moonrise-0.003": 0.76,
+              "moonrise-0.1": 0.85, "bright-0.003": 0.9, "bright-0.1": 0.95,
+              "bright-conclusions": 0.97, "catastrophic": 0.02, "catastrophic-single": 0.05,
+              "catastrophic-lines": 0.04, "before-2h": 0.77, "after-2h": 0.97, "dropped-2h": 0.27,
+              "before-8h": 0.9, "after-8h": 0.99, "dropped-8h": 0.12, "moonrise-size": 5344,
+              "spectra": 118194, "test-size": 17729, "bins": 800}  # fmt: skip
+    assert {k: printed[k] for k in wanted} == wanted
+    assert printed["train-size"] + printed["valid-size"] + printed["test-size"] == 118194
+
+
+def test_residuals_give_the_planted_gaussians(df):
+    table = tables.residual_table(df).set_index(["sample", "quantity"])
+    n = len(df)
+    for quantity, name in (("log M", "lgm"), ("log SFR", "sfr")):
+        row = table.loc[("all", quantity)]
+        assert row["mu"] == pytest.approx(toy.MU[name], abs=5 * toy.SIGMA[name] / n**0.5)
+        assert row["sigma"] == pytest.approx(toy.SIGMA[name], rel=0.08)
+    z = table.loc[("all", "z")]
+    assert abs(z["mu"]) < 3e-4 and 0.0006 < z["sigma"] < 0.0014  # a bin's own width
+    assert z["outside"] == pytest.approx(0.163, abs=0.02) and z["rms"] > 0.2  # the wrong ones
+
+
+def test_outliers_do_not_move_the_gaussian_fit():
+    rng = np.random.default_rng(0)
+    core = rng.normal(0.01, 0.1, 4000)
+    fit = tables.gaussian_fit(np.concatenate([core, rng.uniform(-3, 3, 600)]))
+    assert fit["mu"] == pytest.approx(0.01, abs=0.01) and fit["sigma"] == pytest.approx(
+        0.1, rel=0.1
+    )
+    assert fit["outside"] == pytest.approx(600 / 4600 * 5 / 6, abs=0.02)
+    assert np.isnan(tables.gaussian_fit(core[:5])["sigma"])
+    same = tables.gaussian_fit(np.r_[np.zeros(60), 1.0])
+    assert same["sigma"] == 0 and same["outside"] == pytest.approx(1 / 61)
+
+
+def test_peaks_are_compared_by_their_bins():
+    z = np.array([1.5001, 1.5029, 1.5031])
+    df = pd.DataFrame({"id": list("abc"), "z_true": z, "z_peak": 1.5015, "galaxy": list("abc")})
+    dz = tables.with_dz(df, toy.EDGES)["dz"].to_numpy()
+    assert tables.success(dz, 0.003).tolist() == [True, True, False]  # same bin, same bin, the next
+    assert tables.success(dz, 0.005).all()
+    free = tables.with_dz(df)["dz"].to_numpy()
+    np.testing.assert_allclose(free, 1.5015 - z)
+    assert not tables.success([np.nan])[0] and tables.catastrophic([np.nan])[0]
+
+
+def test_success_is_what_was_planted(df):
+    table = tables.success_table(df).set_index("sample")
+    for hours, share in toy.RIGHT.items():
+        row = table.loc[f"{hours:g} h"]
+        assert row["0.003"] == pytest.approx(share, abs=1e-9) and row["n"] == 500
+        assert row["0.003_err"] == pytest.approx((share * (1 - share) / 500) ** 0.5)
+        assert row["0.1"] >= row["0.01"] >= row["0.003"]
+    assert table.loc["8 h", "published_0.003"] == 0.85
+    assert table.loc["all", "galaxies"] == 500 and table.loc["all", "n"] == 1500
+
+
+def test_moonrise_is_its_definition(df):
+    rows = tables.moonrise(df)
+    part = df[rows]
+    assert (part["z_true"] < 2.6).all() and (part["m_h"] < 25).all()
+    assert set(part.loc[part["kind"] == "quiescent", "exposure"]) == {8.0}
+    assert set(part.loc[part["kind"] != "quiescent", "exposure"]) == {2.0}
+    bright = df[(df["z_true"] < 2.6) & (df["m_h"] < 25)]
+    assert len(part) == bright["galaxy"].nunique()
+    by_sersic = tables.moonrise(df.drop(columns="kind"))
+    np.testing.assert_array_equal(by_sersic, rows)
+    assert not tables.moonrise(df.drop(columns=["kind", "sersic_n"])).any()
+
+
+def test_magnitudes_and_the_expected_rate(df):
+    table = tables.magnitude_table(df)
+    eight = table[table["sample"] == "8 h"].dropna()
+    assert eight["fraction"].iloc[0] > eight["fraction"].iloc[-1] + 0.2
+    assert table.loc[table["n"] < tables.FEWEST, "fraction"].isna().all()
+    assert not len(tables.expected_table(df))
+    lines = df.assign(line_snr_1=np.where(df["m_h"] < 24, 8, 6.9), line_snr_2=5.1)
+    found = tables.expected_table(lines)
+    assert set(found.loc[found["high"] <= 24, "fraction"]) == {1.0}
+    assert set(found.loc[found["low"] >= 24, "fraction"]) == {0.0}
+
+
+def test_screening_by_hand(df):
+    table = tables_pdf.screening_table(df).set_index(["sample", "cut"])
+    for hours in (2.0, 8.0):
+        part = df[df["exposure"] == hours]
+        good, keep = part["planted"] == 1, part["entropy"] < 2
+        row = table.loc[(f"{hours:g} h", "entropy < 2")]
+        assert row["before"] == pytest.approx(good.mean())
+        assert row["after"] == pytest.approx(good[keep].mean())
+        assert row["dropped"] == pytest.approx(1 - keep.mean())
+        assert row["caught_bad"] == pytest.approx(1 - keep[~good].mean())
+        assert row["after"] > row["before"] + 0.05
+        other = table.loc[(f"{hours:g} h", "skewness > 20")]
+        assert abs(other["after"] - row["after"]) < 0.02
+    assert table.loc[("8 h", "entropy < 2"), "published_dropped"] == 0.12
+
+
+def test_calibration_tells_sure_from_unsure(df, made):
+    table = tables_pdf.calibration_table(df, made[1], toy.EDGES).set_index("sample")
+    assert table.loc["entropy < 2", "crps"] < 0.1 * table.loc["entropy >= 2", "crps"]
+    assert (table["crps"] < table["crps_point"])[["all", "2 h", "entropy >= 2"]].all()
+    for name in ("all", "8 h"):
+        levels = table.loc[name, [f"coverage_{v:g}" for v in (38, 68, 86, 95)]].to_numpy(float)
+        assert (np.diff(levels) > 0).all(), name
+    assert table.loc["all", "second_true"] == pytest.approx(0.4, abs=0.07)
+    errors = tables_pdf.error_table(df).set_index("quantity")
+    assert errors.loc["log M", "coverage_68"] == pytest.approx(0.68, abs=0.04)
+    claimed = tables_pdf.confidence_table(df)
+    assert claimed["right"].iloc[-1] > 0.95 and claimed["claimed"].is_monotonic_increasing
+
+
+def test_mc_dropout_mends_what_it_was_made_to(df):
+    table = tables_pdf.mc_table(df)
+    row = table[(table["sample"] == "all") & (table["threshold"] == 0.01)].iloc[0]
+    single, mc = tables.success(df["dz"]), tables.success(df["z_peak_mc"] - df["z_label"])
+    assert row["mended"] == pytest.approx(np.mean(mc & ~single)) and row["mended"] > 0.005
+    assert row["spoiled"] == pytest.approx(np.mean(single & ~mc))
+    assert row["relative"] == pytest.approx(mc.mean() / single.mean() - 1)
+    assert not len(tables_pdf.mc_table(df.drop(columns="z_peak_mc")))
+
+
+def test_failures_are_faint_and_far(df):
+    table = tables_pdf.failure_table(df).set_index("property")
+    assert table.loc["m_H", "poor"] > table.loc["m_H", "good"] + 0.5
+    assert table.loc["F(Hα)", "poor"] < table.loc["F(Hα)", "good"]
+    assert (table.loc[["m_H", "F(Hα)"], "p_value"] < 1e-6).all()
+    dark = tables_pdf.dark_table(df).set_index("low")
+    assert dark.loc[2.7, "excess"] > 1 > dark.loc[0.8, "excess"]
+
+
+def test_variants_are_compared_on_the_same_spectra(run_dir, df):
+    table = read(run_dir, "variants").set_index(["network", "sample"])
+    assert {"this network", "redshift alone", "redshift and lines", "fine"} == set(
+        table.index.get_level_values(0)
+    )
+    row = table.loc[("redshift alone", "8 h")]
+    assert row["success"] == pytest.approx(0.8) and row["published"] == 0.05
+    assert row["success_minus_own"] == pytest.approx(-0.1)
+    assert 0.005 < row["success_err"] < 0.03
+    width = read(run_dir, "bin_width").set_index("network")
+    assert width.loc["fine", "dz"] == 0.0005
+    assert width.loc["fine", "mad"] < 0.8 * width.loc["this network", "mad"]
+    same = tables_variants.compare(df, df, limit=0.01)
+    assert same["difference"] == 0 and same["error"] == 0
+    few = tables_variants.compare(df, df.head(3))
+    assert few == {"n": 3}
+
+
+def test_pdfs_are_joined_by_id(run_dir, df, made):
+    pdf, rows = evaluate.read_pdf(run_dir, df.sample(40, random_state=1))
+    where = pd.Series(np.arange(len(made[0])), index=made[0]["id"])
+    np.testing.assert_array_equal(pdf, made[1][where[rows["id"]]])
+    assert evaluate.read_pdf(run_dir, df.assign(id="none")) == (None, None)
+
+
+def test_pdfs_that_do_not_fit_their_ids_are_refused(tmp_path, made, df):
+    write_run(tmp_path, made[0], made[1][:-1])
+    with pytest.raises(ReadError, match="one row of probabilities for each id"):
+        evaluate.read_pdf(tmp_path, df)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
+    path = tmp_path / f"mine.{kind}"
+    write_table(df[["z_true", "z_peak"]].rename(columns={"z_true": "Z_TRUE"}), path)
+    assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 0
+    judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
+    assert set(judged[judged["dataset"] == "moons"]["verdict"]) == {"untested"}
+    assert {"z-mu", "z-sigma"} <= set(judged[judged["dataset"] != "moons"]["id"])
+
+
+@pytest.mark.parametrize("n", [1, 25])
+@pytest.mark.parametrize(
+    "without",
+    [(), ("kind", "sersic_n", "f_ha", "entropy", "skewness", "m_h", "lgm_pred", "exposure")],
+)
+def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, monkeypatch):
+    made[0].head(n).drop(columns=list(without)).to_parquet(tmp_path / "p.parquet")
+    monkeypatch.setattr(drawing, "save", lambda figure, path: path)  # drawn, not written
+    monkeypatch.setattr(reporting, "write_report", lambda path, **kwargs: path)
+    report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
+    judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
+    ours = judged[judged["ours"].notna()]
+    assert report == tmp_path / "out" / "report.html"
+    assert ("z-sigma" in set(ours["id"])) == (n >= tables.FEWEST)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc"),
+     (b"z_true,z_peak\n,\n", "blank.csv")],
+)  # fmt: skip
+def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, capsys, content, name):
+    path = tmp_path / name
+    path.write_bytes(content)
+    assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) in (1, 2)
+    text = capsys.readouterr().err
+    assert name in text and "Traceback" not in text
+
+
+def test_a_run_that_is_not_finished_gets_a_message(tmp_path, capsys, made):
+    write_run(tmp_path, made[0])
+    (tmp_path / "predictions.parquet").unlink()
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "--resume" in capsys.readouterr().err
+    with pytest.raises(SuiteError, match="no row of split 'test'"):
+        evaluate._test_split(made[0].assign(split="valid"))
+    broken = tmp_path / "variants" / "x"
+    broken.mkdir(parents=True)
+    made[0].to_parquet(broken / "predictions.parquet")
+    with pytest.raises(ReadError, match="configuration of this variant"):
+        tables_variants.read_variants(tmp_path)
+
+
+def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
+    assert (
+        evaluate._name(make_config("moons", "demo"), df) == "moons (demo scale, 1500 test spectra)"
+    )
+    assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 10)) != "moons"
+    assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 11)) == "moons"
