@@ -18,6 +18,7 @@ from mtopnet.preprocess import grid, preprocess
 
 SPLITS = ("train", "valid", "test")
 NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
+ABOUT = ("id", "file", "survey", "galaxy", "ra", "dec", "exposure", "m_h", "mock")
 NUMBERS = ("exposure", "m_h", "f_ha", "f_oiii", "sersic_n", "line_snr_1", "line_snr_2")
 
 
@@ -40,7 +41,7 @@ def labels_path(data_dir):
     )
 
 
-def read_labels(data_dir):
+def label_table(data_dir):
     """Return the labels of a data set's folder, one row a spectrum.
 
     Returns
@@ -80,6 +81,33 @@ def read_labels(data_dir):
     if "kind" not in table:
         table["kind"] = ""
     return table
+
+
+def spectrum_files(path):
+    """Return a file, or the files of a folder that may hold spectra: labels are left out."""
+    found = find_files([path])
+    if not Path(path).is_dir():
+        return found
+    return [p for p in found if not p.name.lower().startswith("labels")]
+
+
+def object_table(spectra, prepared=None):
+    """Return who the spectra of a batch are, a DataFrame with the columns of `ABOUT`."""
+    meta = spectra.meta
+    table = pd.DataFrame({"id": spectra.ids})
+    for name in ABOUT[1:]:
+        blank = {"file": "", "survey": "", "galaxy": "", "mock": False}.get(name, np.nan)
+        table[name] = meta[name].to_numpy() if name in meta else blank
+    if prepared is not None:
+        table["bad_fraction"], table["note"] = prepared.bad_fraction, prepared.note
+    return table
+
+
+def rejected(about, prepared):
+    """Return the rows of the table of rejects: file, id, reason."""
+    bad = ~prepared.usable
+    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
+    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
 
 
 def split_of(objects, config):
@@ -138,7 +166,7 @@ def _find_data(config, data_dir, offline):
     if config.is_mock:
         from mtopnet.mock import make_mock
 
-        make_mock(n_galaxies=config.n_galaxies, seed=config.seed, out_dir=data_dir,
+        make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir,
                   exposures=config.exposures, offline=offline)  # fmt: skip
     elif data_dir is None:
         raise MissingDataError(
@@ -148,8 +176,7 @@ def _find_data(config, data_dir, offline):
         )
     labels_path(data_dir)  # known before hours of reading
     inner = Path(data_dir) / "spectra"
-    found = find_files([inner if inner.is_dir() else data_dir])
-    return [p for p in found if not p.name.lower().startswith("labels")]
+    return spectrum_files(inner if inner.is_dir() else data_dir)
 
 
 def prepare(config, folder, *, data_dir=None, offline=False):
@@ -169,7 +196,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     -------
     Shards
         Rows of `config.n_input` numbers: channels, continuum points, photometry. Labels: id,
-        galaxy, file, split, mock and the columns of `read_labels`.
+        galaxy, file, split, mock and those of `label_table`.
 
     Raises
     ------
@@ -187,7 +214,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
             return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
-    table = read_labels(data_dir).set_index("id", drop=False)
+    table = label_table(data_dir).set_index("id", drop=False)
     rejects, kept = [], 0
     with ShardWriter(folder, config.n_input) as writer:
         for spectra in read_many(paths, rejects=rejects):
@@ -225,7 +252,7 @@ def with_labels(spectra, table, config):
     spectra : Spectra
         Its `meta` gets the columns mag_BAND of the table.
     table : DataFrame
-        As from `read_labels`, with the id as its index.
+        As from `label_table`, with the id as its index.
     config : Config
 
     Returns

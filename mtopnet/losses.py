@@ -9,9 +9,7 @@ import numpy as np
 from keras import ops
 
 from common.training import learning_rate
-from mtopnet.model import COMPONENTS
-
-LOG_SIGMA = (-4.0, 2.0)  # default: of standardised quantities
+from mtopnet.model import COMPONENTS, LOG_SIGMA
 
 
 def known_mse(true, predicted):

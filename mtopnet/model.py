@@ -12,6 +12,7 @@ from mtopnet.config import TASKS
 FINE = 0.0005  # bins that the comb scores, whatever is asked for; Sect. 3.1 names this width
 EVIDENCE = 4  # default: maps that the comb reads
 COMPONENTS = 4  # default: Gaussians of a PDF of mass or SFR
+LOG_SIGMA = (-4.0, 2.0)  # default: limits of it, of standardised quantities
 SCALAR_OUTPUTS = 3 * COMPONENTS  # log weight, mean, log sigma of each
 
 

@@ -1,0 +1,279 @@
+"""Train M-TOPnet, and the networks that show what each of its tasks is good for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from common.cli import parser, run, say
+from common.errors import SuiteError, UsageError
+from mtopnet.config import DATASETS, HEADS, SCALES, TASKS, VARIANTS, make_config, variant_of
+
+KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
+POSITIVE = ("galaxies", "epochs", "batch_size", "learning_rate", "dz", "sky_limit", "passes")
+
+
+def _arguments():
+    p = parser("python -m mtopnet.train", "Train M-TOPnet on MOONS spectra.")
+    add_training_options(p)
+    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
+    return p
+
+
+def add_training_options(p):
+    """Add the options of a training to an argument parser."""
+    p.add_argument("--dataset", default="moons-mock", choices=DATASETS, help="what to train on")
+    p.add_argument("--data-dir", type=Path, help="folder with spectra and labels.fits; a mock is "
+                   "written and kept there")  # fmt: skip
+    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
+    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
+    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
+                   "mixed_float16")  # fmt: skip
+    p.add_argument("--galaxies", type=int, help="galaxies of a mock, each seen for 2, 4 and 8 h")
+    p.add_argument("--epochs", type=int, help="most epochs")
+    p.add_argument("--learning-rate", type=float, help="highest learning rate")
+    p.add_argument("--batch-size", type=int, help="spectra of a batch")
+    p.add_argument("--dz", type=float, help="width of the redshift bins (default: 0.003)")
+    p.add_argument("--head", choices=HEADS, help="of the redshift: the paper's dense layer, fine "
+                   "bins within wide ones, or a comb of lines")  # fmt: skip
+    p.add_argument("--tasks", nargs="+", choices=TASKS, help="whose losses count (default: all)")
+    p.add_argument("--scalar-pdf", action="store_true", default=None,
+                   help="PDFs of mass and SFR too")  # fmt: skip
+    p.add_argument("--photometry", nargs="+", metavar="BAND", help="magnitudes mag_BAND of the "
+                   "labels to join to the continuum's points")  # fmt: skip
+    p.add_argument("--sky-limit", type=float, help="sky above which a channel is masked, photons / "
+                   "(s cm2 Å arcsec2) (default: 10^-4.8)")  # fmt: skip
+    p.add_argument("--passes", type=int, help="passes of MC dropout (default: 50 at paper scale)")
+    p.add_argument("--variants", nargs="*", metavar="NAME", default=[],
+                   help=f"train these too: {', '.join(VARIANTS)}")  # fmt: skip
+    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    p.add_argument("--offline", action="store_true", help="use no network")
+
+
+def config_of(args):
+    """Return the configuration that the options of `add_training_options` ask for."""
+    for name in POSITIVE:
+        value = getattr(args, name)
+        if value is not None and not value > 0:
+            option = "--" + name.replace("_", "-")
+            raise UsageError(f"{option} must be above 0. Received {value}.")
+    config = make_config(
+        args.dataset,
+        args.scale,
+        seed=args.seed,
+        n_galaxies=args.galaxies,
+        epochs=args.epochs,
+        learning_rate=args.learning_rate,
+        batch_size=args.batch_size,
+        dz=args.dz,
+        head=args.head,
+        tasks=None if args.tasks is None else tuple(t for t in TASKS if t in args.tasks),
+        scalar_pdf=args.scalar_pdf,
+        photometry=None if args.photometry is None else tuple(args.photometry),
+        sky_limit=args.sky_limit,
+        mc_passes=args.passes,
+    )
+    for name in args.variants:
+        variant_of(config, name)  # a wrong name is better known before the training than after it
+    return config
+
+
+def default_run_dir(config):
+    """Return the run folder of a configuration where the user names none."""
+    return Path("runs") / f"{config.dataset}-{config.scale}"
+
+
+def train(
+    config, run_dir, *, accelerator, data_dir=None, variants=(), resume=False, offline=False
+):  # fmt: skip
+    """Train the network of a run and its variants, and predict their validation and test splits.
+
+    Parameters
+    ----------
+    config : Config
+    run_dir : path-like
+        Run folder; a variant's is variants/NAME in it, on the same spectra.
+    accelerator : common.accelerator.Accelerator
+    data_dir : path-like, optional
+        Folder of the data set's files.
+    variants : sequence of str
+        Some of `mtopnet.config.VARIANTS`.
+    resume : bool
+        Go on with an interrupted run.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    DataFrame
+        Predictions of the validation and test splits, as written to predictions.parquet.
+    """
+    from common.files import write_json
+    from common.runs import begin
+    from mtopnet.data import prepare
+
+    run_dir, about = begin(
+        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
+    )
+    began = time.perf_counter()
+    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    write_json(run_dir / "config.json", about)
+    say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
+    table = _one(config, run_dir, about, shards, accelerator, offline)
+    for name in variants:
+        say(f"variant {name}")
+        own = variant_of(config, name)
+        folder = run_dir / "variants" / name
+        # A variant goes on by itself where its folder is of a call before; another configuration
+        # there is an error.
+        folder, about = begin(folder, own, accelerator=accelerator, data_dir=data_dir, resume=True)
+        _one(own, folder, about, shards, accelerator, offline)
+    return table
+
+
+def _one(config, run_dir, about, shards, accelerator, offline):
+    """Train one network on prepared spectra and write all that is known of it."""
+    from common.files import write_json, write_parquet
+    from mtopnet import fitting
+    from mtopnet.data import fingerprint
+    from mtopnet.networks import NAME, Networks, prediction_table
+    from mtopnet.preprocess import sky_mask
+
+    labels = shards.labels
+    split = labels["split"].to_numpy()
+    job = fitting.Job(config, run_dir, shards, accelerator)
+    about["data_fingerprint"] = fingerprint(labels)
+    about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
+    about["sizes"] |= {"all": len(labels), "galaxies": int(labels["galaxy"].nunique())}
+    about["masked_fraction"] = float(sky_mask(config, offline=offline).mean())
+    about["n_bins"] = config.n_bins
+    about["scaling"] = fitting.scaling_of(job)
+    write_json(run_dir / "config.json", about)
+    say(", ".join(f"{about['sizes'][s]} {s}" for s in ("train", "valid", "test")) + " spectra")
+
+    history = []
+    model = fitting.network(job, about["scaling"], history)
+    about["timing"]["training_s"] = sum(row["seconds"] for row in history)
+    about["parameters"] = {NAME: model.count_params()}
+    about["best_epoch"] = fitting.best_epoch(history)
+    about["training_range"] = _ranges(labels[split == "train"])
+
+    held = np.flatnonzero(split != "train")
+    trained = Networks(config, {NAME: model}, about["scaling"])
+    about["timing"]["seconds_per_spectrum"] = {NAME: _seconds_each(trained, shards, held[:1024])}
+    table, pdf = prediction_table(
+        trained,
+        lambda rows: shards.rows(held[rows]),
+        labels.iloc[held],
+        passes=config.mc_passes,
+    )
+    trained.calibration = calibrate(table)
+    about["calibration"] = {k: v.to_dict() for k, v in trained.calibration.items()}
+    for name, known in trained.calibration.items():
+        group = entropy_group_of(table)
+        table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
+    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
+    _write_pdfs(table, pdf, run_dir)
+    write_parquet(table, run_dir / "predictions.parquet")
+    write_json(run_dir / "config.json", about)
+    return table
+
+
+def entropy_group_of(table):
+    """Return the group of each row of a table of predictions that errors are calibrated in."""
+    from mtopnet.networks import entropy_group
+
+    return entropy_group(table["entropy"])
+
+
+def _write_pdfs(table, pdf, run_dir):
+    """Write pdf_test.npy and the ids of its rows."""
+    from common.files import atomic_path, write_parquet
+
+    test = (table["split"] == "test").to_numpy()
+    with atomic_path(run_dir / "pdf_test.npy") as path:
+        np.save(path, pdf[test].astype("float32"))
+    write_parquet(table.loc[test, ["id"]].reset_index(drop=True), run_dir / "pdf_test_ids.parquet")
+
+
+def calibrate(table):
+    """Fit the errors of mass and SFR on the validation split, in two groups of entropy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from `prediction_table`.
+
+    Returns
+    -------
+    dict of str to Calibration
+        lgm and sfr; without those that have too few spectra.
+    """
+    from common.calibration import fit_calibration
+
+    valid, out = table[table["split"] == "valid"], {}
+    for name in ("lgm", "sfr"):
+        residual = (valid[f"{name}_pred"] - valid[f"{name}_true"]).to_numpy(dtype=float)
+        use = np.isfinite(residual)
+        try:
+            out[name] = fit_calibration(
+                residual=residual[use],
+                sigma=valid[f"{name}_raw"].to_numpy(dtype=float)[use],
+                group=entropy_group_of(valid[use]),
+            )
+        except SuiteError as error:
+            say(f"errors of {name} are not calibrated: {error}")
+    return out
+
+
+def _ranges(labels):
+    """Return 1 and 99 % of what the network learned from."""
+    names = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}
+    out = {}
+    for key, column in names.items():
+        values = labels[column].to_numpy(dtype=float)
+        values = values[np.isfinite(values)]
+        if len(values):
+            out[key] = np.quantile(values, (0.01, 0.99)).tolist()
+    return out
+
+
+def _seconds_each(networks, shards, rows):
+    """Return the wall time of a spectrum in the network, reading left out."""
+    from mtopnet.networks import _answers, _run
+
+    if not len(rows):
+        return float("nan")
+    x = shards.rows(rows)
+    _run(networks, "answers", _answers, x[:256])  # traces
+    began = time.perf_counter()
+    _run(networks, "answers", _answers, x)
+    return (time.perf_counter() - began) / len(x)
+
+
+def work(args):
+    """Do what the command line asks for."""
+    from common.accelerator import choose
+
+    config = config_of(args)
+    accelerator = choose(args.precision)
+    config = replace(config, precision=accelerator.precision)
+    run_dir = args.run_dir or default_run_dir(config)
+    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, variants=args.variants,
+          resume=args.resume, offline=args.offline)  # fmt: skip
+    say(f"run folder: {run_dir}")
+    say(f"next: python -m mtopnet.evaluate --run-dir {run_dir}")
+
+
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    return run(work, _arguments().parse_args(argv), kept=KEPT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
