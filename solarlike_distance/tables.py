@@ -99,7 +99,7 @@ def with_types(df):
         if df[name].dtype != bool:
             df[name] = pd.to_numeric(df[name], errors="coerce").astype(float)
     for name in set(TEXT) & set(df.columns):
-        if name == "source_id" and pd.api.types.is_float_dtype(df[name]):
+        if name in ("id", "source_id") and pd.api.types.is_float_dtype(df[name]):
             df[name] = df[name].astype("Int64")  # those that a missing value made floats
         df[name] = df[name].map(lambda v: "" if pd.isna(v) else str(v))
     return df
