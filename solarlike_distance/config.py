@@ -35,6 +35,7 @@ class Config:
     savgol_order: int = 7  # [code]
     split_wave: float = 6000.0  # Å, rest frame, [code]: where the two continua meet
     poly_degree: int = 5  # Sect. 2.3
+    full_rank: bool = False  # [code] drops singular values below n x float32's epsilon; True: none
     clip_sigma: float = 3.0  # [code]: beyond it a pixel is flagged before the continuum is fitted
     clip_rounds: int = 10  # [code]: fits that drop what lies below the continuum
     low: float = 0.1  # Sect. 2.3: normalised flux below it is replaced

@@ -1,0 +1,259 @@
+"""From LAMOST spectra to network input: the one function that all stages share (Sect. 2.2).
+
+The steps are those of the released notebooks: pixels of either mask are dropped, wavelengths go to
+the rest frame, the flux is smoothed (Savitzky-Golay), divided by a pseudo-continuum on both sides
+of 6000 Å, and interpolated to the grid; what is out of range is replaced and flagged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from solarlike_distance.continuum import continuum
+
+G_BAND = (4000.0, 5500.0)  # Å, default: where S/N_g is measured if the survey does not say
+Z_MAX = 0.01  # default: 3000 km/s, beyond every velocity of a star of the Galaxy
+MIN_ARM = 0.3  # default: share of the pixels on either side of 6000 Å that must carry no flag
+ROWS = 32  # spectra worked on at a time: their polynomials fit a processor's cache
+
+
+@dataclass
+class Prepared:
+    """Network input and what became of each spectrum.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n, n_pixels), float32
+        Flux over continuum; 0 in unusable rows.
+    reason : ndarray of str, shape (n,)
+        Why a row cannot be used; empty where it can.
+    flag : ndarray of int, shape (n,)
+        1 where pixels were out of range and replaced (the paper's flag).
+    replaced : ndarray of int, shape (n,)
+        How many they were.
+    snr_g : ndarray of shape (n,)
+        Signal-to-noise ratio in the g band: the survey's, else measured.
+    bad_fraction : ndarray of shape (n,)
+        Share of the pixels within the grid's range that a mask flags or that are not finite.
+    """
+
+    x: np.ndarray
+    reason: np.ndarray
+    flag: np.ndarray
+    replaced: np.ndarray
+    snr_g: np.ndarray
+    bad_fraction: np.ndarray
+
+    @property
+    def usable(self):
+        """Rows that can be used, ndarray of bool, shape (n,)."""
+        return self.reason == ""
+
+
+def preprocess(spectra, config):
+    """Smooth, normalise and interpolate to the network's grid in the rest frame (Sect. 2.2).
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Vacuum wavelengths in Å, heliocentric; mask and or_mask where known, meta with z, class
+        and snr_g where known.
+    config : Config
+        Grid, steps and what out-of-range pixels become.
+
+    Returns
+    -------
+    Prepared
+        Rejected, with a reason: no redshift, or one that no star has; galaxies and quasars by their
+        survey's class; wavelengths in air or not heliocentric; no coverage of the grid; an arm with
+        too few pixels; flux that is negative everywhere, or a continuum that is not positive.
+        Kept: low S/N, a set FIBERMASK, any stellar class. The caller has `snr_g` and `flag`.
+    """
+    n, m = len(spectra), config.n_pixels
+    out = Prepared(
+        x=np.zeros((n, m), dtype="float32"),
+        reason=np.full(n, "", dtype=object),
+        flag=np.zeros(n, dtype=int),
+        replaced=np.zeros(n, dtype=int),
+        snr_g=_column(spectra, "snr_g"),
+        bad_fraction=np.ones(n),
+    )
+    z = _column(spectra, "z")
+    kind = spectra.meta["class"].to_numpy() if "class" in spectra.meta else np.full(n, "")
+    good = [_good(spectra, row) for row in range(n)]
+    for row in range(n):
+        wave = np.asarray(spectra.wavelength_of(row))
+        inside = (wave >= config.wave_min) & (wave <= config.wave_max)
+        if inside.any():
+            out.bad_fraction[row] = 1.0 - good[row][inside].mean()
+        if not np.isfinite(out.snr_g[row]):
+            out.snr_g[row] = _snr_g(spectra, row, wave, good[row])
+        out.reason[row] = _fault(spectra, row, kind[row], z[row], wave, good[row], config)
+    rows = np.flatnonzero(out.reason == "")
+    for start in range(0, len(rows), ROWS):
+        _normalise(spectra, rows[start : start + ROWS], good, z, out, config)
+    out.x[out.reason != ""] = 0.0
+    return out
+
+
+def _column(spectra, name):
+    if name not in spectra.meta:
+        return np.full(len(spectra), np.nan)
+    return spectra.meta[name].to_numpy(dtype=float).copy()
+
+
+def _good(spectra, row):
+    """Return the pixels that neither mask flags and that have a finite flux."""
+    good = np.isfinite(spectra.flux[row])
+    for mask in (spectra.mask, spectra.or_mask):
+        if mask is not None:
+            good &= ~np.asarray(mask[row])
+    return good
+
+
+def _snr_g(spectra, row, wave, good):
+    """Return the median of flux sqrt(ivar) in the g band, NaN where it cannot be measured."""
+    if spectra.ivar is None:
+        return np.nan
+    inside = good & (wave >= G_BAND[0]) & (wave <= G_BAND[1])
+    if not inside.any():
+        return np.nan
+    flux, ivar = np.asarray(spectra.flux[row])[inside], np.asarray(spectra.ivar[row])[inside]
+    return float(np.median(flux * np.sqrt(np.maximum(ivar, 0))))
+
+
+def _fault(spectra, row, kind, z, wave, good, config):
+    """Return why a spectrum cannot be normalised, "" where it can."""
+    kind = str(kind).strip().upper()
+    if kind.startswith(("GALAXY", "QSO", "QUASAR")):
+        return f"class {kind} by its survey; the network knows stars only"
+    if spectra.medium != "vacuum":
+        return "wavelengths in air; allowed: vacuum, as LAMOST releases its spectra"
+    if spectra.frame not in ("heliocentric", "barycentric"):
+        return f"wavelengths in the frame {spectra.frame!r}; allowed: heliocentric"
+    if not np.isfinite(z):
+        return "no redshift (Z is missing, -9999 or 999); the rest frame needs one"
+    if abs(z) >= Z_MAX:
+        return f"z = {z:.4f}; allowed is |z| < {Z_MAX:g}: no star of the Galaxy is faster"
+    if not good.any():
+        return "every pixel is flagged by a mask or not finite"
+    rest = _rest(wave[good], z)
+    if rest[0] > config.wave_min or rest[-1] < config.wave_max:
+        return (
+            f"unflagged pixels cover {rest[0]:.0f}-{rest[-1]:.0f} Å in the rest frame; the network "
+            f"needs {config.wave_min:.0f}-{config.wave_max:.0f} Å"
+        )
+    own = _rest(wave, z)
+    for low, high in ((config.wave_min, config.split_wave), (config.split_wave, config.wave_max)):
+        share = good[(own >= low) & (own < high)].mean()
+        if share < MIN_ARM:
+            return (
+                f"{share:.0%} of {low:.0f}-{high:.0f} Å carries no flag; at least {MIN_ARM:.0%} "
+                "is needed"
+            )
+    flux = np.asarray(spectra.flux[row])[good]
+    if not (flux > 0).any():
+        return "flux is negative everywhere"
+    return ""
+
+
+def _rest(wave, z):
+    """Return rest-frame wavelengths as float32, which [code] computes with."""
+    return wave.astype("float32") / np.asarray(1 + z, dtype="float32")
+
+
+def _packed(values, length):
+    """Return rows of different lengths as one array, zeros behind their ends."""
+    out = np.zeros((len(values), length), dtype=values[0].dtype)
+    for row, value in enumerate(values):
+        out[row, : len(value)] = value
+    return out
+
+
+def _normalise(spectra, rows, good, z, out, config):
+    """Fill in the results of some rows."""
+    wave = [np.asarray(spectra.wavelength_of(i))[good[i]].astype("float32") for i in rows]
+    flux = [np.asarray(spectra.flux[i], dtype=float)[good[i]] for i in rows]
+    length = np.array([len(w) for w in wave])
+    wave, flux = _packed(wave, length.max()), _packed(flux, length.max())
+    rest = wave / (1 + z[rows, None]).astype("float32")
+    smooth = savgol(flux, length, window=config.savgol_window, order=config.savgol_order)
+    inside = np.arange(length.max()) < length[:, None]
+    n_blue = ((rest < config.split_wave) & inside).sum(axis=1)
+    level = np.ones_like(smooth)
+    for first, count in ((np.zeros_like(n_blue), n_blue), (n_blue, length - n_blue)):
+        pixel = np.arange(count.max())
+        own = pixel < count[:, None]
+        at = np.minimum(first[:, None] + pixel, length.max() - 1)
+        side = continuum(
+            wave=np.take_along_axis(rest, at, axis=1),
+            flux=np.where(own, np.take_along_axis(smooth, at, axis=1), 0.0),
+            inside=own,
+            config=config,
+        )
+        np.put_along_axis(
+            level, np.where(own, at, first[:, None]), np.where(own, side, side[:, :1]), 1
+        )
+    with np.errstate(all="ignore"):
+        normalised = smooth / level
+    _to_grid(rows, rest, normalised, level, length, out, config)
+
+
+def _to_grid(rows, rest, normalised, level, length, out, config):
+    """Interpolate to the grid and replace what is out of range."""
+    grid = config.grid
+    fill = {"one": 1.0, "zero": 0.0}[config.out_of_range]
+    for k, i in enumerate(rows):
+        end = length[k]
+        x = np.interp(grid, rest[k, :end], normalised[k, :end])
+        on = (rest[k, :end] >= grid[0]) & (rest[k, :end] <= grid[-1])
+        low = (level[k, :end][on] <= 0).mean()
+        if low or not np.isfinite(x).all():
+            out.reason[i] = (
+                f"the continuum is not above zero in {low:.0%} of the pixels: too little signal"
+            )
+            continue
+        outside = (x > config.high) | (x < config.low)
+        x[outside] = fill
+        out.x[i], out.replaced[i], out.flag[i] = x, outside.sum(), int(outside.any())
+
+
+@cache
+def _edges(window, order):
+    """Return the matrices that fit a polynomial to a window and evaluate its halves."""
+    x = np.arange(window) - window // 2
+    powers = np.vander(x / (window // 2), order + 1)
+    smoother = powers @ np.linalg.pinv(powers)
+    return smoother[: window // 2], smoother[-(window // 2) :]
+
+
+def savgol(flux, length, *, window, order):
+    """Smooth rows of different lengths as `scipy.signal.savgol_filter` would each.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n, p)
+        Zeros behind the end of a row.
+    length : ndarray of int, shape (n,)
+        Pixels of each row, at least `window`.
+    window, order : int
+        Of the filter.
+
+    Returns
+    -------
+    ndarray of shape (n, p)
+    """
+    from scipy.ndimage import correlate1d
+    from scipy.signal import savgol_coeffs
+
+    half = window // 2
+    out = correlate1d(flux, savgol_coeffs(window, order, use="dot"), axis=1, mode="constant")
+    left, right = _edges(window, order)
+    out[:, :half] = flux[:, :window] @ left.T
+    at = length[:, None] - window + np.arange(window)
+    ends = np.take_along_axis(flux, at, axis=1) @ right.T
+    np.put_along_axis(out, at[:, -half:], ends, axis=1)
+    return out
