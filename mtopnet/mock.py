@@ -9,9 +9,9 @@ spectra/moons-mock-NNNNN.fits
 labels.fits
     The rows of all TARGETS: id, galaxy, exposure (h), z, log_mass, log_sfr (Chabrier), m_h (AB,
     without noise), f_ha, f_oiii (erg / (s cm2), dimmed by dust, before the fibre), f_ha_fibre (Ha
-    inside the fibre), kind, sersic_n, r_e (arcsec, circularised), oh (12 + log O/H, PP04), ebv_stars, ebv_gas (mag), sigma_gas (km/s),
-    fibre_h (share of the light in the fibre at 1.65 µm), line_snr_1, line_snr_2 (S/N of the
-    strongest two lines), mag_r ... mag_ks (AB, measured).
+    inside the fibre), kind, sersic_n, r_e (arcsec, circularised), oh (12 + log O/H, PP04),
+    ebv_stars, ebv_gas (mag), sigma_gas (km/s), fibre_h (share of the light in the fibre at 1.65
+    µm), line_snr_1, line_snr_2 (S/N of the strongest two lines), mag_r ... mag_ks (AB, measured).
 """
 
 from __future__ import annotations

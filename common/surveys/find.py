@@ -11,7 +11,7 @@ from common.errors import UsageError
 ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
 LABEL_FILES = (
     "redrock-*", "qso_cat*", "zbest-*", "index.*", "galspec*", "lamost-catalogue*",
-    "labels.fits", "labels.ecsv", "labels.csv",
+    "labels.fits", "labels.ecsv", "labels.parquet", "labels.csv",
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from common.errors import ReadError
 from common.spectra import Spectra
 from common.surveys.columns import SURVEY_UNIT, column, float32, make_meta, names_of, stem
 from common.surveys.fitsfile import open_fits
+from common.surveys.moons_labels import read_labels  # noqa: F401 - found beside its spectra
 
 NAME = "MOONS1D spectrum (arms RI, YJ and H)"
 ARMS = ("RI", "YJ", "H")

@@ -10,11 +10,11 @@ from astropy.table import Table
 
 from common.errors import MissingDataError, ReadError
 
-NAMES = ("labels.fits", "labels.ecsv", "labels.csv")
-REQUIRED = ("id", "z", "log_mass", "log_sfr")
+NAMES = ("labels.fits", "labels.ecsv", "labels.parquet", "labels.csv")
+REQUIRED = ("id", "z")
 NUMBERS = (
-    "exposure", "m_h", "f_ha", "f_oiii", "f_ha_fibre", "sersic_n", "r_e", "oh", "fibre_h", "line_snr_1",
-    "line_snr_2",
+    "log_mass", "log_sfr", "exposure", "m_h", "f_ha", "f_oiii", "f_ha_fibre", "sersic_n", "r_e",
+    "oh", "fibre_h", "line_snr_1", "line_snr_2",
 )  # fmt: skip
 
 
@@ -45,9 +45,9 @@ def read_labels(path):
     Parameters
     ----------
     path : path-like
-        A table (FITS, ECSV, CSV) or the folder that holds it, see `find_labels`. Columns: id, as
-        the spectra have it; z; log_mass and log_sfr (log10 solar masses, a year); where known
-        galaxy (groups exposures of one object), kind, `NUMBERS` and mag_x.
+        A table (FITS, ECSV, Parquet, CSV) or the folder that holds it, see `find_labels`. Columns:
+        id, as the spectra have it; z; where known log_mass and log_sfr (log10 solar masses, a
+        year), galaxy (groups exposures of one object), kind, the rest of `NUMBERS`, mag_x.
 
     Returns
     -------
@@ -66,10 +66,13 @@ def read_labels(path):
     try:
         # Text as text: an id such as 0012 is not a number.
         options = {"converters": {"id": str, "galaxy": str}} if file.suffix == ".csv" else {}
-        table = Table.read(file, **options).filled(np.nan).to_pandas()
+        if file.suffix == ".parquet":
+            table = pd.read_parquet(file)
+        else:
+            table = Table.read(file, **options).to_pandas()
     except Exception as error:  # astropy's readers raise nearly every kind
         text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ReadError(file, text, "a table in FITS, ECSV or CSV") from error
+        raise ReadError(file, text, "a table in FITS, ECSV, Parquet or CSV") from error
     table.columns = [str(name).lower() for name in table.columns]
     missing = [name for name in REQUIRED if name not in table]
     if missing:
@@ -78,7 +81,7 @@ def read_labels(path):
             f"a table with columns {', '.join(REQUIRED)}",
         )  # fmt: skip
     table = _text(table)
-    for name in (*REQUIRED[1:], *NUMBERS):
+    for name in ("z", *NUMBERS):
         values = table.get(name, pd.Series(np.nan, index=table.index))
         numbers = pd.to_numeric(values, errors="coerce").astype(float)
         wrong = numbers.isna() & values.notna() & (values.astype(str).str.strip() != "")
@@ -105,30 +108,3 @@ def _text(table):
         table[name] = values.fillna("").astype(str).str.strip()
     table["galaxy"] = table["galaxy"].where(table["galaxy"] != "", table["id"])
     return table
-
-
-def label_faults(labels, *, z_min, z_max):
-    """Return why each row cannot serve as a label, "" where it can.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        From `read_labels`.
-    z_min, z_max : float
-        Range of the network's redshift bins.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-    """
-    z = labels["z"].to_numpy(dtype=float)
-    out = np.full(len(labels), "", dtype=object)
-    for name in ("log_mass", "log_sfr"):
-        out[~np.isfinite(labels[name].to_numpy(dtype=float))] = f"label {name} unknown"
-    for row in np.flatnonzero(~((z >= z_min) & (z < z_max))):
-        out[row] = (
-            f"label z = {z[row]:g} outside {z_min:g}-{z_max:g}, the network's bins"
-            if np.isfinite(z[row])
-            else "label z unknown"
-        )
-    return out.astype(str)
