@@ -39,7 +39,7 @@ def powers_in_chebyshev(degree, low, high):
     return out
 
 
-class Arms:
+class Arm:
     """Polynomials on one arm of n spectra, through chosen pixels.
 
     Parameters
@@ -58,18 +58,19 @@ class Arms:
     def __init__(self, wave, flux, inside, *, degree, full_rank):
         low, high = np.floor(wave[inside].min()), np.ceil(wave[inside].max())
         t = np.where(inside, (2 * wave.astype(float) - (high + low)) / (high - low), 0.0)
-        self._basis = np.empty((len(t), degree + 2, t.shape[1]))  # and the flux in the last row
-        self._basis[:, 0], self._basis[:, 1] = 1.0, t
-        for k in range(2, degree + 1):
-            np.multiply(2 * t, self._basis[:, k - 1], out=self._basis[:, k])
-            self._basis[:, k] -= self._basis[:, k - 2]
-        self._basis[:, -1] = flux
-        self._weighted = np.empty_like(self._basis)
+        n, p = t.shape
+        self._series = np.empty((n, 2 * degree + 1, p))  # Chebyshev polynomials of all products
+        self._series[:, 0], self._series[:, 1] = 1.0, t
+        for k in range(2, 2 * degree + 1):
+            np.multiply(2 * t, self._series[:, k - 1], out=self._series[:, k])
+            self._series[:, k] -= self._series[:, k - 2]
+        self._flux, self._size, self._full_rank = flux, degree + 1, full_rank
         self._powers = powers_in_chebyshev(degree, float(low), float(high))
-        self._full_rank = full_rank
+        i, j = np.indices((degree + 1, degree + 1))
+        self._sum, self._difference = i + j, np.abs(i - j)
 
     def fit(self, keep):
-        """Return the polynomials through some pixels.
+        """Fit polynomials through some pixels.
 
         Parameters
         ----------
@@ -78,46 +79,42 @@ class Arms:
 
         Returns
         -------
-        ndarray of shape (n, p)
+        residual : ndarray of shape (n, p)
+            Polynomial minus flux.
+        deviation : ndarray of shape (n, 1)
+            Standard deviation of the residual over these pixels.
         """
-        np.multiply(self._basis, keep[:, None], out=self._weighted)
-        sums = self._weighted @ self._basis.transpose(0, 2, 1)
-        gram, moments = sums[:, :-1, :-1], sums[:, :-1, -1:]
-        if self._full_rank:
-            trace = np.trace(gram, axis1=1, axis2=2)[:, None, None]
-            solution = np.linalg.solve(gram + np.eye(gram.shape[1]) * (RIDGE * trace), moments)
-        else:
-            solution = self._truncated(gram, moments, keep.sum(axis=1))
-        return (solution.transpose(0, 2, 1) @ self._basis[:, :-1])[:, 0]
+        kept = np.empty((len(keep), keep.shape[1], 2))
+        kept[:, :, 0] = keep
+        np.multiply(keep, self._flux, out=kept[:, :, 1])
+        sums = self._series @ kept
+        n, moments = sums[:, :1, 0], sums[:, : self._size, 1:]
+        gram = (sums[:, self._sum, 0] + sums[:, self._difference, 0]) / 2  # T_i T_j
+        solve = self._whole if self._full_rank else self._truncated
+        solution = solve(gram, moments, n)
+        row = solution.transpose(0, 2, 1)
+        residual = (row @ self._series[:, : self._size])[:, 0] - self._flux
+        # The sums give the spread too: no need to go through the pixels for it.
+        square = np.einsum("np,np->n", kept[:, :, 1], self._flux)[:, None]
+        square += (row @ (gram @ solution - 2 * moments))[:, :, 0]
+        mean = ((row @ gram[:, :, :1]) - moments[:, :1])[:, :, 0] / np.maximum(n, 1)
+        return residual, np.sqrt(np.maximum(square / np.maximum(n, 1) - mean**2, 0))
+
+    @staticmethod
+    def _whole(gram, moments, n):
+        """Return Chebyshev coefficients of least squares."""
+        ridge = np.eye(gram.shape[1]) * (RIDGE * np.maximum(n, 1))[:, :, None]
+        return np.linalg.solve(gram + ridge, moments)
 
     def _truncated(self, gram, moments, n):
         """Return Chebyshev coefficients as `numpy.polyfit` in float32 would find them."""
         powers = self._powers.T @ gram @ self._powers
         norm = np.sqrt(np.maximum(np.einsum("nii->ni", powers), np.finfo(float).tiny))
         values, vectors = np.linalg.eigh(powers / (norm[:, :, None] * norm[:, None]))
-        used = values > (RCOND * n[:, None]) ** 2 * values[:, -1:]
+        used = values > (RCOND * n) ** 2 * values[:, -1:]
         inverse = np.where(used, 1 / np.where(used, values, 1.0), 0.0)[..., None]
         along = vectors.transpose(0, 2, 1) @ (self._powers.T @ moments / norm[..., None])
         return self._powers @ (vectors @ (inverse * along) / norm[..., None])
-
-
-def deviation(values, keep):
-    """Return the standard deviation of each row over some pixels.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, p)
-    keep : ndarray of shape (n, p)
-        1 for these pixels, 0 for the others.
-
-    Returns
-    -------
-    ndarray of shape (n, 1)
-    """
-    n = np.maximum(keep.sum(axis=1, keepdims=True), 1)
-    mean = np.einsum("np,np->n", values, keep)[:, None] / n
-    rest = (values - mean) * keep
-    return np.sqrt(np.einsum("np,np->n", rest, rest)[:, None] / n)
 
 
 def widen(flagged, inside):
@@ -169,14 +166,11 @@ def continuum(*, wave, flux, inside, config):
     ndarray of shape (n, p)
         Of any value where a row has no pixel.
     """
-    arms = Arms(wave, flux, inside, degree=config.poly_degree, full_rank=config.full_rank)
+    arm = Arm(wave, flux, inside, degree=config.poly_degree, full_rank=config.full_rank)
     every = inside.astype(float)
-    fit = arms.fit(every)
-    residual = fit - flux
-    far = np.abs(residual) > config.clip_sigma * deviation(residual, every)
-    keep = every * ~widen(far, inside)
+    residual, deviation = arm.fit(every)
+    keep = every * ~widen(np.abs(residual) > config.clip_sigma * deviation, inside)
     for _ in range(config.clip_rounds):
-        fit = arms.fit(keep)
-        residual = fit - flux
-        keep *= residual < deviation(residual, keep)
-    return fit
+        residual, deviation = arm.fit(keep)
+        keep *= residual < deviation
+    return residual + flux

@@ -17,7 +17,7 @@ from solarlike_distance.continuum import continuum
 G_BAND = (4000.0, 5500.0)  # Å, default: where S/N_g is measured if the survey does not say
 Z_MAX = 0.01  # default: 3000 km/s, beyond every velocity of a star of the Galaxy
 MIN_ARM = 0.3  # default: share of the pixels on either side of 6000 Å that must carry no flag
-ROWS = 32  # spectra worked on at a time: their polynomials fit a processor's cache
+ROWS = 16  # spectra worked on at a time: their polynomials fit a processor's cache
 
 
 @dataclass
