@@ -1,0 +1,183 @@
+"""Fitting the networks of a run: five-fold cross-validation on the reference set (Sect. 3.2)."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.cli import say
+from common.errors import MissingDataError
+from solarlike_distance.config import TARGETS
+from solarlike_distance.networks import load_model, model_path
+
+FEWEST = 5  # default: training stars that a network needs at least
+PLATEAU = 0.5  # Sect. 3.2: the rate is halved
+
+
+@dataclass
+class Job:
+    """What all networks of a run share.
+
+    Attributes
+    ----------
+    config : Config
+    run_dir : Path
+    shards : Shards
+        labels: split ("reference" or "test"), fold (0 to folds - 1, -1 in the test set), the five
+        L_true.
+    accelerator : common.accelerator.Accelerator
+    """
+
+    config: object
+    run_dir: object
+    shards: object
+    accelerator: object
+
+    def rows(self, split):
+        """Return the row numbers of a split."""
+        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
+
+    def fold(self, number):
+        """Return (training rows, validation rows) of the network validated on a fold."""
+        reference = self.rows("reference")
+        own = self.shards.labels["fold"].to_numpy()[reference] == number
+        return reference[~own], reference[own]
+
+    def target(self):
+        """Return the labels in physical units, ndarray of shape (n, 5)."""
+        return self.shards.labels[[f"{name}_true" for name in TARGETS]].to_numpy(float)
+
+
+def folds_of(config):
+    """Return which folds get a network: all of them, or the first `members`."""
+    n = config.folds if config.members <= 0 else min(config.members, config.folds)
+    return list(range(n))
+
+
+def scaling(job):
+    """Return {"mean", "std"} of the reference set's labels, lists of 5 (z-scores, Sect. 3.2)."""
+    y = job.target()[job.rows("reference")]
+    return {"mean": y.mean(axis=0).tolist(), "std": np.maximum(y.std(axis=0), 1e-6).tolist()}
+
+
+def networks(job, scaler, history):
+    """Train the network of every fold, or load what is finished.
+
+    Parameters
+    ----------
+    job : Job
+    scaler : dict
+        From `scaling`.
+    history : list
+        Filled with the rows of history.csv, which is written after each network.
+
+    Returns
+    -------
+    list of keras.Model
+        In physical units.
+
+    Raises
+    ------
+    MissingDataError
+        If a network has too few stars to learn from, or the test set is empty.
+    """
+    from common.training import save_model, write_history
+
+    _check(job)
+    models = []
+    for fold in folds_of(job.config):
+        path, work = model_path(job.run_dir, fold), job.run_dir / "work" / f"fold_{fold}"
+        if path.exists():
+            history += json.loads((work / "history.json").read_text())
+            models.append(load_model(path, job.config))
+        else:
+            model, rows = _train(fold, job, scaler, work)
+            history += rows
+            models.append(model)
+            save_model(model, path)
+            (work / "state.npz").unlink(missing_ok=True)  # the saved network makes it superfluous
+        write_history(job.run_dir / "history.csv", history)
+    return models
+
+
+def _check(job):
+    lost = job.run_dir / "data"
+    where = f"See selection.ecsv and rejects.ecsv in {lost} for where the others went"
+    for fold in folds_of(job.config):
+        n = len(job.fold(fold)[0])
+        if n < FEWEST:
+            raise MissingDataError(
+                f"{n} stars to train the network of fold {fold} on; at least {FEWEST} are needed. "
+                f"{where}, and give more spectra with labels."
+            )
+    if len(job.rows("test")) < 2:
+        raise MissingDataError(
+            f"{len(job.rows('test'))} star(s) in the test set; distances need the scatter of M_G "
+            f"there, from at least 2. {where}, and give more spectra with labels."
+        )
+
+
+def _train(fold, job, scaler, folder):
+    """Train one network; return it with its best weights, in physical units, and its history."""
+    import keras
+
+    from common.files import write_json
+    from common.pipeline import dataset
+    from common.training import fit, learning_rate
+    from solarlike_distance.model import build_model
+
+    config, accelerator = job.config, job.accelerator
+    train_rows, valid_rows = job.fold(fold)
+    mean, std = (np.asarray(scaler[k]) for k in ("mean", "std"))
+    target = ((job.target() - mean) / std).astype("float32")
+    steps = math.ceil(len(train_rows) / config.batch_size)
+    rate, plateau = config.learning_rate, None
+    if config.schedule == "plateau":
+        plateau = dict(initial=rate, factor=PLATEAU, patience=config.patience)
+    else:
+        rate = learning_rate(
+            config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
+        )
+    keras.utils.set_random_seed(config.seed * 1000 + fold)
+    with accelerator.scope():
+        model = build_model(config)
+        model.compile(keras.optimizers.Adam(rate), loss="mse", metrics=["mae"])
+    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
+    train = dataset(job.shards, train_rows, target[train_rows],
+                    seed=config.seed * 1000 + fold, **options)  # fmt: skip
+    valid = None
+    if len(valid_rows):
+        valid = dataset(job.shards, valid_rows, target[valid_rows], **options)
+    accelerator.ready(model, train)
+    history = fit(
+        model,
+        train,
+        valid,
+        name=f"fold_{fold}",
+        folder=folder,
+        epochs=config.epochs,
+        monitor="val_loss" if valid is not None else "loss",
+        mode="min",
+        plateau=plateau,
+        patience=config.stop_patience or None,
+    )
+    history = [row | {"n_train": len(train_rows)} for row in history]
+    write_json(folder / "history.json", history)
+    last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in ("loss", "val_loss") if k in history[-1])
+    say(f"fold {fold}: {last} (z-scores) after {len(history)} epochs of {len(train_rows)} spectra")
+    return _physical(model, config, mean, std), history
+
+
+def _physical(model, config, mean, std):
+    """Return the network with an output layer that undoes the z-score, and no optimiser."""
+    from solarlike_distance.model import build_model
+
+    weights = model.get_weights()
+    weights[-2] = (weights[-2] * std).astype("float32")
+    weights[-1] = (weights[-1] * std + mean).astype("float32")
+    plain = build_model(config)
+    plain.set_weights(weights)
+    return plain

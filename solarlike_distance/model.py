@@ -1,0 +1,59 @@
+"""The convolutional network of Shen & Luo (2024, Sect. 3.1, Fig. 4): spectrum to five labels."""
+
+from __future__ import annotations
+
+import keras
+from keras import layers
+
+from common.errors import UsageError
+from solarlike_distance.config import TARGETS, Config
+
+
+def shortest_input(config):
+    """Return the fewest pixels that leave one after the last pool."""
+    return config.pool ** len(config.filters)
+
+
+def build_model(config=None):
+    """Build the paper's network.
+
+    Parameters
+    ----------
+    config : Config, optional
+        Grid and widths; the paper's by default.
+
+    Returns
+    -------
+    keras.Model
+        (n, n_pixels) normalised flux -> (n, 5): Teff (K), log g (dex), [Fe/H] (dex), M_G (mag),
+        (BP-RP)_0 (mag), float32. 23 849 605 parameters.
+
+    Raises
+    ------
+    UsageError
+        If there are too few pixels.
+
+    Notes
+    -----
+    Convolutions keep the length ("same": 46 080 features, as in the released notebook's summary).
+    The leaky ReLU stands behind each pool: it rises everywhere, so that it may change places with
+    a maximum, and it has a third as many pixels to work on there.
+    """
+    config = config or Config()
+    if config.n_pixels < shortest_input(config):
+        raise UsageError(
+            f"n_pixels must be at least {shortest_input(config)} for {len(config.filters)} pools "
+            f"of {config.pool}. Received {config.n_pixels}."
+        )
+    inputs = keras.Input((config.n_pixels,), name="flux")
+    x = layers.Reshape((config.n_pixels, 1))(inputs)
+    for filters in config.filters:
+        x = layers.Conv1D(filters, config.kernel_size, padding="same")(x)
+        x = layers.MaxPooling1D(config.pool)(x)
+        x = layers.LeakyReLU(config.leaky_slope)(x)
+    x = layers.Flatten()(x)
+    for units in config.units:
+        x = layers.Dense(units)(x)
+        x = layers.LeakyReLU(config.leaky_slope)(x)
+    x = layers.Dense(len(TARGETS), dtype="float32", name="labels")(x)
+    return keras.Model(inputs, x, name="solarlike")
