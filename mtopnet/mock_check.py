@@ -1,0 +1,201 @@
+"""The mock beside what it was not made from: published relations, and one pixel worked by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.mocks import moons, moons_camera
+from mtopnet import mock_lines, mock_population
+
+PLANCK, LIGHT = 6.62607015e-27, 2.99792458e10  # erg s, cm/s (SI 2019)
+
+
+def speagle(log_mass, z):
+    """Return log SFR of the main sequence of Speagle et al. 2014, ApJS 214, 15, Eq. 28 (Kroupa).
+
+    (0.84 - 0.026 t) log M - (6.51 - 0.11 t), t the age of the Universe in Gyr. Independent of
+    Schreiber et al. 2015: a consensus of 25 earlier studies. The paper draws it in Fig. 1b.
+    """
+    t = mock_population.COSMOLOGY.age(z).value
+    return (0.84 - 0.026 * t) * np.asarray(log_mass) - (6.51 - 0.11 * t)
+
+
+def whitaker(log_mass, z):
+    """Return log SFR of Whitaker et al. 2014, ApJ 795, 104, Eq. 2 and Table 1 (Chabrier).
+
+    a + b log M + c (log M)^2 for 9.2 < log M < 11.2, by bins of z; the paper draws it in Fig. 1b.
+    """
+    edges = np.array([0.5, 1.0, 1.5, 2.0, 2.5])
+    table = np.array([
+        (-27.40, 5.02, -0.22), (-26.03, 4.62, -0.19), (-24.04, 4.17, -0.16), (-19.99, 3.44, -0.13)
+    ])  # fmt: skip
+    row = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, len(table) - 1)
+    a, b, c = table[row].T
+    return a + b * np.asarray(log_mass) + c * np.asarray(log_mass) ** 2
+
+
+def steidel(log_mass):
+    """Return 12 + log(O/H) at z = 2.3 by [N II] and by O3N2 on the PP04 scales.
+
+    Steidel et al. 2014, ApJ 795, 165: 8.41 + 0.20 (log M - 10) and 8.27 + 0.19 (log M - 10). They
+    measured 10^9 to 10^11 (Chabrier).
+    """
+    m = np.asarray(log_mass) - 10
+    return 8.41 + 0.20 * m, 8.27 + 0.19 * m
+
+
+def pettini_pagel(fluxes):
+    """Return 12 + log(O/H) from [N II]/Ha and from O3N2, as an observer would.
+
+    Pettini & Pagel 2004, MNRAS 348, L59, Eqs. 1 and 3: 8.90 + 0.57 N2, 8.73 - 0.32 O3N2.
+
+    Parameters
+    ----------
+    fluxes : dict of str to ndarray
+        Dereddened, with the names of `mock_lines.LINES`.
+    """
+    n2 = np.log10(fluxes["NII"] / fluxes["Ha"])
+    return 8.90 + 0.57 * n2, 8.73 - 0.32 * (np.log10(fluxes["OIII"] / fluxes["Hb"]) - n2)
+
+
+def shapley_curve(n2, *, z):
+    """Return log [O III]/Hb on the ridge of star-forming galaxies.
+
+    z near 0: Kewley et al. 2013, ApJ 774, 100, Eq. 3, 0.61 / (x + 0.08) + 1.1. z near 2.3: Shapley
+    et al. 2015, ApJ 801, 88, 0.67 / (x - 0.20) + 1.12.
+    """
+    if z < 0.5:
+        return 0.61 / (n2 + 0.08) + 1.1
+    return 0.67 / (n2 - 0.20) + 1.12
+
+
+def oii_over_ha(fluxes):
+    """Return log of the [O II] doublet over Ha."""
+    return np.log10((fluxes["OII3727"] + fluxes["OII3729"]) / fluxes["Ha"])
+
+
+def continuum_snr_by_hand(*, magnitude, wavelength, hours, share, offline=False):
+    """Return the S/N of a flat-spectrum source in one pixel, by schoolbook sums.
+
+    Nothing of `moons_camera` enters: sky, transmission and efficiencies are read from MOONS1D's
+    files at this one wavelength (sky and air averaged over the line spread function).
+
+    Parameters
+    ----------
+    magnitude : float
+        AB, of the whole source.
+    wavelength : float
+        Å, inside an arm.
+    hours : float
+        On target.
+    share : float
+        Of the light in the fibre.
+    offline : bool
+        Never touch the network.
+    """
+    from astropy.io import fits
+
+    from common import assets
+
+    arm = next(a for a in moons.ARMS.values() if a.first <= wavelength <= a.last)
+    name = next(n for n, a in moons.ARMS.items() if a is arm)
+    folder = assets.fetch("moons1d", offline=offline) / "moons1d/models"
+    with fits.open(folder / "Skymodel/SkyTemplate_ESO_a1.2.fits") as hdus:
+        away = 6000 + 0.1 * np.arange(hdus[0].header["NAXIS1"]) - wavelength
+        weight = 0.5 ** ((2 * away / arm.fwhm) ** 2)  # a Gaussian: half as high at half the FWHM
+        sky, air = (float(np.average(hdus[k].data, weights=weight)) for k in (0, 1))
+
+    def looked_up(file, x, column=1):
+        table = np.loadtxt(folder / "Instrument" / file)
+        return float(np.interp(x, table[:, 0], table[:, column]))
+
+    whole = (
+        looked_up("telescope_eff.txt", wavelength / 1e4)
+        * looked_up(f"throughput_{name}_worst.txt", wavelength / 10)
+        * looked_up(arm.detector, wavelength / 1e4) / 100
+    )  # fmt: skip
+    # An AB magnitude is a flux per Hz; photons per second, cm2 and Å follow from F_nu / (h lambda).
+    photons = 10 ** (-0.4 * (magnitude + 48.6)) / (PLANCK * wavelength)
+    collected = whole * np.pi * 410.0**2 * arm.step * hours * 3600  # cm2 Å s
+    source = photons * share * air * collected
+    background = sky * np.pi * 0.55**2 * collected
+    dark = arm.dark / 3600 * hours * 3600
+    read = arm.ron**2 * hours * 3600 / 300
+    return source / np.sqrt(source + 2 * (background + dark + read))
+
+
+def continuum_snr(*, magnitude, wavelength, hours, share, offline=False):
+    """Return the same S/N as the mock's own code has it."""
+    wave = moons.grid()
+    flux = 10 ** (-0.4 * (magnitude + 48.6)) * LIGHT * 1e8 / wave**2 * share
+    error = moons_camera.error(
+        flux[None], hours=hours, observation=moons_camera.Observation(), offline=offline
+    )[0]
+    at = int(np.argmin(np.abs(wave - wavelength)))
+    return float(flux[at] / error[at])
+
+
+def figure_relations(galaxies, *, offline=False):
+    """Draw the mock over published relations: sequence, abundance, line ratios, noise.
+
+    Parameters
+    ----------
+    galaxies : dict of str to ndarray of shape (n,)
+        z, log_mass, log_sfr, kind: from `mock.Universe.draw`.
+    offline : bool
+        Never touch the network.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(2, 3, figsize=(11.5, 7), layout="constrained")
+    axes = axes.ravel()
+    rng = np.random.default_rng(0)
+    lines = mock_lines.intrinsic_ratios(galaxies, rng)
+    active = galaxies["kind"] == "star-forming"
+    z, mass = galaxies["z"], galaxies["log_mass"]
+    dots = dict(ls="", marker=".", ms=1.5, rasterized=True)
+    m = np.linspace(8.5, 11.3, 60)
+    for axis, (low, high) in zip(axes[:2], ((0.8, 1.2), (1.8, 2.2)), strict=True):
+        rows = (z > low) & (z < high)
+        axis.plot(mass[rows], galaxies["log_sfr"][rows], color="0.6", label="mock", **dots)
+        middle = (low + high) / 2
+        at = np.full(len(m), middle)
+        axis.plot(
+            m, mock_population.main_sequence(m, at), "k-", lw=1, label="Schreiber et al. 2015"
+        )
+        axis.plot(m, speagle(m, at), "C0--", lw=1, label="Speagle et al. 2014")
+        axis.plot(m[m > 9.2], whitaker(m, at)[m > 9.2], "C3:", lw=1.5, label="Whitaker et al. 2014")
+        axis.set(xlabel="log M", ylabel="log SFR", title=f"z = {middle:.1f}", ylim=(-2.5, 3))
+    rows = active & (np.abs(z - 2.3) < 0.3) & (mass > 9)
+    for axis, value, curve, name in zip(
+        axes[2:4], pettini_pagel(lines), (0, 1), ("N2", "O3N2"), strict=True
+    ):
+        axis.plot(mass[rows], value[rows], color="0.6", label="mock, z = 2.3", **dots)
+        axis.plot(m, steidel(m)[curve], "C3-", lw=1, label="Steidel et al. 2014")
+        axis.set(xlabel="log M", ylabel=f"12 + log(O/H), PP04 {name}", ylim=(7.6, 9.0))
+    n2 = np.linspace(-1.8, -0.15, 80)
+    axes[4].plot(
+        np.log10(lines["NII"] / lines["Ha"])[active], np.log10(lines["OIII"] / lines["Hb"])[active],
+        color="0.6", label="mock, all z", **dots,
+    )  # fmt: skip
+    axes[4].plot(n2, shapley_curve(n2, z=0), "k--", lw=1, label="Kewley et al. 2013, z = 0")
+    axes[4].plot(n2, shapley_curve(n2, z=2.3), "C3-", lw=1, label="Shapley et al. 2015, z = 2.3")
+    axes[4].set(xlabel="log [N II]/Ha", ylabel="log [O III]/Hb", ylim=(-1.2, 1.2), xlim=(-2, 0))
+    magnitudes = np.linspace(20, 25, 11)
+    for wavelength, colour in ((8200.0, "C0"), (12250.0, "C2"), (16240.0, "C3")):
+        for hours, style in ((2, ":"), (8, "-")):
+            options = dict(wavelength=wavelength, hours=hours, share=0.6, offline=offline)
+            axes[5].semilogy(
+                magnitudes, [continuum_snr(magnitude=x, **options) for x in magnitudes], style,
+                color=colour, lw=1, label=f"{wavelength / 1e4:.3g} µm, {hours} h",
+            )  # fmt: skip
+            by_hand = [continuum_snr_by_hand(magnitude=x, **options) for x in magnitudes[::2]]
+            axes[5].semilogy(magnitudes[::2], by_hand, "x", color=colour, ms=4)
+    axes[5].set(xlabel="AB magnitude", ylabel="S/N per pixel (x: by hand)")
+    for axis in axes:
+        axis.legend(fontsize=6, markerscale=4)
+    return figure
