@@ -14,73 +14,31 @@ from common.errors import MissingDataError, UsageError
 from common.lines import LINES_MOONS
 from common.pipeline import Shards, ShardWriter, finished
 from common.surveys import find_files, read_many
+from common.surveys.moons_labels import find_labels, read_labels
 from mtopnet.preprocess import grid, preprocess
 
 SPLITS = ("train", "valid", "test")
 NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
 ABOUT = ("id", "file", "survey", "galaxy", "ra", "dec", "exposure", "m_h", "mock")
-NUMBERS = ("exposure", "m_h", "f_ha", "f_oiii", "sersic_n", "line_snr_1", "line_snr_2")
-
-
-def labels_path(data_dir):
-    """Return the table of labels of a folder: labels.fits, .ecsv, .parquet or .csv in it.
-
-    Raises
-    ------
-    MissingDataError
-        If there is none.
-    """
-    for ending in (".fits", ".ecsv", ".parquet", ".csv"):
-        path = Path(data_dir) / f"labels{ending}"
-        if path.is_file():
-            return path
-    raise MissingDataError(
-        f"{data_dir}: no labels.fits (or .ecsv, .parquet, .csv), which training needs beside the "
-        "spectra: one row a spectrum with id, z, log_mass, log_sfr and, where known, galaxy, "
-        "exposure (h), m_h, f_ha (erg/s/cm2). Without labels: `python -m mtopnet.predict`."
-    )
 
 
 def label_table(data_dir):
-    """Return the labels of a data set's folder, one row a spectrum.
+    """Return the labels of a data set's folder, one row a spectrum, by the names used here.
 
     Returns
     -------
     DataFrame
-        id, galaxy, z_true, lgm_true (log Msun), sfr_true (log Msun/yr), the columns of `NUMBERS`
-        (NaN where unknown), kind, and whatever else the table has.
+        As `common.surveys.moons_labels.read_labels` gives it, with z_true, lgm_true (log Msun) and
+        sfr_true (log Msun/yr) for its z, log_mass and log_sfr.
 
     Raises
     ------
     MissingDataError
-        If there is no table, or it lacks ids or redshifts.
+        If there is no table.
+    ReadError
+        If it lacks a column that is needed, or an id stands there twice.
     """
-    from common.surveys.moons import read_labels as read
-
-    path = labels_path(data_dir)
-    table = read(path)
-    lacks = [name for name in ("id", "z") if name not in table]
-    if lacks:
-        raise MissingDataError(
-            f"{path}: no column {' or '.join(lacks)}; allowed: id, z, log_mass, log_sfr, and where "
-            f"known galaxy, exposure, m_h, f_ha. It has {', '.join(map(str, table.columns))}."
-        )
-    table = table.rename(columns=NAMES).assign(id=table["id"].astype(str))
-    double = table["id"].duplicated()
-    if double.any():
-        raise MissingDataError(
-            f"{path}: {int(double.sum())} ids stand there more than once, the first "
-            f"{table['id'][double].iloc[0]!r}; allowed: one row a spectrum."
-        )
-    if "galaxy" not in table:
-        table["galaxy"] = table["id"]
-    table["galaxy"] = table["galaxy"].astype(str)
-    for name in (*NAMES.values(), *NUMBERS):
-        values = table[name] if name in table else pd.Series(np.nan, index=table.index)
-        table[name] = pd.to_numeric(values, errors="coerce").astype(float)
-    if "kind" not in table:
-        table["kind"] = ""
-    return table
+    return read_labels(data_dir).rename(columns=NAMES)
 
 
 def spectrum_files(path):
@@ -174,7 +132,7 @@ def _find_data(config, data_dir, offline):
             "(data/README.md says what is in them). Without them: --dataset moons-mock, which runs "
             "now."
         )
-    labels_path(data_dir)  # known before hours of reading
+    find_labels(data_dir)  # known before hours of reading
     inner = Path(data_dir) / "spectra"
     return spectrum_files(inner if inner.is_dir() else data_dir)
 
@@ -239,7 +197,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
         raise MissingDataError(
             f"No spectrum of {len(paths)} file(s) in {data_dir} can be used and has a label in "
-            f"{labels_path(data_dir).name}.{first}"
+            f"{find_labels(data_dir).name}.{first}"
         )
     return Shards(folder)
 

@@ -28,7 +28,7 @@ def work(args):
     from common.accelerator import choose
     from mtopnet.evaluate import evaluate_run
     from mtopnet.explain import explain_run
-    from mtopnet.latent import latent_run
+    from mtopnet.latent import explore
 
     config = training.config_of(args)
     for folder in args.on:  # a wrong path is better known before the training than after it
@@ -39,7 +39,7 @@ def work(args):
     training.train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
                    variants=args.variants, resume=args.resume, offline=args.offline)  # fmt: skip
     explain_run(run_dir)
-    latent_run(run_dir)
+    explore(run_dir)
     for folder in args.on:
         say(f"spectra of {folder}: {evaluate_run(run_dir, on=folder)}")
     report = evaluate_run(run_dir)
