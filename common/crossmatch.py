@@ -213,6 +213,46 @@ def by_position(
     )
 
 
+def nearest(*, ra, dec, other_ra, other_dec, radius_arcsec):
+    """Find the nearest row of a second table for each row, many-to-one.
+
+    For repeated observations: each takes the same partner, while pairs of `by_position` are
+    one-to-one.
+
+    Parameters
+    ----------
+    ra, dec, other_ra, other_dec : array-like of float
+        deg, ICRS. A row with a NaN matches nothing.
+    radius_arcsec : float
+        Largest separation, arcsec.
+
+    Returns
+    -------
+    row : ndarray of int, shape (n,)
+        Row in the second table, -1 for none.
+    separation : ndarray of shape (n,)
+        arcsec, NaN for none.
+
+    Raises
+    ------
+    UsageError
+        If the radius is not above 0 or a declination is beyond 90 degrees.
+    """
+    from astropy import units as u
+
+    if not (np.isfinite(radius_arcsec) and radius_arcsec > 0):
+        raise UsageError(f"The radius must be above 0 arcsec. Received {radius_arcsec}.")
+    row, separation = np.full(np.size(ra), -1), np.full(np.size(ra), np.nan)
+    here, rows = _sky(ra, dec)
+    there, other_rows = _sky(other_ra, other_dec)
+    if len(rows) and len(other_rows):
+        found, angle, _ = here.match_to_catalog_sky(there)
+        close = angle <= radius_arcsec * u.arcsec
+        row[rows[close]] = other_rows[found[close]]
+        separation[rows[close]] = angle[close].arcsec
+    return row, separation
+
+
 def _sky(ra, dec, pmra=None, pmdec=None, epoch=None, new_epoch=None):
     """Return the finite positions, moved to the new epoch, as SkyCoord, and their row numbers."""
     from astropy import units as u

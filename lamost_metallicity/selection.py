@@ -123,21 +123,12 @@ def printed(counts):
 def _nearest(objects, catalogue, *, radius):
     """Return the row in `catalogue` nearest to each object, -1 for none, and the separation.
 
-    Not `common.crossmatch.by_position`: LAMOST saw many galaxies more than once, and each of these
-    spectra takes the label, while pairs there are one-to-one.
+    Not `by_position`: LAMOST saw many galaxies more than once, and each of these spectra takes the
+    label, while pairs there are one-to-one.
     """
-    from astropy import units
-    from astropy.coordinates import SkyCoord
+    from common.crossmatch import nearest
 
-    row, separation = np.full(len(objects), -1), np.full(len(objects), np.nan)
-    placed = np.flatnonzero(np.isfinite(objects[["ra", "dec"]].to_numpy(float)).all(axis=1))
-    if len(placed) and len(catalogue):
-        here, there = (
-            SkyCoord(t["ra"].to_numpy(float), t["dec"].to_numpy(float), unit="deg")
-            for t in (objects.iloc[placed], catalogue)
-        )
-        found, angle, _ = here.match_to_catalog_sky(there)
-        close = angle <= radius * units.arcsec
-        row[placed[close]] = found[close]
-        separation[placed[close]] = angle[close].arcsec
-    return row, separation
+    ra, dec, other_ra, other_dec = (
+        t[c].to_numpy(float) for t in (objects, catalogue) for c in ("ra", "dec")
+    )
+    return nearest(ra=ra, dec=dec, other_ra=other_ra, other_dec=other_dec, radius_arcsec=radius)
