@@ -113,7 +113,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     x : ndarray of shape (n, n_input)
         From `mtopnet.preprocess.preprocess`: `Prepared.inputs`.
     about : DataFrame of n rows
-        As from `mtopnet.predict.object_table`.
+        As from `mtopnet.data.object_table`.
     cut : float
         Entropy (nats) below which a redshift counts as good (the paper: 2).
     passes : int

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common import claims
+from common.catalog import read_table
 from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import write_parquet
@@ -19,6 +20,11 @@ from mtopnet.reporting import report
 
 SURVEY = "moons"
 PAPER_TEST = 17729  # Sect. 3.1
+ELSEWHERE = {  # tables of `explain` and `latent` that the report shows
+    "saliency_lines": "Saliency of the redshift in channels of lines, against line-free ones",
+    "line_map": "The line branch's own task",
+    "latent": "What the layers behind the shared one encode",
+}
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -232,11 +238,10 @@ def _tables(ev, out):
         made["variants"] = ("As Fig. 5: networks on the same test spectra", table)
         table = tables_variants.bin_width_table(df, ev.variants, dz=ev.config.dz)
         made["bin_width"] = ("What finer bins give, on the same test spectra", table)
-    latent = out / "tables" / "latent.ecsv"
-    if latent.is_file() and not ev.real:
-        from common.catalog import read_table
-
-        made["latent"] = ("What the shared layer encodes", read_table(latent))
+    for name, caption in ELSEWHERE.items():
+        path = out / "tables" / f"{name}.ecsv"
+        if path.is_file() and not ev.real:
+            made[name] = (caption, read_table(path))
     return {k: v for k, v in made.items() if len(v[1])}
 
 
@@ -245,7 +250,7 @@ def _write(ev, out, about, rejects=None, source=None):
     out.mkdir(parents=True, exist_ok=True)
     judged, made = _judge(ev, about), _tables(ev, out)
     for name, (_, table) in made.items():
-        if name != "latent":
+        if name not in ELSEWHERE:
             claims.write(table, out / "tables" / f"{name}.ecsv", dataset=ev.dataset)
     if rejects is not None and len(rejects):
         claims.write(rejects, out / "tables" / "rejects.ecsv", dataset=ev.dataset)

@@ -154,7 +154,7 @@ def with_flux(about):
     return about.assign(log_f_ha=np.log10(np.maximum(about["f_ha"].astype(float), FLOOR)))
 
 
-def explore(run_dir, out=None, *, n=6000, umap=True):
+def latent_run(run_dir, out=None, *, n=6000, umap=True):
     """Write UMAP coordinates, scores and Fig. 13 of a run's test spectra.
 
     Parameters
@@ -218,7 +218,7 @@ def work(args):
     from common.accelerator import choose
 
     choose("float32")
-    table = explore(args.run_dir, args.output, n=args.spectra, umap=not args.no_umap)
+    table = latent_run(args.run_dir, args.output, n=args.spectra, umap=not args.no_umap)
     for row in table.itertuples():
         seen = "" if row.in_training else " (never a label)"
         say(f"{row.quantity:14s} R2 {row.r2:.3f} of {row.n} spectra{seen}")

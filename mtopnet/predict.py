@@ -15,21 +15,10 @@ from common.cli import parser, progress, run, say
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.files import atomic_path
 from common.pipeline import ahead
-from common.surveys import find_files, read_many
+from common.surveys import read_many
 from mtopnet import tables
 from mtopnet.catalogue import DESCRIPTIONS, UCDS, UNITS, catalogue
 from mtopnet.pdf_file import PdfWriter, check_name
-
-TABLES = ("labels", "truth")  # files of a data set's folder that hold no spectra
-
-
-def object_table(spectra, prepared):
-    """Return who the spectra of a batch are: id, file, survey, ra, dec, exposure, m_h, quality."""
-    meta, table = spectra.meta, pd.DataFrame({"id": spectra.ids})
-    for name in ("file", "survey", "ra", "dec", "exposure", "m_h"):
-        blank = "" if name in ("file", "survey") else np.nan
-        table[name] = meta[name].to_numpy() if name in meta else blank
-    return table.assign(bad_fraction=prepared.bad_fraction, note=prepared.note)
 
 
 def usable_chunks(networks, files, rejects, *, magnitudes=None):
@@ -44,6 +33,7 @@ def usable_chunks(networks, files, rejects, *, magnitudes=None):
     magnitudes : DataFrame, optional
         id -> mag_BAND, for networks that take photometry.
     """
+    from mtopnet.data import object_table, rejected
     from mtopnet.preprocess import preprocess
 
     for spectra in ahead(read_many(files, rejects=rejects)):
@@ -53,10 +43,7 @@ def usable_chunks(networks, files, rejects, *, magnitudes=None):
                 spectra.meta[name] = known
         prepared = preprocess(spectra, networks.config)
         about = object_table(spectra, prepared)
-        bad = ~prepared.usable
-        rejects += [{"file": f, "id": i, "reason": r} for f, i, r in
-                    zip(about["file"][bad], about["id"][bad], prepared.reason[bad],
-                        strict=True)]  # fmt: skip
+        rejects += rejected(about, prepared)
         use = prepared.usable
         if use.any():
             yield about[use].reset_index(drop=True), prepared.inputs[use]
@@ -64,31 +51,25 @@ def usable_chunks(networks, files, rejects, *, magnitudes=None):
 
 def _files(paths):
     """Return the spectrum files among files and folders, each once; tables of labels are left."""
+    from mtopnet.data import spectrum_files
+
     if not paths:
         raise UsageError("No files given. Name files or folders that hold spectra.")
-    found = []
-    for path in map(Path, paths):
-        inner = path / "spectra"
-        here = find_files([inner if inner.is_dir() else path])
-        if path.is_dir():
-            here = [f for f in here if not f.name.lower().startswith(TABLES)]
-        found += here
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
 
 
 def _magnitudes(paths, config):
     """Return mag_BAND by id from tables of labels beside the spectra; None where not needed."""
-    from mtopnet.data import labels_path, read_labels
+    from mtopnet.data import label_table
 
     if not config.photometry:
         return None
     parts = []
     for folder in dict.fromkeys(p if p.is_dir() else p.parent for p in map(Path, paths)):
         try:
-            labels_path(folder)
+            table = label_table(folder).set_index("id")
         except MissingDataError:
             continue
-        table = read_labels(folder).set_index("id")
         parts.append(table[[c for c in table if str(c).startswith("mag_")]])
     if not parts:
         return None  # `preprocess` says what is missing, unless the spectra themselves have it
@@ -228,11 +209,11 @@ def predict_labelled(run_dir, paths):
     SuiteError
         If no spectrum that can be used has a label.
     """
-    from mtopnet.data import read_labels
+    from mtopnet.data import label_table
     from mtopnet.networks import load_networks, predicted
 
     networks, rejects, parts, pdf = load_networks(run_dir), [], [], []
-    labels = pd.concat([read_labels(path) for path in paths], ignore_index=True)
+    labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
     labels = labels.drop_duplicates("id").set_index("id")
     magnitudes = _magnitudes(paths, networks.config)
     for about, x in usable_chunks(networks, _files(paths), rejects, magnitudes=magnitudes):

@@ -47,6 +47,12 @@ PARTS = {  # section: (text, names of its tables)
         ("calibration", "confidence", "errors"),
     ),
     "MC dropout": ("Dropout left on, passes averaged (Sect. 4.1).", ("mc",)),
+    "Where the redshift comes from": (
+        "Mean |d ln p(z) / d flux| in channels within 8 Å (at rest) of a line, against channels 25 "
+        "Å and more from every line of the same spectra; share: of all of the saliency. Recall and "
+        "precision of the line branch are of channels.",
+        ("saliency_lines", "line_map"),
+    ),
     "Shared layer": (
         "How well each quantity can be read off the 192 numbers behind the shared layer, and off "
         "their two UMAP coordinates: R2 of a k-nearest-neighbour regression on galaxies held out.",
