@@ -17,18 +17,17 @@ truth.parquet
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
 
 from common import cli
 from common.errors import UsageError
+from common.files import atomic_path
 from common.mocks import lamost
 from common.mocks.galaxies import Galaxies
+from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
 from common.mocks.stars import Stars
 from lamost_metallicity import mock_labels, mock_population
 from lamost_metallicity.mock_continuum import Continua
@@ -134,7 +133,7 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
             rows = pd.concat(catalogue, ignore_index=True).iloc[first:]
             flux, ivar = (np.concatenate(p) for p in zip(*parts, strict=True))
             path = out_dir / "spectra" / f"lamost-mock-{first // ROWS_PER_FILE:04d}.fits"
-            paths.append(_write([_coadd(flux, ivar, rows)], path))
+            paths.append(write_mock([coadd_table(flux=flux, ivar=ivar, rows=rows)], path))
     catalogue = pd.concat(catalogue, ignore_index=True)
     truth = pd.concat(truth, ignore_index=True)
     lines = {
@@ -165,27 +164,6 @@ def _catalogue(start, flux, ivar, galaxies, rng):
     return pd.DataFrame(table)
 
 
-def _coadd(flux, ivar, rows):
-    """Return the table of spectra."""
-    n, vector = len(flux), f"{lamost.PIXELS}E"
-    bad = (ivar <= 0).astype(np.float32)
-    wave = np.broadcast_to(lamost.grid().astype(np.float32), flux.shape)
-    columns = [
-        fits.Column(name, vector, array=array)
-        for name, array in (("FLUX", flux), ("IVAR", ivar), ("WAVELENGTH", wave),
-                            ("ANDMASK", bad), ("ORMASK", bad))
-    ]  # fmt: skip
-    formats = {"obsid": "K", "ra": "D", "dec": "D", "z": "D", "class": "10A", "subclass": "10A"}
-    columns += [
-        fits.Column(name.upper(), formats.get(name, "E"), array=rows[name].to_numpy())
-        for name in rows
-    ]
-    table = fits.BinTableHDU.from_columns(columns, name="COADD", nrows=n)
-    table.header["COEFF0"] = (lamost.COEFF0, "log10 of the first wavelength (Angstrom)")
-    table.header["COEFF1"] = (1e-4, "log10 step per pixel, vacuum")
-    return table
-
-
 def _labels(out_dir, catalogue, truth, lines, rng):
     """Write the tables of labels, the catalogue and the truth."""
     n = len(catalogue)
@@ -205,33 +183,10 @@ def _labels(out_dir, catalogue, truth, lines, rng):
         bptclass=bptclass[seen], gas_kms=truth["gas_kms"].to_numpy()[seen],
     )  # fmt: skip
     for name, hdu in tables.items():
-        _write([hdu], out_dir / "labels" / f"{name}-mock.fits")
-    record = catalogue.to_records(index=False)
-    hdu = fits.BinTableHDU(
-        record.astype([(k, "U10" if k in ("class", "subclass") else record.dtype[k])
-                       for k in record.dtype.names])
-    )  # fmt: skip
-    _write([hdu], out_dir / "labels" / "lamost-catalogue-mock.fits")
+        write_mock([hdu], out_dir / "labels" / f"{name}-mock.fits")
+    hdu = catalogue_table(catalogue)
+    write_mock([hdu], out_dir / "labels" / "lamost-catalogue-mock.fits")
     truth = truth.assign(bptclass=bptclass, oh_label_error=errors["oh"])
     truth.insert(1, "specobjid", np.where(np.isin(np.arange(n), seen), ids, ""))
-    scratch = out_dir / ".truth.parquet"
-    truth.to_parquet(scratch, index=False)
-    os.replace(scratch, out_dir / "truth.parquet")
-
-
-def _write(hdus, target):
-    """Write HDUs under a temporary name, mark them as a mock, move them into place."""
-    primary = fits.PrimaryHDU()
-    primary.header.update({"TELESCOP": "LAMOST", "ORIGIN": "simulation", "DATA_V": "mock"})
-    for hdu in (primary, hdus[0]):
-        hdu.header["MOCK"] = (True, "simulated, not observed")
-    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=".mock-", suffix=".fits")
-    os.close(handle)
-    try:
-        fits.HDUList([primary, *hdus]).writeto(scratch, overwrite=True)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, target)
-    finally:
-        if os.path.exists(scratch):
-            os.remove(scratch)
-    return target
+    with atomic_path(out_dir / "truth.parquet") as temporary:
+        truth.to_parquet(temporary, index=False)

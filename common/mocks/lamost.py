@@ -88,8 +88,8 @@ class LamostNoise(FibreNoise):
         self.sigma = dark * np.sqrt(1 + np.clip(self.lines, 0, 40) * 0.6)
         self.object = np.exp(np.interp(wave, WAVE, np.log(OBJECT))) / SKY_LEVEL
 
-    def scaled(self, flux, *, snr, rng):
-        """Scale spectra so that their median S/N per pixel in r is the one asked for.
+    def scaled(self, flux, *, snr, rng, band="r"):
+        """Scale spectra so that their median S/N per pixel in a band is the one asked for.
 
         Parameters
         ----------
@@ -98,6 +98,8 @@ class LamostNoise(FibreNoise):
         snr : ndarray of shape (n,)
         rng : numpy.random.Generator
             Sky and throughput differ between exposures: errors tilt by some 10 %.
+        band : str
+            One of `BANDS`.
 
         Returns
         -------
@@ -105,7 +107,7 @@ class LamostNoise(FibreNoise):
         """
         tilt = 1 + 0.2 * (rng.random((len(flux), 1)) - 0.5) * np.linspace(-1, 1, PIXELS)
         sigma = (self.sigma * tilt).astype(np.float32)
-        low, high = BANDS["r"]
+        low, high = BANDS[band]
         band = np.flatnonzero((self.wavelength > low) & (self.wavelength < high))[::5]
         # S/N = s where the scale c obeys c^2 f^2 = s^2 (sigma^2 + c o f).
         f, s = np.maximum(flux[:, band], 1e-9), np.asarray(snr)[:, None]
