@@ -21,16 +21,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
-from astropy.io import fits
-from astropy.stats import sigma_clip
-from astropy.table import Table, vstack
+from astropy.table import vstack
 
 from common import cli
 from common.errors import UsageError
 from common.files import atomic_path
 from common.mocks import moons, moons_camera
-from mtopnet import mock_lines, mock_population
+from mtopnet import mock_files, mock_lines, mock_population
 from mtopnet.mock_continuum import ABSORPTION, BANDS, Continua, absorption
 
 CHUNK = 250  # galaxies made at a time, and in one file
@@ -40,7 +37,6 @@ UNIT = moons_camera.Camera.UNIT
 # 5-sigma depths (AB) of the measured magnitudes, like COSMOS2020's (Weaver et al. 2022); the floor.
 DEPTHS = {"r": 27.2, "i": 27.0, "z": 26.6, "y": 25.7, "j": 25.9, "h": 25.5, "ks": 25.2}
 FLOOR = 0.03  # mag
-SNR_LINES = ("OII3727", "OII3729", "Hb", "OIII4959", "OIII", "Ha", "NII", "SII6716", "SIII9531")
 
 # What is different in the second universe, on which a network trained on the first is tried: a
 # brighter night seen less deep, imperfect sky subtraction and flux calibration, other gas.
@@ -161,34 +157,6 @@ def measured(magnitude, band, rng):
     return -2.5 * np.log10(np.maximum(flux, sigma))
 
 
-def line_snr(*, fluxes, galaxies, share, error):
-    """Return the S/N of the strongest and second strongest line, both (n,).
-
-    Each line against the noise of an optimal sum over its profile; [O II] counts as one line.
-
-    Parameters
-    ----------
-    fluxes, galaxies, share
-        From `Universe.make`.
-    error : ndarray of shape (n, 12217)
-        1e-19 erg / (s cm2 Å).
-    """
-    wave, sigma_lsf = moons.grid(), moons.lsf_sigma()
-    step = np.gradient(wave)
-    row, best = np.arange(len(error)), []
-    z, kms = galaxies["z"], galaxies["sigma_gas"]
-    for name in SNR_LINES:
-        line = mock_lines.LINES[name] * (1 + z)
-        at = np.clip(np.searchsorted(wave, line), 0, len(wave) - 1)
-        inside = np.abs(wave[at] - line) < 3
-        width = np.hypot(sigma_lsf[at], line * kms / 299792.458)
-        noise = error[row, at] * np.sqrt(2 * np.sqrt(np.pi) * width * step[at])
-        best.append(np.where(inside, fluxes[name] / UNIT * share[row, at] / noise, 0.0))
-    best = [best[0] + best[1], *best[2:]]
-    order = np.sort(np.stack(best), axis=0)
-    return order[-1], order[-2]
-
-
 def make_mock(
     *, n, seed, out_dir, exposures=(2, 4, 8), offline=False, progress=True, variant="default",
 ):  # fmt: skip
@@ -244,10 +212,10 @@ def make_mock(
         def work(job):
             path, first, size = job
             key = f"v{VERSION} seed={seed} size={size} hours={exposures} {variant}"
-            table = _finished(path, key)
+            table = mock_files.finished(path, key)
             if table is None:
                 rng = np.random.default_rng([seed, first, list(VARIANTS).index(variant)])
-                table = _write_file(path, key, universe, size, first, exposures, rng)
+                table = mock_files.write_file(path, key, universe, size, first, exposures, rng)
             bar.update(size)
             return table
 
@@ -261,84 +229,38 @@ def make_mock(
     return [path for path, _, _ in jobs]
 
 
-def _finished(path, key):
-    """Return the TARGETS of a file that an earlier call with the same arguments wrote, or None."""
-    if not path.is_file():
-        return None
-    try:
-        with fits.open(path) as hdus:
-            if hdus[0].header.get("MOCKKEY") != key:
-                return None
-            return Table(hdus["TARGETS"].data)
-    except (OSError, KeyError):
-        return None
+def main(argv=None):
+    """Run the command line; return the exit status."""
+    p = cli.parser("python -m mtopnet.mock", "Write a mock of MOONS galaxies with labels.")
+    p.add_argument("--n", type=int, default=1000, help="galaxies")
+    p.add_argument("--seed", type=int, default=1, help="same seed, same galaxies")
+    p.add_argument("--out", required=True, metavar="DIR", help="where files and figures go")
+    p.add_argument(
+        "--exposures", type=float, nargs="+", default=[2.0, 4.0, 8.0], metavar="HOURS",
+        help="hours on target, one spectrum of a galaxy for each",
+    )  # fmt: skip
+    p.add_argument("--variant", choices=tuple(VARIANTS), default="default",
+                   help="shifted: other sky residuals, throughput and line ratios")  # fmt: skip
+    p.add_argument("--figures", action="store_true",
+                   help="also draw the galaxies, some spectra and published relations")  # fmt: skip
+    p.add_argument("--offline", action="store_true", help="never touch the network")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    return cli.run(_command, p.parse_args(argv))
 
 
-def _write_file(path, key, universe, size, first, exposures, rng):
-    """Make and write the spectra of some galaxies; return their TARGETS."""
-    flux, galaxies, fluxes, share = universe.make(size, rng)
-    order = np.arange(size * len(exposures)).reshape(len(exposures), size).T.ravel()
-    data, error, parts = [], [], []
-    for hours in exposures:
-        seen, sigma = universe.camera.observe(flux, hours=hours, rng=rng)
-        data.append(seen)
-        error.append(sigma)
-        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma))
-    data, error = np.concatenate(data)[order], np.concatenate(error)[order]
-    data *= np.float32(UNIT)
-    error *= np.float32(UNIT)
-    table = Table.from_pandas(pd.concat(parts, ignore_index=True).iloc[order])
-    with atomic_path(path) as temporary:
-        _hdus(key, universe.camera, data, error, table).writeto(temporary, overwrite=True)
-    return table
+def _command(args):
+    paths = make_mock(
+        n=args.n, seed=args.seed, out_dir=args.out, exposures=args.exposures,
+        offline=args.offline, progress=not args.quiet, variant=args.variant,
+    )  # fmt: skip
+    print(f"{len(paths)} files of mock spectra (simulated, not observed) in {args.out}/spectra, "
+          f"labels in {args.out}/labels.fits")  # fmt: skip
+    if args.figures:
+        from mtopnet import figures_mock
+
+        for path in figures_mock.draw_all(Path(args.out), offline=args.offline):
+            print(path)
 
 
-def _targets(first, hours, galaxies, fluxes, share, error):
-    """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
-    at = mock_lines.LINES["Ha"] * (1 + galaxies["z"])
-    pixel = np.minimum(np.searchsorted(moons.grid(), at), moons.PIXELS - 1)
-    in_fibre = fluxes["Ha"] * share[np.arange(len(pixel)), pixel]
-    strongest, second = line_snr(fluxes=fluxes, galaxies=galaxies, share=share, error=error)
-    names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
-    columns = {
-        "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,
-        "exposure": np.full(len(names), hours),
-        **{k: galaxies[k] for k in ("z", "log_mass", "log_sfr", "m_h")},
-        "f_ha": fluxes["Ha"], "f_oiii": fluxes["OIII"], "f_ha_fibre": in_fibre,
-        **{k: galaxies[k] for k in ("kind", "sersic_n", "r_e", "oh", "ebv_stars", "ebv_gas",
-                                    "sigma_gas", "fibre_h")},
-        "line_snr_1": strongest, "line_snr_2": second,
-        **{f"mag_{band}": galaxies[f"mag_{band}"] for band in BANDS},
-    }  # fmt: skip
-    return pd.DataFrame(columns)
-
-
-def _hdus(key, camera, data, error, table):
-    """Return the HDUs of one file, MOONS1D's cards and names."""
-    observation, primary = camera.observation, fits.PrimaryHDU()
-    primary.header.update({
-        "INST": "MOONS_SIM", "R_MODE": "LR", "OBS_MODE": "XSWITCH", "DIT": moons_camera.DIT,
-        "SEEING": observation.seeing, "AIRMASS": observation.airmass,
-        "SKY_AP": moons_camera.FIBRE, "TEL_AP": 8.2, "TYPE": "extended in the fibre",
-    })  # fmt: skip
-    primary.header["MOCK"] = (True, "simulated, not observed")
-    primary.header["MOCKKEY"] = key
-    hdus = [primary]
-    for name, pixels in moons.arm_slices().items():
-        arm, level = moons.ARMS[name], camera.photons[pixels]
-        clipped = sigma_clip(level, sigma=3.2).mask.astype(np.int16)  # as MOONS1D marks sky lines
-        for label, values, unit in (
-            (f"DATA_{name}", data[:, pixels], "erg / (s cm2 Angstrom)"),
-            (f"ERR_{name}", error[:, pixels], "erg / (s cm2 Angstrom)"),
-            (f"QUAL_{name}", clipped, ""),
-            ("Sky", level, "ph/s/cm2/AA/arcsec2"),
-        ):
-            hdu = fits.ImageHDU(values)
-            hdu.header.update({
-                "NAME": label, "CRVAL1": arm.first, "CDELT1": arm.step, "CRPIX1": 1.0,
-                "TUNIT1": "AA", "TUNIT2": unit, "R": arm.resolution, "SAMPLING": moons.SAMPLING,
-            })  # fmt: skip
-            hdus.append(hdu)
-    targets = fits.table_to_hdu(table)
-    targets.name = "TARGETS"
-    return fits.HDUList([*hdus, targets])
+if __name__ == "__main__":
+    raise SystemExit(main())

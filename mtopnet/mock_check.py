@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.mocks import moons, moons_camera
-from mtopnet import mock_lines, mock_population
+from mtopnet import mock_population
 
 PLANCK, LIGHT = 6.62607015e-27, 2.99792458e10  # erg s, cm/s (SI 2019)
 
@@ -58,7 +58,7 @@ def pettini_pagel(fluxes):
     return 8.90 + 0.57 * n2, 8.73 - 0.32 * (np.log10(fluxes["OIII"] / fluxes["Hb"]) - n2)
 
 
-def shapley_curve(n2, *, z):
+def ridge(n2, *, z):
     """Return log [O III]/Hb on the ridge of star-forming galaxies.
 
     z near 0: Kewley et al. 2013, ApJ 774, 100, Eq. 3, 0.61 / (x + 0.08) + 1.1. z near 2.3: Shapley
@@ -133,69 +133,3 @@ def continuum_snr(*, magnitude, wavelength, hours, share, offline=False):
     )[0]
     at = int(np.argmin(np.abs(wave - wavelength)))
     return float(flux[at] / error[at])
-
-
-def figure_relations(galaxies, *, offline=False):
-    """Draw the mock over published relations: sequence, abundance, line ratios, noise.
-
-    Parameters
-    ----------
-    galaxies : dict of str to ndarray of shape (n,)
-        z, log_mass, log_sfr, kind: from `mock.Universe.draw`.
-    offline : bool
-        Never touch the network.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(2, 3, figsize=(11.5, 7), layout="constrained")
-    axes = axes.ravel()
-    rng = np.random.default_rng(0)
-    lines = mock_lines.intrinsic_ratios(galaxies, rng)
-    active = galaxies["kind"] == "star-forming"
-    z, mass = galaxies["z"], galaxies["log_mass"]
-    dots = dict(ls="", marker=".", ms=1.5, rasterized=True)
-    m = np.linspace(8.5, 11.3, 60)
-    for axis, (low, high) in zip(axes[:2], ((0.8, 1.2), (1.8, 2.2)), strict=True):
-        rows = (z > low) & (z < high)
-        axis.plot(mass[rows], galaxies["log_sfr"][rows], color="0.6", label="mock", **dots)
-        middle = (low + high) / 2
-        at = np.full(len(m), middle)
-        axis.plot(
-            m, mock_population.main_sequence(m, at), "k-", lw=1, label="Schreiber et al. 2015"
-        )
-        axis.plot(m, speagle(m, at), "C0--", lw=1, label="Speagle et al. 2014")
-        axis.plot(m[m > 9.2], whitaker(m, at)[m > 9.2], "C3:", lw=1.5, label="Whitaker et al. 2014")
-        axis.set(xlabel="log M", ylabel="log SFR", title=f"z = {middle:.1f}", ylim=(-2.5, 3))
-    rows = active & (np.abs(z - 2.3) < 0.3) & (mass > 9)
-    for axis, value, curve, name in zip(
-        axes[2:4], pettini_pagel(lines), (0, 1), ("N2", "O3N2"), strict=True
-    ):
-        axis.plot(mass[rows], value[rows], color="0.6", label="mock, z = 2.3", **dots)
-        axis.plot(m, steidel(m)[curve], "C3-", lw=1, label="Steidel et al. 2014")
-        axis.set(xlabel="log M", ylabel=f"12 + log(O/H), PP04 {name}", ylim=(7.6, 9.0))
-    n2 = np.linspace(-1.8, -0.15, 80)
-    axes[4].plot(
-        np.log10(lines["NII"] / lines["Ha"])[active], np.log10(lines["OIII"] / lines["Hb"])[active],
-        color="0.6", label="mock, all z", **dots,
-    )  # fmt: skip
-    axes[4].plot(n2, shapley_curve(n2, z=0), "k--", lw=1, label="Kewley et al. 2013, z = 0")
-    axes[4].plot(n2, shapley_curve(n2, z=2.3), "C3-", lw=1, label="Shapley et al. 2015, z = 2.3")
-    axes[4].set(xlabel="log [N II]/Ha", ylabel="log [O III]/Hb", ylim=(-1.2, 1.2), xlim=(-2, 0))
-    magnitudes = np.linspace(20, 25, 11)
-    for wavelength, colour in ((8200.0, "C0"), (12250.0, "C2"), (16240.0, "C3")):
-        for hours, style in ((2, ":"), (8, "-")):
-            options = dict(wavelength=wavelength, hours=hours, share=0.6, offline=offline)
-            axes[5].semilogy(
-                magnitudes, [continuum_snr(magnitude=x, **options) for x in magnitudes], style,
-                color=colour, lw=1, label=f"{wavelength / 1e4:.3g} µm, {hours} h",
-            )  # fmt: skip
-            by_hand = [continuum_snr_by_hand(magnitude=x, **options) for x in magnitudes[::2]]
-            axes[5].semilogy(magnitudes[::2], by_hand, "x", color=colour, ms=4)
-    axes[5].set(xlabel="AB magnitude", ylabel="S/N per pixel (x: by hand)")
-    for axis in axes:
-        axis.legend(fontsize=6, markerscale=4)
-    return figure
