@@ -21,17 +21,19 @@ def speagle(log_mass, z):
 
 
 def whitaker(log_mass, z):
-    """Return log SFR of Whitaker et al. 2014, ApJ 795, 104, Eq. 2 and Table 1 (Chabrier).
+    """Return log SFR of Whitaker et al. 2014, ApJ 795, 104, Eq. 3 and Table 2 (Chabrier).
 
-    a + b log M + c (log M)^2 for 9.2 < log M < 11.2, by bins of z; the paper draws it in Fig. 1b.
+    a (log M - 10.2) + b, a by side of 10.2, for 9.2 < log M < 11.2, by bins of z from 0.5 to 2.5;
+    the paper draws it in Fig. 1b.
     """
     edges = np.array([0.5, 1.0, 1.5, 2.0, 2.5])
-    table = np.array([
-        (-27.40, 5.02, -0.22), (-26.03, 4.62, -0.19), (-24.04, 4.17, -0.16), (-19.99, 3.44, -0.13)
-    ])  # fmt: skip
+    table = np.array(
+        [(0.94, 0.14, 1.11), (0.99, 0.51, 1.31), (1.04, 0.62, 1.49), (0.91, 0.67, 1.62)]
+    )
     row = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, len(table) - 1)
-    a, b, c = table[row].T
-    return a + b * np.asarray(log_mass) + c * np.asarray(log_mass) ** 2
+    low, high, level = table[row].T
+    m = np.asarray(log_mass) - 10.2
+    return np.where(m < 0, low, high) * m + level
 
 
 def steidel(log_mass):

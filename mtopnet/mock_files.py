@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from astropy.stats import sigma_clip
 from astropy.table import Table
 
 from common.files import atomic_path
@@ -45,12 +46,21 @@ def line_snr(*, fluxes, galaxies, share, error):
     return order[-1], order[-2]
 
 
+def sky_lines(photons):
+    """Return 1 at strong sky lines, 0 elsewhere, (12217,): clipping at 3.2 sigma, as MOONS1D."""
+    from astropy.stats import sigma_clip
+
+    parts = [sigma_clip(photons[pixels], sigma=3.2).mask for pixels in moons.arm_slices().values()]
+    return np.concatenate(parts).astype(np.int16)
+
+
 def finished(path, key):
     """Return the TARGETS of a file that an earlier call with the same arguments wrote, or None."""
     if not path.is_file():
         return None
     try:
-        with fits.open(path) as hdus:
+        with warnings.catch_warnings(), fits.open(path) as hdus:
+            warnings.simplefilter("ignore")  # a truncated file has no TARGETS and is made again
             if hdus[0].header.get("MOCKKEY") != key:
                 return None
             return Table(hdus["TARGETS"].data)
@@ -86,7 +96,7 @@ def write_file(path, key, universe, size, first, exposures, rng):
     error *= np.float32(UNIT)
     table = Table.from_pandas(pd.concat(parts, ignore_index=True).iloc[order])
     with atomic_path(path) as temporary:
-        _hdus(key, universe.camera, data, error, table).writeto(temporary, overwrite=True)
+        _hdus(key, universe, data, error, table).writeto(temporary, overwrite=True)
     return table
 
 
@@ -110,9 +120,9 @@ def _targets(first, hours, galaxies, fluxes, share, error):
     return pd.DataFrame(columns)
 
 
-def _hdus(key, camera, data, error, table):
+def _hdus(key, universe, data, error, table):
     """Return the HDUs of one file, MOONS1D's cards and names."""
-    observation, primary = camera.observation, fits.PrimaryHDU()
+    observation, primary = universe.observation, fits.PrimaryHDU()
     primary.header.update({
         "INST": "MOONS_SIM", "R_MODE": "LR", "OBS_MODE": "XSWITCH", "DIT": moons_camera.DIT,
         "SEEING": observation.seeing, "AIRMASS": observation.airmass,
@@ -122,12 +132,11 @@ def _hdus(key, camera, data, error, table):
     primary.header["MOCKKEY"] = key
     hdus = [primary]
     for name, pixels in moons.arm_slices().items():
-        arm, level = moons.ARMS[name], camera.photons[pixels]
-        clipped = sigma_clip(level, sigma=3.2).mask.astype(np.int16)  # as MOONS1D marks sky lines
+        arm, level = moons.ARMS[name], universe.camera.photons[pixels]
         for label, values, unit in (
             (f"DATA_{name}", data[:, pixels], "erg / (s cm2 Angstrom)"),
             (f"ERR_{name}", error[:, pixels], "erg / (s cm2 Angstrom)"),
-            (f"QUAL_{name}", clipped, ""),
+            (f"QUAL_{name}", universe.sky_lines[pixels], ""),
             ("Sky", level, "ph/s/cm2/AA/arcsec2"),
         ):
             hdu = fits.ImageHDU(values)
