@@ -75,7 +75,6 @@ class Universe:
             raise UsageError(f"variant must be one of {', '.join(VARIANTS)}. Received {variant!r}.")
         self.observation, self.shift = VARIANTS[variant]
         self.camera = moons_camera.Camera(self.observation, offline=offline)
-        # Once: sigma clipping in two threads at a time gives chance results.
         self.sky_lines = mock_files.sky_lines(self.camera.photons)
         self.continua = Continua(offline=offline)
 

@@ -132,11 +132,13 @@ def _hdus(key, universe, data, error, table):
     primary.header["MOCKKEY"] = key
     hdus = [primary]
     for name, pixels in moons.arm_slices().items():
-        arm, level = moons.ARMS[name], universe.camera.photons[pixels]
+        arm = moons.ARMS[name]
+        # Copies: astropy swaps bytes in place while it writes, and two threads share the universe.
+        level, lines = universe.camera.photons[pixels].copy(), universe.sky_lines[pixels].copy()
         for label, values, unit in (
             (f"DATA_{name}", data[:, pixels], "erg / (s cm2 Angstrom)"),
             (f"ERR_{name}", error[:, pixels], "erg / (s cm2 Angstrom)"),
-            (f"QUAL_{name}", universe.sky_lines[pixels], ""),
+            (f"QUAL_{name}", lines, ""),
             ("Sky", level, "ph/s/cm2/AA/arcsec2"),
         ):
             hdu = fits.ImageHDU(values)
