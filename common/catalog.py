@@ -1,10 +1,12 @@
-"""Catalogues on disk: FITS, Parquet, ECSV or CSV by the name's ending, with units and UCDs."""
+"""Catalogues on disk by the name's ending: FITS, VOTable, Parquet, ECSV or CSV, units and UCDs."""
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy.io import fits
+from astropy.io.votable.exceptions import W50
 from astropy.table import Table
 
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
 
 DEX = "dex"  # a unit of every stellar catalogue, though not of the FITS standard
-FORMATS = (".fits", ".parquet", ".ecsv", ".csv")
+FORMATS = (".fits", ".vot", ".xml", ".parquet", ".ecsv", ".csv")
 
 
 def check_format(path):
@@ -27,7 +30,7 @@ def check_format(path):
     Raises
     ------
     UsageError
-        If it is not one of .fits, .parquet, .ecsv, .csv.
+        If it is not one of .fits, .vot, .xml (VOTable), .parquet, .ecsv, .csv.
     """
     ending = Path(path).suffix.lower()
     if ending not in FORMATS:
@@ -45,12 +48,13 @@ def write_table(table, path, *, units=None, ucds=None, descriptions=None, meta=N
     ----------
     table : DataFrame or astropy.table.Table
     path : path-like
-        Ends in .fits, .parquet, .ecsv or .csv.
+        Ends in .fits, .vot, .xml, .parquet, .ecsv or .csv.
     units, ucds, descriptions : dict, optional
         Per column name: unit (as astropy writes it), UCD1+, and one sentence. FITS keeps them
-        as TUNITn, TUCDn and TCOMMn, ECSV and Parquet in the columns' metadata; CSV cannot.
+        as TUNITn, TUCDn and TCOMMn, VOTable in its FIELDs, ECSV and Parquet in the columns'
+        metadata; CSV cannot.
     meta : dict, optional
-        Of the whole table: header cards in FITS, metadata in ECSV and Parquet.
+        Of the whole table: header cards in FITS, INFO in VOTable, metadata in ECSV and Parquet.
 
     Raises
     ------
@@ -61,14 +65,7 @@ def write_table(table, path, *, units=None, ucds=None, descriptions=None, meta=N
     """
     ending = check_format(path)
     frame = table if isinstance(table, pd.DataFrame) else _to_frame(table)
-    notes = {"unit": units or {}, "ucd": ucds or {}, "description": descriptions or {}}
-    for kind, values in notes.items():
-        unknown = sorted(set(values) - set(frame.columns))
-        if unknown:
-            raise UsageError(
-                f"{kind} given for columns that are not in the table: {', '.join(unknown)}. "
-                f"It has: {', '.join(map(str, frame.columns))}."
-            )
+    notes = notes_of(frame, units=units, ucds=ucds, descriptions=descriptions)
     frame = frame.reset_index(drop=True)
     try:
         with atomic_path(path) as temporary:
@@ -80,6 +77,25 @@ def write_table(table, path, *, units=None, ucds=None, descriptions=None, meta=N
         raise SuiteError(f"{error} About {needed:.1f} MB are needed for {len(frame)} rows.") from (
             error.__cause__ or error
         )
+
+
+def notes_of(frame, *, units=None, ucds=None, descriptions=None):
+    """Return {"unit", "ucd", "description": {column: text}}.
+
+    Raises
+    ------
+    UsageError
+        If one names a column that is not there.
+    """
+    notes = {"unit": units or {}, "ucd": ucds or {}, "description": descriptions or {}}
+    for kind, values in notes.items():
+        unknown = sorted(set(values) - set(frame.columns))
+        if unknown:
+            raise UsageError(
+                f"{kind} given for columns that are not in the table: {', '.join(unknown)}. "
+                f"It has: {', '.join(map(str, frame.columns))}."
+            )
+    return notes
 
 
 def write_or_spare(table, path, **options):
@@ -116,7 +132,7 @@ def read_table(path):
     Parameters
     ----------
     path : path-like
-        Ends in .fits (or .fits.gz), .parquet, .ecsv or .csv.
+        Ends in .fits (or .fits.gz), .vot, .xml, .parquet, .ecsv or .csv.
 
     Returns
     -------
@@ -139,8 +155,12 @@ def read_table(path):
         if ending == ".csv":
             # "nan" is a text here (a class without subclass); only an empty field is missing.
             return _fill_text(pd.read_csv(path, keep_default_na=False, na_values=[""]))
-        form = "fits" if ending == ".fits" else "ascii.ecsv"
-        return _to_frame(Table.read(path, format=form, **({"hdu": 1} if form == "fits" else {})))
+        form = {".fits": "fits", ".ecsv": "ascii.ecsv"}.get(ending, "votable")
+        options = {"hdu": 1} if form == "fits" else {}
+        with warnings.catch_warnings():
+            if form == "votable":
+                warnings.simplefilter("ignore")  # of other people's dialects
+            return _to_frame(Table.read(path, format=form, **options))
     except FileNotFoundError:
         raise ReadError(path, "there is no such file", "a catalogue", "Check the path.") from None
     except (OSError, ValueError, TypeError, KeyError, IndexError, pa.ArrowException) as error:
@@ -215,7 +235,8 @@ def _plain(text):
     return str(text).encode("ascii", "backslashreplace").decode("ascii")
 
 
-def _write_fits(frame, path, notes, meta):
+def fits_hdu(frame, notes, meta):
+    """Return a catalogue as a FITS table, with its columns' notes in the header."""
     table = _to_table(frame, notes, {}, ascii_only=True)
     for name in table.colnames:
         table[name].description = None  # written below, in ASCII
@@ -233,11 +254,56 @@ def _write_fits(frame, path, notes, meta):
         card = key if len(key) <= 8 else f"HIERARCH {key}"
         hdu.header[card] = value if simple else _plain(value)
     hdu.header["EXTNAME"] = "CATALOG"
-    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path)
+    return hdu
+
+
+def votable(frame, notes, meta):
+    """Return a catalogue as an astropy VOTable, with its columns' notes in the FIELDs."""
+    from astropy.io.votable import from_table
+    from astropy.io.votable.tree import Info
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", W50)  # dex is no unit of the standard
+        whole = from_table(_to_table(frame, notes, {}, ascii_only=False))
+    table = whole.get_first_table()
+    for one in table.fields:
+        one.ucd = notes["ucd"].get(one.name)
+        if one.datatype in ("char", "unicodeChar"):
+            one.arraysize = "*"
+    whole.resources[0].infos.extend(Info(name=k, value=str(v)) for k, v in meta.items())
+    return whole
+
+
+def ecsv_text(frame, notes, meta):
+    """Return a catalogue as the text of an ECSV file."""
+    text = io.StringIO()
+    _to_table(frame, notes, meta, ascii_only=False).write(text, format="ascii.ecsv")
+    return text.getvalue()
+
+
+def parquet_schema(frame, notes, meta):
+    """Return the Arrow schema of a catalogue, with its columns' notes in the metadata."""
+    own = pa.Schema.from_pandas(frame, preserve_index=False)
+    columns = []
+    for column in own:
+        kinds = {k: str(v[column.name]) for k, v in notes.items() if column.name in v}
+        columns.append(column.with_metadata(kinds) if kinds else column)
+    extra = {"meta": json.dumps(meta, default=str)} if meta else {}
+    return pa.schema(columns, metadata={**(own.metadata or {}), **extra})
+
+
+def _write_fits(frame, path, notes, meta):
+    fits.HDUList([fits.PrimaryHDU(), fits_hdu(frame, notes, meta)]).writeto(path)
+
+
+def _write_votable(frame, path, notes, meta):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", W50)
+        votable(frame, notes, meta).to_xml(str(path), tabledata_format="tabledata")
 
 
 def _write_ecsv(frame, path, notes, meta):
-    _to_table(frame, notes, meta, ascii_only=False).write(path, format="ascii.ecsv")
+    Path(path).write_text(ecsv_text(frame, notes, meta), encoding="utf-8")
 
 
 def _write_csv(frame, path, notes, meta):
@@ -246,17 +312,13 @@ def _write_csv(frame, path, notes, meta):
 
 def _write_parquet(frame, path, notes, meta):
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    fields = []
-    for field in table.schema:
-        kinds = {k: str(v[field.name]) for k, v in notes.items() if field.name in v}
-        fields.append(field.with_metadata(kinds) if kinds else field)
-    extra = {"meta": json.dumps(meta, default=str)} if meta else {}
-    schema = pa.schema(fields, metadata={**(table.schema.metadata or {}), **extra})
-    pq.write_table(table.cast(schema), path)
+    pq.write_table(table.cast(parquet_schema(frame, notes, meta)), path)
 
 
 _WRITERS = {
     ".fits": _write_fits,
+    ".vot": _write_votable,
+    ".xml": _write_votable,
     ".parquet": _write_parquet,
     ".ecsv": _write_ecsv,
     ".csv": _write_csv,

@@ -17,7 +17,7 @@ from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
 
 ROOT = Path(__file__).resolve().parents[1]
-ENDINGS = (".fits", ".parquet", ".ecsv", ".csv")
+ENDINGS = (".fits", ".vot", ".xml", ".parquet", ".ecsv", ".csv")
 
 
 @pytest.fixture
@@ -183,3 +183,18 @@ def test_dex_reaches_fits_though_the_standard_has_it_not(tmp_path):
     assert str(Table.read(tmp_path / "t.fits")["logg"].unit) == "dex"
     write_table(table, tmp_path / "t.ecsv", units={"logg": "dex"})
     assert str(Table.read(tmp_path / "t.ecsv")["logg"].unit) == "dex"
+
+
+def test_votable_keeps_units_ucds_and_meta(frame, tmp_path):
+    from astropy.io.votable import parse
+
+    write_table(
+        frame, tmp_path / "a.vot", units={"p": "dex", "z": "km / s"}, ucds={"z": "src.redshift"},
+        descriptions={"z": "redshift from Å & <more>"}, meta={"NETWORK": "GaSNet-II"},
+    )  # fmt: skip
+    table = Table.read(tmp_path / "a.vot", format="votable")
+    assert (str(table["p"].unit), str(table["z"].unit)) == ("dex", "km / s")
+    assert table["z"].description == "redshift from Å & <more>"
+    assert table["z"].meta["ucd"] == "src.redshift"
+    whole = parse(tmp_path / "a.vot")
+    assert [(i.name, i.value) for i in whole.resources[0].infos] == [("NETWORK", "GaSNet-II")]
