@@ -87,7 +87,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     paths : sequence of path-like
         Files, or folders to search.
     out : path-like
-        Catalogue: .fits, .parquet, .ecsv or .csv.
+        Catalogue: .fits, .vot, .xml, .parquet, .ecsv or .csv.
     pdf : path-like, optional
         File of PDFs to write too (see `mtopnet.pdf_file`): .fits.
     cut, passes
@@ -241,7 +241,7 @@ def _arguments():
     )
     p.add_argument("--run-dir", type=Path, required=True, help="run folder of mtopnet.train")
     p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .parquet, .ecsv or .csv")  # fmt: skip
+                   help="catalogue: .fits, .vot, .parquet, .ecsv or .csv")  # fmt: skip
     p.add_argument("--pdf", type=Path, metavar="FILE",
                    help="write the redshift PDFs too: a FITS table, a record a row")  # fmt: skip
     p.add_argument("--entropy-cut", type=float, default=tables.ENTROPY_CUT,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from common.cli import parser, run, say
+from common.errors import SuiteError
 from common.surveys import find_files
 from mtopnet import train as training
 
@@ -28,7 +29,7 @@ def work(args):
     from common.accelerator import choose
     from mtopnet.evaluate import evaluate_run
     from mtopnet.explain import explain_run
-    from mtopnet.latent import explore
+    from mtopnet.latent import latent_run
 
     config = training.config_of(args)
     for folder in args.on:  # a wrong path is better known before the training than after it
@@ -39,7 +40,10 @@ def work(args):
     training.train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
                    variants=args.variants, resume=args.resume, offline=args.offline)  # fmt: skip
     explain_run(run_dir)
-    explore(run_dir)
+    try:
+        latent_run(run_dir)
+    except SuiteError as error:  # few spectra, or no umap-learn: the report names what is missing
+        say(f"no Fig. 13: {error}")
     for folder in args.on:
         say(f"spectra of {folder}: {evaluate_run(run_dir, on=folder)}")
     report = evaluate_run(run_dir)
