@@ -12,6 +12,7 @@ ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
 LABEL_FILES = (
     "redrock-*", "qso_cat*", "zbest-*", "index.*", "galspec*", "lamost-catalogue*",
     "labels.fits", "labels.ecsv", "labels.parquet", "labels.csv",
+    "lamost-stars*", "allstar-*", "gaia_source*", "geodist*", "*_lrs_stellar*",
 )  # fmt: skip
 
 

@@ -1,0 +1,249 @@
+"""Splits, and the way from files to shards (Sect. 2.1, 3.2)."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common.catalog import write_table
+from common.cli import say
+from common.errors import MissingDataError, UsageError
+from common.pipeline import Shards, ShardWriter, finished
+from common.surveys import find_files, read_many
+from common.surveys.lamost_catalogue import observation_key
+from solarlike_distance import selection, sources
+from solarlike_distance.config import TARGETS
+from solarlike_distance.preprocess import preprocess
+
+SPLITS = ("reference", "test")
+ABOUT = ("id", "key", "file", "survey", "ra", "dec", "z", "snr_g", "snr_r", "class", "subclass",
+         "fibermask", "release", "mock")  # fmt: skip
+LASP = tuple(f"lasp_{name}{end}" for name in selection.LASP for end in ("", "_err"))
+TEXT = ("file", "survey", "class", "subclass", "release")
+
+
+def object_table(spectra, prepared=None):
+    """Return who the spectra of a batch are.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    prepared : Prepared, optional
+        Their pre-processing.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `ABOUT`: key is the observation's name (lmjd-planid-spid-fiberid), by which
+        spectra without obsid are known; lasp_* of the file, where it has them; with `prepared`
+        snr_g is measured where the survey does not say, and flag, replaced, bad_fraction are there.
+    """
+    meta = spectra.meta
+    table = pd.DataFrame({"id": spectra.ids})
+    for name in (*ABOUT[1:], *LASP):
+        blank = False if name == "mock" else "" if name in TEXT else np.nan
+        table[name] = meta[name].to_numpy() if name in meta else blank
+    table["key"] = ""
+    if {"lmjd", "planid", "spid", "fiberid"} <= set(meta):
+        parts = (meta[name].to_numpy() for name in ("lmjd", "planid", "spid", "fiberid"))
+        table["key"] = observation_key(*parts)
+    if prepared is not None:
+        table["snr_g"], table["flag"] = prepared.snr_g, prepared.flag
+        table["replaced"], table["bad_fraction"] = prepared.replaced, prepared.bad_fraction
+    return table
+
+
+def spectrum_files(path):
+    """Return a file, or the files of a folder that may hold spectra: tables are left out."""
+    found = find_files([path])
+    return found if not Path(path).is_dir() else [p for p in found if sources.kind_of(p) is None]
+
+
+def split_of(objects, config):
+    """Split by a hash of each star: reference and test set, and folds of the reference set.
+
+    Parameters
+    ----------
+    objects : sequence of str
+        Name of the star behind each spectrum: all its spectra go to one side.
+    config : Config
+        test_fraction, folds, and the seed that is hashed too.
+
+    Returns
+    -------
+    split : ndarray of str, shape (n,)
+        "reference" or "test"; the same for a star whatever else the sample holds.
+    fold : ndarray of int, shape (n,)
+        0 to folds - 1; -1 in the test set.
+
+    Notes
+    -----
+    The paper splits spectra 8:2 by `random_state` 42 [code]. Which of them that puts where depends
+    on the order of their table, which is not released, and spectra of one star may come to lie on
+    both sides. The hash has neither trait; 42 is its seed.
+    """
+
+    def place(name, what):
+        digest = hashlib.sha256(f"{config.seed}/{what}/{name}".encode()).digest()
+        return int.from_bytes(digest[:8], "big") / 2**64
+
+    known = {}
+    for name in dict.fromkeys(objects):
+        test = place(name, "split") < config.test_fraction
+        known[name] = (int(test), -1 if test else int(place(name, "fold") * config.folds))
+    pairs = np.array([known[name] for name in objects], dtype=int).reshape(-1, 2)
+    return np.array(SPLITS, dtype=object)[pairs[:, 0]], pairs[:, 1]
+
+
+def fingerprint(labels):
+    """Return a short hash of ids and labels, in any order of rows."""
+    columns = labels[["id", *(f"{name}_true" for name in TARGETS)]]
+    rows = sorted(
+        "|".join([str(i), *(f"{v:.5f}" for v in y)]) for i, *y in columns.itertuples(index=False)
+    )
+    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+
+
+def rejected(about, prepared):
+    """Return the rows of the table of rejects: file, id, reason."""
+    bad = ~prepared.usable
+    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
+    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
+
+
+def _find_data(config, data_dir, offline):
+    """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
+    if config.is_mock:
+        from solarlike_distance.mock import make_mock
+
+        make_mock(n=config.n_stars, seed=config.seed, out_dir=data_dir, offline=offline)
+    elif data_dir is None:
+        raise MissingDataError(
+            "--dataset lamost needs --data-dir: a folder with LAMOST low-resolution spectra and "
+            "tables of LASP, APOGEE, Gaia and geometric distances (data/README.md says where they "
+            "are). Without them: --dataset lamost-mock, which runs now."
+        )
+    return spectrum_files(data_dir)
+
+
+def prepare(config, folder, *, data_dir=None, offline=False):
+    """Read, prepare, match and label a data set into shards, or take those already there.
+
+    Parameters
+    ----------
+    config : Config
+    folder : path-like
+        Where the shards go, with selection.ecsv (what each cut leaves) and rejects.ecsv.
+    data_dir : path-like, optional
+        Spectra, and the tables of `sources.PATTERNS`; a mock is written there.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    Shards
+        Of the spectra that pass all cuts, have all labels and can be prepared; labels: those of
+        `selection.select`, of `object_table`, split, fold, and of a mock *_planted.
+
+    Raises
+    ------
+    MissingDataError
+        If files are missing, or hold no spectrum of the sample.
+    UsageError
+        If a mock is passed off as observed.
+    """
+    folder = Path(folder)
+    if finished(folder):
+        return Shards(folder)
+    if config.is_mock and data_dir is None:
+        # The files of a mock can be made again: only a folder that the user names keeps them.
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
+            return prepare(config, folder, data_dir=files, offline=offline)
+    paths = _find_data(config, data_dir, offline)
+    sample, counts = selection.select(sources.read_tables(data_dir), config)
+    finder, planted = _Sample(sample), _truth(data_dir)
+    rejects, sizes = [], counts["n"].tolist()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ShardWriter(folder, config.n_pixels) as writer:
+        n = 0
+        for spectra in read_many(paths, rejects=rejects):
+            prepared = preprocess(spectra, config)
+            about = object_table(spectra, prepared)
+            _refuse_mock(about, config)
+            rejects += rejected(about, prepared)
+            use, row = finder.find(about)
+            use &= prepared.usable
+            if use.any():
+                writer.write(prepared.x[use], finder.labels(about[use], row[use], config, planted))
+                n += int(use.sum())
+        if not n:
+            _write_rejects(rejects, folder)
+            first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
+            raise MissingDataError(
+                f"None of the spectra in {len(paths)} file(s) of {data_dir} can be used and is one "
+                f"of the {len(sample)} that pass the cuts.\n{selection.printed(counts)}{first}"
+            )
+        counts = selection.counts_table([*sizes, n], config)
+        write_table(counts, folder / "selection.ecsv", meta={"DATASET": config.dataset})
+        _write_rejects(rejects, folder)
+    say(selection.printed(counts))
+    return Shards(folder)
+
+
+def _write_rejects(rejects, folder):
+    if rejects:
+        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+
+
+class _Sample:
+    """The rows of a sample, found by obsid or else by night, plan, spectrograph and fibre."""
+
+    def __init__(self, sample):
+        self.sample = sample
+        self.places = [
+            dict(zip(sample[name].iloc[::-1], range(len(sample) - 1, -1, -1), strict=True))
+            for name in ("id", "key")
+        ]
+        for place in self.places:
+            place.pop("", None)
+
+    def find(self, about):
+        """Return which spectra are in the sample, and their rows there (-1 for the others)."""
+        by_id, by_key = self.places
+        pairs = zip(about["id"], about["key"], strict=True)
+        row = np.array([by_id.get(i, by_key.get(k, -1)) for i, k in pairs], dtype=int)
+        return row >= 0, row
+
+    def labels(self, about, row, config, planted):
+        """Return the labels of some spectra: what files say comes before the catalogue."""
+        about = about.reset_index(drop=True)
+        sample = self.sample.iloc[row].reset_index(drop=True)
+        out = about.combine_first(sample[[c for c in sample if c in about]])[list(about)]
+        new = [c for c in sample if c not in about]
+        out = pd.concat([out, sample[new]], axis=1)
+        out["split"], out["fold"] = split_of(out["object"], config)
+        return out.merge(planted, on="id", how="left")
+
+
+def _truth(data_dir):
+    """Return id and the planted truths of a mock; id alone for observed spectra."""
+    path = Path(data_dir) / "truth.parquet"
+    if not path.is_file():
+        return pd.DataFrame({"id": pd.Series(dtype=str)})
+    table = pd.read_parquet(path)
+    keep = [c for c in table if c.endswith("_planted") or c == "binary"]
+    return table[keep].assign(id=table["obsid"].astype(str)).drop_duplicates("id")
+
+
+def _refuse_mock(about, config):
+    mock = about["mock"].astype(bool)
+    if mock.any() and not config.is_mock:
+        raise UsageError(
+            f"{about['file'][mock].iloc[0]} is a mock (header card MOCK = T), and "
+            "--dataset lamost takes observed spectra. Use --dataset lamost-mock."
+        )
