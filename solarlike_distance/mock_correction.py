@@ -10,14 +10,14 @@ import numpy as np
 
 from common.mocks import lamost
 from common.mocks.miles import FWHM, LIMITS, read_miles
-from solarlike_distance.mock_spectra import C_KMS, blurred, fine_grid
+from solarlike_distance.mock_spectra import C_KMS, RED, TAPER, blurred, fine_grid
 
 # Stars that are fitted, and limits to which labels are clipped when the ratio is evaluated.
 TEFF, LOGG, FEH = (4300.0, 7500.0), (3.2, 5.1), (-1.6, 0.6)
-TREND = 9  # degree of the smooth part that is left alone: flux calibration of both sides
-RED_END = 7390.0  # Å; redder the synthetic spectra stand as they are
 ROUNDS = 4
+LEAST_PIXELS = 1000  # of 0.5 Å or so: a spectrum with fewer shows no trend to take off
 RIDGE = 0.3  # in stars: keeps the quadratic tame where labels are few
+TREND = 9  # degree of the smooth part that is left alone: flux calibration of both sides
 
 
 def basis(*, teff, logg, feh):
@@ -39,6 +39,7 @@ class Correction:
     scatter : ndarray of shape (n_pixels,)
         Standard deviation of the stars about the fit, in ln flux; NaN where none was fitted.
     n_stars : int
+        Stars fitted.
     """
 
     def __init__(self, coefficients, scatter, n_stars):
@@ -51,7 +52,7 @@ class Correction:
         return np.exp(terms @ self.coefficients)
 
 
-def log_ratio(model, wavelength, flux, stars):
+def log_ratio(model, *, wavelength, flux, stars):
     """Return ln (observed / synthetic) on `fine_grid` without its smooth part.
 
     Parameters
@@ -77,25 +78,27 @@ def log_ratio(model, wavelength, flux, stars):
     extra = np.sqrt(np.maximum(lamost.lsf_kms(grid) ** 2 - kms**2, 0))
     whole = blurred(np.where(ok, seen, 0).T, extra).T
     share = blurred(ok.astype(float).T, extra).T
-    edge = ~ok | (share < 0.98)
     with np.errstate(all="ignore"):
         log = np.log(whole / share / model.flux(**labels))
-    log[edge | ~np.isfinite(log)] = np.nan
-    inside = (grid > LIMITS[0]) & (grid < LIMITS[1])
-    x = np.interp(grid, (grid[inside][0], grid[inside][-1]), (-1, 1))
+    log[~ok | (share < 0.98) | ~np.isfinite(log)] = np.nan
+    x = np.interp(grid, LIMITS, (-1, 1))
     legendre = np.polynomial.legendre.legvander(x, TREND)
     for row in log:
-        good = np.isfinite(row)
-        for _ in range(ROUNDS):
-            if good.sum() < 10 * TREND:
-                row[:] = np.nan
-                break
-            fitted = legendre @ np.linalg.lstsq(legendre[good], row[good], rcond=None)[0]
-            away = np.abs(row - fitted)
-            good = np.isfinite(row) & (away < 2.5 * 1.4826 * np.nanmedian(away))
-        else:
-            row -= fitted
+        _remove_trend(row, legendre)
     return log
+
+
+def _remove_trend(row, legendre):
+    """Subtract a robustly fitted smooth curve in place; NaN where too little is known."""
+    usable = good = np.isfinite(row)
+    for _ in range(ROUNDS):
+        if good.sum() < LEAST_PIXELS:
+            row[:] = np.nan
+            return
+        fitted = legendre @ np.linalg.lstsq(legendre[good], row[good], rcond=None)[0]
+        away = np.abs(row - fitted)
+        good = usable & (away < 2.5 * 1.4826 * np.median(away[usable]))
+    row -= fitted
 
 
 def fit_correction(model, *, offline=False, stars_used=None):
@@ -124,18 +127,16 @@ def fit_correction(model, *, offline=False, stars_used=None):
     if stars_used is not None:
         keep &= stars_used(stars)
     stars, flux = stars[keep].reset_index(drop=True), flux[keep.to_numpy()]
-    log = log_ratio(model, wavelength, flux, stars)
-    terms = basis(**{name: stars[name].to_numpy(float) for name in ("teff", "logg", "feh")})
-    known = np.flatnonzero(np.isfinite(log).sum(axis=0) > 0.5 * len(stars))
-    fitted, sigma = _regress(terms, log[:, known])
+    log = log_ratio(model, wavelength=wavelength, flux=flux, stars=stars)
     grid = fine_grid()
-    last = min(grid[known[-1]], RED_END)
-    taper = np.clip((grid - grid[known[0]]) / 20, 0, 1) * np.clip((last - grid) / 40, 0, 1)
-    coefficients = np.zeros((terms.shape[1], grid.size))
-    coefficients[:, known] = fitted.T
-    scatter = np.full(grid.size, np.nan)
-    scatter[known] = sigma
-    return Correction(coefficients * taper, scatter, len(stars))
+    known = np.flatnonzero((np.isfinite(log).sum(axis=0) > 0.5 * len(stars)) & (grid < RED))
+    terms = basis(**{name: stars[name].to_numpy(float) for name in ("teff", "logg", "feh")})
+    fitted, sigma = _regress(terms, log[:, known])
+    own = grid[known]
+    fade = np.clip(np.minimum(own - own[0], own[-1] - own) / TAPER, 0, 1)
+    coefficients, scatter = np.zeros((terms.shape[1], grid.size)), np.full(grid.size, np.nan)
+    coefficients[:, known], scatter[known] = fitted.T * fade, sigma
+    return Correction(coefficients, scatter, len(stars))
 
 
 def _regress(terms, values):
