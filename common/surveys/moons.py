@@ -16,7 +16,15 @@ from astropy import units
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.columns import SURVEY_UNIT, column, float32, make_meta, names_of, stem
+from common.surveys.columns import (
+    SURVEY_UNIT,
+    column,
+    float32,
+    make_meta,
+    median_snr,
+    names_of,
+    stem,
+)
 from common.surveys.fitsfile import open_fits
 from common.surveys.moons_labels import read_labels  # noqa: F401 - found beside its spectra
 
@@ -191,8 +199,6 @@ def _unit(path, cards, card, default, wanted):
 def _spectra(path, hdus, rows, wavelength, flux, ivar):
     """Return Spectra with what headers or TARGETS say of them."""
     n, header, table = len(flux), hdus[0].header, _targets(hdus)
-    with np.errstate(invalid="ignore"):
-        ratio = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
     known = {"galaxy": "", "exposure": np.nan, "m_h": np.nan, "z": header.get("Z")}
     if table is None:
         ids = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
@@ -215,7 +221,7 @@ def _spectra(path, hdus, rows, wavelength, flux, ivar):
         n,
         file=str(path),
         survey="moons",
-        snr=np.nanmedian(ratio, axis=1) if np.isfinite(ratio).any() else np.nan,
+        snr=median_snr(flux, ivar),
         **known,
     )
     return Spectra(

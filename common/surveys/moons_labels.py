@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,9 @@ def read_labels(path):
         if file.suffix == ".parquet":
             table = pd.read_parquet(file)
         else:
-            table = Table.read(file, **options).to_pandas()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of damage, which ends in the error below
+                table = Table.read(file, **options).to_pandas()
     except Exception as error:  # astropy's readers raise nearly every kind
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise ReadError(file, text, "a table in FITS, ECSV, Parquet or CSV") from error
