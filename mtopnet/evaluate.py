@@ -23,6 +23,7 @@ PAPER_TEST = 17729  # Sect. 3.1
 ELSEWHERE = {  # tables of `explain` and `latent` that the report shows
     "saliency_lines": "Saliency of the redshift in channels of lines, against line-free ones",
     "line_map": "The line branch's own task",
+    "scalar_pdf": "PDFs of log M and log SFR: scores and coverage (dex)",
     "latent": "What the layers behind the shared one encode",
 }
 

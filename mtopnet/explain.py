@@ -14,7 +14,7 @@ from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
 from common.files import write_parquet
 from common.lines import LINES_MOONS
-from mtopnet import linemap, tables
+from mtopnet import linemap, tables, tables_pdf
 
 REST = np.arange(2500.0, 10001.0, 5.0)  # Å, vacuum: edges of the bins of the mean saliency
 Z_EDGES = (0.6, 1.0, 1.5, 2.0, 3.0)
@@ -215,8 +215,9 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
     -------
     DataFrame
         As `line_weights`, for right redshifts, with the column redshifts; also in
-        tables/saliency_lines.ecsv. How well the line branch does is in tables/line_map.ecsv, the
-        mean saliency at rest in explain/saliency.parquet.
+        tables/saliency_lines.ecsv. How well the line branch does is in tables/line_map.ecsv, how
+        far the PDFs of mass and rate (of a network that has them) can be trusted in
+        tables/scalar_pdf.ecsv, the mean saliency at rest in explain/saliency.parquet.
 
     Raises
     ------
@@ -225,7 +226,7 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
     """
     from common.figures import save
     from mtopnet import figures_explain as drawn
-    from mtopnet.networks import line_map, load_networks, predicted, redshift_model
+    from mtopnet.networks import line_map, load_networks, predicted, redshift_model, scalar_pdfs
     from mtopnet.preprocess import grid
 
     networks = load_networks(run_dir)
@@ -255,6 +256,9 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
     if "lines" in config.tasks:
         own = linemap.map_table(line_map(networks, x), z, wavelength, good)
         claims.write(own, out / "tables" / "line_map.ecsv", dataset=config.dataset)
+    if config.scalar_pdf:
+        own = tables_pdf.scalar_table(scalar_pdfs(networks, x), part)
+        claims.write(own, out / "tables" / "scalar_pdf.ecsv", dataset=config.dataset)
     curves = {}
     for low, high in pairwise(Z_EDGES):
         use = good & (z >= low) & (z < high)

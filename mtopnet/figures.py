@@ -19,7 +19,8 @@ from common.figures import (
 from mtopnet import tables
 
 HOURS = {"2 h": BLUE, "4 h": GREEN, "8 h": RED}
-COLOURS = HOURS | {"MOONRISE-like": "#777777", "F(Hα) > 1e-17": PURPLE, "all": BLACK}
+COLOURS = HOURS | {"MOONRISE-like": "#777777", "F(Hα) > 1e-17": PURPLE, "all": BLACK,
+                   "F(Hα) in the fibre > 1e-17": ORANGE}  # fmt: skip
 LABELS = {
     "z": ("redshift", (0.6, 3.0)),
     "log M": (r"log $M_{star}$ (M$_\odot$)", (7.8, 11.6)),

@@ -18,8 +18,9 @@ NAME = "mtopnet"
 SCALARS = {"lgm": "mass", "sfr": "sfr"}  # column -> task
 GRIDS = {"lgm": (7.0, 12.5, 0.05), "sfr": (-4.0, 4.0, 0.05)}  # of scalar PDFs: from, to, step
 ENTROPY_EDGE = 2.0  # nats, Sect. 5.2: parts good from poor redshifts, and groups of errors here
-LABELS = ("galaxy", "file", "exposure", "z_true", "lgm_true", "sfr_true", "m_h", "f_ha", "f_oiii",
-          "kind", "sersic_n", "line_snr_1", "line_snr_2", "note", "mock")  # fmt: skip
+LABELS = ("galaxy", "file", "exposure", "z_true", "lgm_true", "sfr_true", "m_h", "f_ha",
+          "f_ha_fibre", "f_oiii", "kind", "sersic_n", "line_snr_1", "line_snr_2", "note",
+          "mock")  # fmt: skip
 
 
 @dataclass

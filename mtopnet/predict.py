@@ -120,12 +120,13 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     rejects, parts = [], []
     bar = progress(desc="predict", unit="spectra")
     with nullcontext() if pdf is None else atomic_path(pdf) as temporary:
-        writer = None if pdf is None else PdfWriter(temporary, networks.edges, meta)
+        more = _scalar_edges(networks)
+        writer = None if pdf is None else PdfWriter(temporary, networks.edges, meta, more)
         try:
             for about, x in usable_chunks(networks, files, rejects, magnitudes=magnitudes):
                 table, probabilities = catalogue(networks, x, about, cut=cut, passes=passes)
                 if writer is not None:
-                    writer.append(table["id"], probabilities)
+                    writer.append(table["id"], probabilities, **_scalar_pdfs(networks, x))
                 parts.append(table)
                 bar.update(len(x))
         except BaseException:
@@ -148,6 +149,25 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     table = pd.concat(parts, ignore_index=True)
     _write(table, out, meta)
     return table, lost
+
+
+def _scalar_edges(networks):
+    """Return the edges of the bins of mass and rate of a network that has PDFs of them, else {}."""
+    from mtopnet.networks import GRIDS
+
+    if not networks.config.scalar_pdf:
+        return {}
+    return {k: np.linspace(low, high, round((high - low) / step) + 1)
+            for k, (low, high, step) in GRIDS.items()}  # fmt: skip
+
+
+def _scalar_pdfs(networks, x):
+    """Return the PDFs of mass and rate of a network that has them, else {}."""
+    from mtopnet.networks import scalar_pdfs
+
+    if not networks.config.scalar_pdf:
+        return {}
+    return {k: pdf for k, (pdf, _) in scalar_pdfs(networks, x).items()}
 
 
 def _raise_empty(rejects, out, files):

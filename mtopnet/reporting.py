@@ -44,7 +44,7 @@ PARTS = {  # section: (text, names of its tables)
     "Calibration of the PDFs": (
         "CRPS in units of z: the mean |dz| of a point estimate is its CRPS, so that a PDF is worth "
         "its name where crps is below crps_point. Coverage of the shortest interval of each level.",
-        ("calibration", "confidence", "errors"),
+        ("calibration", "confidence", "errors", "scalar_pdf"),
     ),
     "MC dropout": ("Dropout left on, passes averaged (Sect. 4.1).", ("mc",)),
     "Where the redshift comes from": (

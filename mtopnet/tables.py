@@ -160,11 +160,14 @@ def moonrise(df):
     return rows & np.where(passive, exposed(df, 8), exposed(df, 2))
 
 
-def bright(df):
-    """Return which rows have F(Ha) > 1e-17 erg/s/cm2, ndarray of bool."""
-    if "f_ha" not in df:
+def bright(df, column="f_ha"):
+    """Return which rows have F(Ha) > 1e-17 erg/s/cm2, ndarray of bool.
+
+    Of the whole galaxy, as catalogues (and Fig. 1) have it; f_ha_fibre is what reaches the fibre.
+    """
+    if column not in df:
         return np.zeros(len(df), bool)
-    return df["f_ha"].to_numpy(float) > BRIGHT
+    return df[column].to_numpy(float) > BRIGHT
 
 
 def samples(df):
@@ -178,6 +181,7 @@ def samples(df):
         out[f"{hours:g} h, z 0.8-1.7"] = exposed(df, hours) & middle
     out["MOONRISE-like"] = moonrise(df)
     out["F(Hα) > 1e-17"] = bright(df)
+    out["F(Hα) in the fibre > 1e-17"] = bright(df, "f_ha_fibre")
     return {name: rows for name, rows in out.items() if rows.any()}
 
 

@@ -277,3 +277,38 @@ def error_table(df):
                      "coverage_95": np.mean(pull <= 2),
                      "spread": tables.gaussian_fit(value[use])["spread"]})  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def scalar_table(found, labels):
+    """Return scores and calibration of the PDFs of log M and log SFR.
+
+    Parameters
+    ----------
+    found : dict of str to (pdf, edges)
+        lgm and sfr, as `mtopnet.networks.scalar_pdfs` gives them, of n rows.
+    labels : DataFrame of n rows
+        lgm_true, sfr_true.
+
+    Returns
+    -------
+    DataFrame
+        quantity, n, crps, crps_point (mean |mean of the PDF - label|), width_68 (median full width
+        of the shortest 68 % interval), coverage_LEVEL; dex.
+    """
+    rows = []
+    for quantity, name in (("log M", "lgm"), ("log SFR", "sfr")):
+        pdf, edges = found[name]
+        true = labels[f"{name}_true"].to_numpy(float)
+        use = np.isfinite(true)
+        if use.sum() < tables.FEWEST:
+            continue
+        pdf, true = pdf[use], true[use]
+        low, high = pdfs.credible_interval(pdf, edges, 0.68)
+        row = {"quantity": quantity, "n": len(true),
+               "crps": pdfs.crps(pdf, edges, z=true).mean(),
+               "crps_point": np.abs(pdfs.mean(pdf, edges) - true).mean(),
+               "width_68": np.median(high - low)}  # fmt: skip
+        covered = pdfs.coverage(pdf, edges, z=true, levels=LEVELS)
+        row |= {f"coverage_{100 * k:g}": v for k, v in zip(LEVELS, covered, strict=True)}
+        rows.append(row)
+    return pd.DataFrame(rows)

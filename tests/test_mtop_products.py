@@ -170,7 +170,7 @@ def test_pdfs_are_written_in_pieces_and_cut(tmp_path):
     writer = PdfWriter(path, edges, {"RUN": "Sérsic"})
     for start in range(0, 30, 10):
         writer.append([f"id {i}" for i in range(start, start + 10)], p[start : start + 10])
-    with pytest.raises(SuiteError, match="7 bins"):
+    with pytest.raises(SuiteError, match="PDF of 7 bins"):
         writer.append(["x"], np.zeros((1, 6)))
     writer.close(rows=25)
     writer.close()
@@ -178,6 +178,17 @@ def test_pdfs_are_written_in_pieces_and_cut(tmp_path):
     np.testing.assert_array_equal(found, p[:25])
     np.testing.assert_array_equal(own, edges)
     assert ids[24] == "id 24" and path.stat().st_size % 2880 == 0
+    both = PdfWriter(tmp_path / "b.fits", edges, more={"sfr": [0.0, 1.0, 3.0]})
+    both.append(["a", "b"], p[:2], sfr=[[0.2, 0.8], [1.0, 0.0]])
+    with pytest.raises(SuiteError, match="PDF_SFR of 2 bins"):
+        both.append(["c"], p[:1])
+    both.close()
+    _, rate, own = read_pdfs(tmp_path / "b.fits", "sfr")
+    np.testing.assert_allclose(rate[0], [0.2, 0.8])
+    assert own.tolist() == [0, 1, 3]
+    np.testing.assert_array_equal(read_pdfs(tmp_path / "b.fits")[1], p[:2])
+    with pytest.raises(ReadError, match="with sfr"):
+        read_pdfs(path, "sfr")
     empty = PdfWriter(tmp_path / "e.fits", edges)
     empty.close()
     assert read_pdfs(tmp_path / "e.fits")[1].shape == (0, 7)
