@@ -69,8 +69,9 @@ def preprocess(spectra, config):
     Prepared
         Rejected, with a reason: no redshift, or one that no star has; galaxies and quasars by their
         survey's class; wavelengths in air or not heliocentric; no coverage of the grid; an arm with
-        too few pixels; flux that is negative everywhere, or a continuum that is not positive.
-        Kept: low S/N, a set FIBERMASK, any stellar class. The caller has `snr_g` and `flag`.
+        too few pixels; flux that is negative or the same everywhere; a continuum that is not
+        above zero. Kept: low S/N, a set FIBERMASK, any stellar class; the caller has `snr_g`
+        and `flag`.
     """
     n, m = len(spectra), config.n_pixels
     out = Prepared(
@@ -157,6 +158,8 @@ def _fault(spectra, row, kind, z, wave, good, config):
     flux = np.asarray(spectra.flux[row])[good]
     if not (flux > 0).any():
         return "flux is negative everywhere"
+    if np.ptp(flux) == 0:
+        return "flux is the same in every pixel; a spectrum needs structure"
     return ""
 
 

@@ -1,0 +1,165 @@
+"""LAMOST's files of every release: layouts, masks, header quantities, marks of missing values."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import ReadError
+from common.spectra import Spectra
+from common.surveys import read, read_many
+from common.surveys.lamost_catalogue import observation_key, read_star_catalogue
+from tests import toy_sol_spectra as toy
+
+DR1 = "Flux Inverse Subcontinuum Andmask Ormask"
+
+
+@pytest.fixture(scope="module")
+def about():
+    return toy.stars(3)
+
+
+def test_every_real_file_is_read_with_both_masks(shared_data):
+    rejects, tables = [], []
+    for batch in read_many(shared_data / "real/lamost/spec", progress=False, rejects=rejects):
+        for own, other in zip(batch.mask, batch.or_mask, strict=True):
+            assert not np.any(own & ~other)  # what all exposures flag, one of them flags
+        some = [int(mask.sum()) for mask in batch.or_mask]
+        tables.append(batch.meta.assign(id=batch.ids, or_masked=some))
+    table = pd.concat(tables, ignore_index=True)
+    index = pd.read_csv(shared_data / "real/lamost/index.csv")
+    assert len(table) + len(rejects) == len(index) == 256
+    assert all(r["reason"] for r in rejects)
+    table.index = "spec/" + table["file"].str.rsplit("/", n=1).str[1]
+    index = index.set_index("file").loc[table.index]
+    assert (table["or_masked"] > 100).any()
+    for name in ("lmjd", "spid", "fiberid"):
+        known = table[name].notna()
+        assert known.sum() >= 255 and (table[name] == index[name])[known].all()
+    assert (table["planid"] == index["planid"]).all()
+    known = index["z"] > -1
+    np.testing.assert_allclose(table["z"][known], index["z"][known])
+    assert table["z"][~known].isna().all()
+    np.testing.assert_allclose(table["helio_rv"], index["hdr_rv"])
+    has_obsid = index["obsid"].notna()
+    assert (table["id"][has_obsid] == index["obsid"][has_obsid].astype(int).astype(str)).all()
+    assert (table["release"] == index["release"].fillna("")).all()
+    # The files of DR1 to DR3 are found in a catalogue by night, plan, spectrograph and fibre.
+    catalogue = read_star_catalogue(shared_data / "real/lamost/index.csv")
+    keys = observation_key(*(table[n] for n in ("lmjd", "planid", "spid", "fiberid")))
+    labelled = catalogue[catalogue["teff"].notna()]
+    assert len(labelled) == 67 and set(labelled["key"]) <= set(keys)
+
+
+def test_medium_resolution_is_refused_by_name(shared_data):
+    path = next((shared_data / "real/lamost_mrs").iterdir())
+    with pytest.raises(ReadError, match=f"{path.name}.*medium-resolution.*low-resolution"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"third": np.full(toy.PIXELS, 200.0), "exten0": DR1},
+        {"third": np.full(toy.PIXELS, 200.0)},  # a header that does not say what the rows are
+        {"third": np.full(toy.PIXELS, 200.0), "exten0": DR1, "COEFF0": None,
+         "CRVAL1": toy.COEFF0, "CD1_1": 1e-4, "CRPIX1": 1},
+    ],
+    ids=["DR5", "DR1", "unsaid", "CRVAL1"],
+)  # fmt: skip
+def test_images_of_every_kind_have_the_same_grid(tmp_path, about, changes):
+    flags = np.zeros(toy.PIXELS)
+    flags[10:20] = 4
+    one = read(toy.write_image(tmp_path / "a.fits", about, 1, or_mask=flags, **changes))
+    np.testing.assert_allclose(one.wavelength_of(0), toy.WAVE, rtol=1e-6)
+    assert one.medium == "vacuum" and one.frame == "heliocentric"
+    assert one.or_mask[0].sum() == 10 and one.mask[0].sum() == 0
+    row = one.meta.iloc[0]
+    assert (one.ids[0], row["planid"], row["lmjd"], row["fiberid"]) == ("1001", "F1", 57000, 2)
+    assert row["fibermask"] == 0 and row["z_from"] == "LASP" and np.isnan(row["lasp_teff"])
+
+
+def test_an_image_without_any_grid_is_refused(tmp_path, about):
+    path = toy.write_image(tmp_path / "a.fits", about, 0, third=np.ones(toy.PIXELS), exten0=DR1,
+                           COEFF0=None)  # fmt: skip
+    with pytest.raises(ReadError, match="COEFF0"):
+        read(path)
+
+
+def test_tables_of_one_and_of_many(tmp_path, about):
+    one = read(toy.write_table(tmp_path / "one.fits", {k: v[:1] for k, v in about.items()},
+                               many=False, TEFF=5777.0, TEFF_ERR=30.0, RV=-9999.0))  # fmt: skip
+    assert one.ids[0] == "1000" and one.meta["lasp_teff"][0] == 5777 and one.or_mask is not None
+    assert one.meta["lasp_teff_err"][0] == 30 and np.isnan(one.meta["lasp_rv"][0])
+    many = read(toy.write_table(tmp_path / "many.fits", about))
+    assert list(many.ids) == ["1000", "1001", "1002"]
+    np.testing.assert_allclose(many.meta["snr_g"], about["snr"])
+    assert many.or_mask.shape == many.flux.shape
+    bare = read(toy.write_table(tmp_path / "bare.fits", about, ormask=False))
+    assert bare.or_mask is None
+
+
+def test_air_and_uncorrected_wavelengths_are_said(tmp_path, about):
+    air = read(toy.write_image(tmp_path / "a.fits", about, 0, VACUUM=False))
+    assert air.medium == "air"
+    own = read(toy.write_image(tmp_path / "b.fits", about, 0, HELIO=False))
+    assert own.frame == "observed"
+
+
+@pytest.mark.parametrize("z", [-9999.0, 999.0, None])
+def test_marks_of_a_missing_redshift(tmp_path, about, z):
+    assert np.isnan(read(toy.write_image(tmp_path / "a.fits", about, 0, Z=z)).meta["z"][0])
+
+
+def test_or_mask_goes_along(tmp_path, about):
+    flags = np.zeros(toy.PIXELS)
+    flags[:7] = 1
+    first = read(toy.write_image(tmp_path / "a.fits", about, 0, or_mask=flags))
+    second = read(toy.write_image(tmp_path / "b.fits", about, 1))
+    both = Spectra.concatenate([first, second])
+    assert [int(m.sum()) for m in both.or_mask] == [7, 0]
+    assert int(both[np.array([1, 0])].or_mask[1].sum()) == 7
+    # One with and one without cannot stand in one batch: no mask may be lost.
+    toy.write_table(tmp_path / "c.fits", {k: v[2:] for k, v in about.items()}, ormask=False)
+    batches = list(read_many(sorted(tmp_path.glob("*.fits")), progress=False))
+    assert [b.or_mask is None for b in batches] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("names", "separator"),
+    [
+        ("obsid ra_obs dec_obs z snrg class teff teff_err logg logg_err feh feh_err rv rv_err",
+         "|"),
+        ("ObsID RAJ2000 DEJ2000 z snrg Class Teff e_Teff logg e_logg [Fe/H] e_[Fe/H] HRV e_HRV",
+         ","),
+    ],
+    ids=["DR5", "VizieR"],
+)  # fmt: skip
+def test_star_catalogues_of_several_releases(tmp_path, names, separator):
+    values = ["101", "10.5", "41.2", "1e-4", "33", "STAR", "5800", "40", "4.4", "0.05", "-0.1",
+              "0.04", "12.5", "-9999"]  # fmt: skip
+    path = tmp_path / "dr5_stellar.csv"
+    path.write_text(f"{names.replace(' ', separator)}\n{separator.join(values)}\n")
+    row = read_star_catalogue(path).iloc[0]
+    assert (row["id"], row["ra"], row["teff"], row["teff_err"]) == ("101", 10.5, 5800, 40)
+    assert (row["feh"], row["feh_err"], row["rv"], row["snr_g"]) == (-0.1, 0.04, 12.5, 33)
+    assert np.isnan(row["rv_err"]) and row["key"] == "" and row["gaia_source_id"] is pd.NA
+
+
+def test_star_catalogue_ids_of_gaia_keep_their_digits(tmp_path):
+    path = tmp_path / "stars.csv"
+    path.write_text("obsid,teff,logg,feh,gaia_source_id\n1,5800,4.4,0,604907352411136769\n"
+                    "2,5800,4.4,0,-9999\n3,5800,4.4,0,\n")  # fmt: skip
+    table = read_star_catalogue(path)
+    assert table["gaia_source_id"][0] == 604907352411136769
+    assert table["gaia_source_id"][1:].isna().all()
+
+
+def test_star_catalogue_without_parameters_is_refused(tmp_path):
+    path = tmp_path / "stars.csv"
+    path.write_text("obsid,ra,dec\n1,2,3\n")
+    with pytest.raises(ReadError, match="teff"):
+        read_star_catalogue(path)
+    path.write_text("teff,logg,feh\n5800,4.4,0\n")
+    with pytest.raises(ReadError, match="obsid"):
+        read_star_catalogue(path)
