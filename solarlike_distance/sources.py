@@ -36,8 +36,8 @@ GAIA = (  # columns of gaia_source, and of astrophysical_parameters, that are ke
 )  # fmt: skip
 DISTANCE = {  # ours: columns of Bailer-Jones et al.'s table and of VizieR's copy (I/352)
     "r_med_geo": ("r_med_geo", "rgeo"),
-    "r_lo_geo": ("r_lo_geo", "b_rgeo"),
-    "r_hi_geo": ("r_hi_geo", "b_rgeo_upper"),
+    "r_lo_geo": ("r_lo_geo",),
+    "r_hi_geo": ("r_hi_geo",),
 }
 
 
