@@ -215,6 +215,23 @@ def test_calibration_tells_sure_from_unsure(df, made):
     assert claimed["right"].iloc[-1] > 0.95 and claimed["claimed"].is_monotonic_increasing
 
 
+def test_pdfs_of_mass_and_rate_are_scored():
+    from scipy import stats
+
+    rng, edges = np.random.default_rng(4), np.linspace(7, 12.5, 111)
+    true = rng.uniform(8.5, 11, 800)
+    centre = true + rng.normal(0, 0.2, 800)
+    pdf = np.diff(stats.norm.cdf(edges[None], centre[:, None], 0.2), axis=1)
+    wide = np.diff(stats.norm.cdf(edges[None], centre[:, None], 0.6), axis=1)
+    labels = pd.DataFrame({"lgm_true": true, "sfr_true": np.r_[np.full(10, np.nan), true[10:]]})
+    table = tables_pdf.scalar_table({"lgm": (pdf, edges), "sfr": (wide, edges)}, labels)
+    mass, rate = table.set_index("quantity").loc[["log M", "log SFR"]].to_dict("records")
+    assert mass["coverage_68"] == pytest.approx(0.68, abs=0.05)
+    assert mass["width_68"] == pytest.approx(0.4, rel=0.05)
+    assert mass["crps"] < mass["crps_point"] and mass["crps"] < rate["crps"]
+    assert rate["coverage_68"] > 0.95 and rate["n"] == 790
+
+
 def test_mc_dropout_mends_what_it_was_made_to(df):
     table = tables_pdf.mc_table(df)
     row = table[(table["sample"] == "all") & (table["threshold"] == 0.01)].iloc[0]
