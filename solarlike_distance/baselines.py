@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,23 @@ BINNED = 325  # default: pixels that the other models see; means of 15 neighbour
 HELD = 0.1  # default: share of the training stars on which boosting and networks stop
 FEWEST = 40
 NEIGHBOURS = 5  # AutoGluon's
+
+
+AUTOGLUON = {  # its own models, under the names of Table C.1
+    "GBM": [
+        {"extra_trees": True, "ag_args": {"name_suffix": "XT"}},
+        {},
+        {"learning_rate": 0.03, "num_leaves": 128, "feature_fraction": 0.9, "min_data_in_leaf": 3,
+         "ag_args": {"name_suffix": "Large"}},
+    ],
+    "CAT": {},
+    "FASTAI": {},
+    "NN_TORCH": {},
+    "XT": {"criterion": "squared_error", "ag_args": {"name_suffix": "MSE"}},
+    "RF": {"criterion": "squared_error", "ag_args": {"name_suffix": "MSE"}},
+    "KNN": [{"weights": "uniform", "ag_args": {"name_suffix": "Unif"}},
+            {"weights": "distance", "ag_args": {"name_suffix": "Dist"}}],
+}  # fmt: skip
 
 
 def published_table():
@@ -89,13 +107,15 @@ def thinned(x, pixels=BINNED):
     return x[:, :full].reshape(len(x), full // step, step).mean(axis=2)
 
 
-def models(config):
+def models(config, width):
     """Return {name in Table C.1: function that makes the model for one label}.
 
     Parameters
     ----------
     config : Config
-        trees, tree_features, mlp_units, seed.
+        trees, tree_features (share of its pixels that a tree or a split looks at), mlp_units, seed.
+    width : int
+        Pixels that the models see.
 
     Returns
     -------
@@ -111,7 +131,9 @@ def models(config):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    forest = dict(n_estimators=config.trees, max_features=0.3, random_state=config.seed, n_jobs=-1)
+    share = min(1.0, config.tree_features * config.n_pixels / width)
+    forest = dict(n_estimators=config.trees, max_features=share, random_state=config.seed,
+                  n_jobs=-1)  # fmt: skip
     out = {}
     try:
         from lightgbm import LGBMRegressor
@@ -119,7 +141,7 @@ def models(config):
         say("LightGBM is not installed: pip install 'spectra-reproductions[boosting]'")
     else:
         light = dict(n_estimators=config.trees, random_state=config.seed, n_jobs=-1, verbose=-1,
-                     colsample_bytree=0.3, subsample=0.9, subsample_freq=1)  # fmt: skip
+                     colsample_bytree=share, subsample=0.9, subsample_freq=1)  # fmt: skip
         rate = min(0.3, 0.05 * 300 / config.trees)  # AutoGluon's 0.05 where there are 300 trees
         out |= {
             "LightGBMXT": lambda: LGBMRegressor(learning_rate=rate, extra_trees=True, **light),
@@ -140,8 +162,8 @@ def models(config):
     return out | {
         "NeuralNetTorch": lambda: make_pipeline(
             StandardScaler(),
-            MLPRegressor(config.mlp_units, early_stopping=True, validation_fraction=HELD,
-                         max_iter=100, random_state=config.seed),
+            MLPRegressor(hidden_layer_sizes=config.mlp_units, early_stopping=True,
+                         validation_fraction=HELD, max_iter=100, random_state=config.seed),
         ),
         "ExtraTreesMSE": lambda: ExtraTreesRegressor(**forest),
         "RandomForestMSE": lambda: RandomForestRegressor(**forest),
@@ -176,8 +198,8 @@ def chain(make, x, y, x_test):
     return found * scale + mean
 
 
-def autogluon_chain(x, y, x_test, *, folder, seconds, seed):
-    """Return {AutoGluon's model: predictions (m, labels)} of the same chain.
+def autogluon_chain(x, y, x_test, *, folder, seconds):
+    """Return what each of AutoGluon's models predicts, by the same chain.
 
     Parameters
     ----------
@@ -187,7 +209,11 @@ def autogluon_chain(x, y, x_test, *, folder, seconds, seed):
         Where AutoGluon keeps its models.
     seconds : float or None
         Limit of each label's fit.
-    seed : int
+
+    Returns
+    -------
+    dict of str to ndarray of shape (m, labels)
+        Without models that AutoGluon could not fit: a library is missing, or the time was up.
 
     Raises
     ------
@@ -202,16 +228,16 @@ def autogluon_chain(x, y, x_test, *, folder, seconds, seed):
     train, test = pd.DataFrame(x, columns=columns), pd.DataFrame(x_test, columns=columns)
     found = {}
     for i, label in enumerate(TARGETS[: y.shape[1]]):
-        data = train.assign(**{TARGETS[k]: scaled[:, k] for k in range(i + 1)})
+        known = pd.DataFrame(scaled[:, : i + 1], columns=list(TARGETS[: i + 1]))
         predictor = TabularPredictor(
             label=label, problem_type="regression", eval_metric="mean_squared_error",
             path=str(Path(folder) / label), verbosity=0,
-        ).fit(data, time_limit=seconds, fit_weighted_ensemble=False,
-              ag_args_fit={"ag.random_seed": seed} if seed else None)  # fmt: skip
+        ).fit(pd.concat([train, known], axis=1), hyperparameters=AUTOGLUON, time_limit=seconds,
+              fit_weighted_ensemble=False)  # fmt: skip
         for name in predictor.model_names():
             own = found.setdefault(name, np.full((len(x_test), y.shape[1]), np.nan))
-            before = {TARGETS[k]: own[:, k] for k in range(i)}
-            own[:, i] = predictor.predict(test.assign(**before), model=name)
+            before = pd.DataFrame(own[:, :i], columns=list(TARGETS[:i]))
+            own[:, i] = predictor.predict(pd.concat([test, before], axis=1), model=name)
     return {k: v * scale + mean for k, v in found.items() if np.isfinite(v).all()}
 
 
@@ -235,7 +261,7 @@ def compare_models(x, y, x_test, *, config, folder=None, seconds=None, autogluon
     -------
     dict of str to ndarray of shape (m, 5)
     dict of str to float
-        Seconds of each fit; AutoGluon's as one.
+        Seconds of each fit; none with AutoGluon.
 
     Raises
     ------
@@ -254,14 +280,24 @@ def compare_models(x, y, x_test, *, config, folder=None, seconds=None, autogluon
             "--autogluon out."
         )
     if autogluon or (autogluon is None and installed):
+        found = autogluon_chain(x, y, x_test, folder=folder, seconds=seconds)
+        missing = [name for name in ORDER if name not in found]
+        if missing:
+            say(f"AutoGluon did not fit {', '.join(missing)}: a library of theirs is not installed "
+                "(pip install 'spectra-reproductions[autogluon]'), or the time was up")  # fmt: skip
+        return {k: found[k] for k in sorted(found, key=_place)}, {}
+    for name, make in models(config, x.shape[1]).items():
         began = time.perf_counter()
-        found = autogluon_chain(x, y, x_test, folder=folder, seconds=seconds, seed=config.seed)
-        return found, {"AutoGluon": time.perf_counter() - began}
-    for name, make in models(config).items():
-        began = time.perf_counter()
-        found[name] = chain(make, x, y, x_test)
+        with warnings.catch_warnings():
+            # a perceptron that is still learning after its last epoch; names that LightGBM gives
+            warnings.simplefilter("ignore", UserWarning)
+            found[name] = chain(make, x, y, x_test)
         took[name] = time.perf_counter() - began
     return found, took
+
+
+def _place(name):
+    return ORDER.index(name) if name in ORDER else len(ORDER)
 
 
 def baseline_run(run_dir, *, pixels=BINNED, stars=None, seconds=None, autogluon=None):

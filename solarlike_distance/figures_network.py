@@ -78,8 +78,7 @@ def preprocessing(examples, grid):
     Parameters
     ----------
     examples : list of dict
-        title, wavelength, flux, smoothed (rest frame, Å, as observed), and x (on `grid`);
-        `normalised` on `wavelength` where it is known.
+        From `solarlike_distance.examples`.
     grid : ndarray of shape (n_pixels,)
         Å.
     """
@@ -94,7 +93,7 @@ def preprocessing(examples, grid):
         top.set(ylabel="flux", ylim=span(one["flux"], share=0.2, pad=0.2))
         top.set_title(f"({'ab'[i % 2]}) {one['title']}", loc="left", fontsize=9)
         if "normalised" in one:
-            bottom.plot(one["wavelength"], one["normalised"], color=ORANGE, lw=0.7,
+            bottom.plot(grid, one["normalised"], color=ORANGE, lw=0.7,
                         label="smoothed, over its pseudo-continuum")  # fmt: skip
         bottom.plot(grid, one["x"], "--", color=BLUE, lw=0.6, label="input of the network")
         bottom.set(ylabel="normalised flux", ylim=(0, 1.5), xlim=(grid[0], grid[-1]))
