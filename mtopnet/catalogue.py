@@ -157,6 +157,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
         value = linemap.strength(marked, linemap.line_channels(table["z"], wavelength))
         seen = np.isfinite(value).sum(axis=1)
         share = (np.nan_to_num(value) > linemap.MARKED).sum(axis=1) / np.maximum(seen, 1)
+        share[~(marked > linemap.MARKED).any(axis=1)] = np.nan  # says nothing about this spectrum
     warn = flags(networks, about, values, share)
     names = np.array(list(warn))
     table["warnings"] = [

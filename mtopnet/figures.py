@@ -72,7 +72,7 @@ def _plane(figure, axis, galaxies):
         figure.colorbar(points, ax=axis, label=r"log F(H$\alpha$)", pad=0.01)
 
 
-def density_levels(x, y, *, levels=LEVELS, seed=0):
+def density_levels(x, y, *, levels=LEVELS, width=None, seed=0):
     """Return a grid's density and the values that enclose shares of the probability.
 
     Parameters
@@ -80,6 +80,8 @@ def density_levels(x, y, *, levels=LEVELS, seed=0):
     x, y : ndarrays of shape (n,)
     levels : sequence of float
         Shares.
+    width : float, optional
+        Of the Gaussian kernel, in standard deviations of the points; Scott's rule without it.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def density_levels(x, y, *, levels=LEVELS, seed=0):
         return None
     at = np.random.default_rng(seed).permutation(len(x))[:MOST]
     try:
-        kernel = gaussian_kde(np.vstack([x[at], y[at]]))
+        kernel = gaussian_kde(np.vstack([x[at], y[at]]), bw_method=width)
     except np.linalg.LinAlgError:
         return None
     own = np.sort(kernel(np.vstack([x[at], y[at]])))
@@ -110,8 +112,11 @@ def truth_panel(axis, df, quantity, *, colour=RED):
     part = df[[true, pred]].dropna()
     x, y = part[true].to_numpy(float), part[pred].to_numpy(float)
     name, span = LABELS[quantity]
-    axis.plot(x, y, ".", ms=2, color=colour, alpha=0.35, mew=0, rasterized=True)
-    found = density_levels(x, y)
+    few = len(x) < 2000
+    axis.plot(x, y, ".", ms=3.5 if few else 2, color=colour, alpha=0.6 if few else 0.35, mew=0,
+              rasterized=True)  # fmt: skip
+    # Most redshifts lie on the line: a wide kernel would draw its own shape.
+    found = density_levels(x, y, width=0.12 if quantity == "z" else None)
     if found is not None:
         axis.contour(*found[:3], levels=found[3], colors=BLACK, linewidths=0.8)
     axis.plot(span, span, "--", color=BLACK, lw=1.0)

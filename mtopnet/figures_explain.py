@@ -64,7 +64,7 @@ def _spectrum(axis, case, wavelength):
     for wave, flux in _split(wavelength / 1e4, case["flux"]):
         axis.plot(wave, flux, color="#888888", lw=0.35, rasterized=True)
     low, high = np.percentile(case["flux"], [0.1, 99.95])
-    low, high = low - 0.15 * (high - low), high + 0.35 * (high - low)
+    low, high = low - 0.35 * (high - low), high + 0.35 * (high - low)
     span = (wavelength[0] / 1e4, wavelength[-1] / 1e4)
     expected = visible(case["z_true"], wavelength[0], wavelength[-1], LINES_MOONS)
     axis.vlines(np.array(list(expected.values())) / 1e4, low, high, color=SKY, lw=0.9, zorder=0,
@@ -83,7 +83,7 @@ def _spectrum(axis, case, wavelength):
     told += [rf"$m_H$ = {case['m_h']:.1f}"] if np.isfinite(case["m_h"]) else []
     axis.set_title(f"{case['title']}: " + ", ".join(told), fontsize=8.5, loc="left")
     axis.set(xlim=span, ylim=(low, high), ylabel="network input")
-    axis.legend(loc="upper right", ncols=2, fontsize=6.5)
+    axis.legend(loc="lower right", ncols=4, fontsize=6)
 
 
 def _saliency(axis, case, wavelength):
