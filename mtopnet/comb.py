@@ -9,84 +9,103 @@ with weights that are the same at every redshift.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 from keras import layers, ops
 
 from mtopnet.data import line_windows
 
-STEP = 1.5e-4  # default: of log wavelength, 45 km/s, about a channel
+STEP = 2e-4  # default: of log wavelength, 60 km/s, two channels
 
 
-def log_grid(config):
-    """Return where the head reads a spectrum.
+@dataclass(frozen=True)
+class Grid:
+    """Where the head reads a spectrum.
 
-    Returns
-    -------
+    Attributes
+    ----------
     left : ndarray of int, shape (m,)
-        Channel to the left of each point of the grid of log wavelength.
+        Channel to the left of each point of the grid of log wavelength, which spans the channels.
     share : ndarray of shape (m,)
         How far it is to the next channel, 0 to 1.
     known : ndarray of shape (m,)
-        1 inside the arms, 0 beyond the ends and in gaps.
-    first : ndarray of int, shape (n_lines,)
-        Point at which each line stands at the lowest redshift.
+        1 inside the arms, 0 in gaps between them.
     n_shifts : int
-        Points from there to the highest redshift.
+        Points of the grid of log(1 + z), from the lowest to beyond the highest redshift.
+    lines : tuple of (int, int, int)
+        Of each line that the channels see at some redshift: the point of the wavelength grid and
+        the shift from which on it is seen, and at how many shifts.
     """
+
+    left: np.ndarray
+    share: np.ndarray
+    known: np.ndarray
+    n_shifts: int
+    lines: tuple
+
+
+def make_grid(config):
+    """Return the `Grid` of a configuration."""
     wave, rest = line_windows(config)
-    low = np.log(rest.min() * (1 + config.z_min))
-    n_shifts = int(np.ceil(np.log((1 + config.z_max) / (1 + config.z_min)) / STEP)) + 2
-    first = np.round((np.log(rest * (1 + config.z_min)) - low) / STEP).astype(int)
-    at = np.exp(low + STEP * np.arange(first.max() + n_shifts))
+    low = np.log(wave[0])
+    m = int((np.log(wave[-1]) - low) / STEP) + 1
+    at = np.exp(low + STEP * np.arange(m))
     left = np.clip(np.searchsorted(wave, at, side="right") - 1, 0, len(wave) - 2)
     width = wave[left + 1] - wave[left]
     share = np.clip((at - wave[left]) / width, 0, 1)
     gap = width > 5 * np.median(np.diff(wave))
-    known = (at >= wave[0]) & (at <= wave[-1]) & ~gap
-    return left, share, known.astype("float32"), first, n_shifts
+    n = int(np.ceil(np.log((1 + config.z_max) / (1 + config.z_min)) / STEP)) + 2
+    lines = []
+    for line in rest:
+        first = int(np.round((np.log(line * (1 + config.z_min)) - low) / STEP))
+        shift = max(0, -first)
+        count = min(n, m - first) - shift
+        if count > 0:
+            lines.append((first + shift, shift, count))
+    return Grid(left, share, 1.0 - gap, n, tuple(lines))
 
 
 @keras.saving.register_keras_serializable("mtopnet")
 class LineComb(layers.Layer):
-    """Score of each fine redshift from evidence maps: (n, n_pixels, k) -> (n, n_bins).
+    """Score of each redshift bin from evidence maps: (n, n_pixels, k) -> (n, n_bins).
+
+    The score is a sum over lines and maps with one weight each, as logarithms of likelihood ratios
+    of independent lines would be.
 
     Parameters
     ----------
     settings : dict
         n_pixels, z_min, z_max, dz of a `Config`.
-    patterns : int
-        Weighted sums over the lines, joined by a small network at each redshift.
     """
 
-    def __init__(self, settings, patterns=8, **options):
+    def __init__(self, settings, **options):
         super().__init__(**options)
-        self.settings, self.patterns = dict(settings), patterns
+        self.settings = dict(settings)
 
     def get_config(self):
         """Return what rebuilds the layer."""
-        return super().get_config() | {"settings": self.settings, "patterns": self.patterns}
+        return super().get_config() | {"settings": self.settings}
 
     def build(self, shape):
-        """Make the weights: (n_lines, k, patterns) and those that join the patterns."""
+        """Make the weights, (n_lines, k), and look up where lines are read."""
         from mtopnet.config import Config
 
         config = Config(**self.settings)
-        left, share, known, first, self.n_shifts = log_grid(config)
-        self.first = first.tolist()
-        self.left = left.astype("int32")
-        self.share = share.astype("float32")[:, None]
-        self.known = known[:, None]
+        grid = make_grid(config)
+        self.lines, self.n_shifts = grid.lines, grid.n_shifts
+        self.left = grid.left.astype("int32")
+        self.share = grid.share.astype("float32")[:, None]
+        self.known = grid.known.astype("float32")[:, None]
         middle = (config.edges[1:] + config.edges[:-1]) / 2
         at = (np.log(1 + middle) - np.log(1 + config.z_min)) / STEP
         self.below = np.floor(at).astype("int32")
         self.beyond = (at - self.below).astype("float32")
-        k, n = shape[-1], len(self.first)
-        spread = keras.initializers.RandomNormal(stddev=1 / np.sqrt(10 * k))  # ~10 lines seen
-        self.weight = self.add_weight(shape=(n, k, self.patterns), initializer=spread, name="lines")
-        self.offset = self.add_weight(shape=(self.patterns,), initializer="zeros", name="offset")
-        self.join = self.add_weight(shape=(self.patterns, 1), name="join",
-                                    initializer=keras.initializers.Constant(0.3))  # fmt: skip
+        spread = keras.initializers.RandomNormal(mean=0.3, stddev=0.1)
+        self.weight = self.add_weight(
+            shape=(len(self.lines), shape[-1]), initializer=spread, name="lines"
+        )
 
     def call(self, evidence):
         """Return scores: logarithms of unnormalised probabilities per bin."""
@@ -94,11 +113,10 @@ class LineComb(layers.Layer):
         left = ops.take(x, self.left, axis=1)
         right = ops.take(x, self.left + 1, axis=1)
         fine = (left + (right - left) * self.share) * self.known
-        total = self.offset
-        for i, start in enumerate(self.first):
-            part = fine[:, start : start + self.n_shifts]
-            total = total + ops.matmul(part, self.weight[i])
-        score = ops.matmul(ops.relu(total), self.join)[..., 0]
+        score = 0.0
+        for i, (point, shift, count) in enumerate(self.lines):
+            part = ops.matmul(fine[:, point : point + count], self.weight[i])
+            score = score + ops.pad(part, ((0, 0), (shift, self.n_shifts - shift - count)))
         low = ops.take(score, self.below, axis=1)
         return low + (ops.take(score, self.below + 1, axis=1) - low) * self.beyond
 

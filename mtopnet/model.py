@@ -10,6 +10,7 @@ from common.errors import UsageError
 from mtopnet.config import TASKS
 
 FINE = 0.0005  # bins that the comb scores, whatever is asked for; Sect. 3.1 names this width
+MOMENTUM = 0.9  # default: Keras's 0.99 takes several hundred steps to forget the start
 EVIDENCE = 4  # default: maps that the comb reads
 COMPONENTS = 4  # default: Gaussians of a PDF of mass or SFR
 LOG_SIGMA = (-4.0, 2.0)  # default: limits of it, of standardised quantities
@@ -145,7 +146,7 @@ def _heads(parts, config, always=False):
     flat, continuum = parts[:2]
     lines, hidden = _mlp(flat, config.line_units, "lines", config, always)
     shared = layers.Concatenate(name="shared_concat")([flat, continuum, hidden[-1]])
-    shared = layers.BatchNormalization(name="shared_info")(shared)
+    shared = layers.BatchNormalization(momentum=MOMENTUM, name="shared_info")(shared)
     z, _ = _mlp(shared, config.z_units, "z", config, always)
     out = {
         "z": _redshift(z, parts, config),
