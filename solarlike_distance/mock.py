@@ -102,10 +102,11 @@ class Universe:
             split_kms=given["split_kms"],
             width=np.clip(mean + sigma * rng.standard_normal(n), least, most),
         )
+        self.residuals.scatter(flux, rng)
         self.residuals.absorb(flux, rng, kms=earth)
         self.noise.miscalibrate(flux, rng, snr=snr)
         flux, error = self.noise.scaled(flux, snr=snr, rng=rng, band="g")
-        self.residuals.add_lines(flux, rng, kms=earth)
+        self.residuals.add_sky(flux, rng, kms=earth)
         flux, ivar = self.noise.observe(flux, error, rng)
         kms = given["kms"] + Z_KMS * (1 + 15 / snr) * rng.standard_normal(n)
         return flux, ivar, kms / C_KMS
