@@ -55,7 +55,7 @@ def run_dir(made, tmp_path_factory):
     ablations = zip(("z-only", "z-lines"), (("z",), ("z", "lines")), worse, strict=True)
     for name, tasks, right in ablations:
         write_run(folder / "variants" / name, toy.predictions(500, right=right)[0], tasks=tasks)
-    fine = toy.predictions(250, finer=6)[0]
+    fine = toy.predictions(120, finer=6)[0]
     write_run(folder / "variants" / "fine", fine, dz=0.0005, head="hierarchical")
     history = [{"network": "mtopnet", "epoch": e, "loss": 3 / (e + 1), "val_loss": 3.2 / (e + 1),
                 "z_loss": 2 / (e + 1), "val_z_loss": 2.2 / (e + 1)} for e in range(4)]  # fmt: skip

@@ -1,7 +1,5 @@
 """Catalogue, PDFs on disk, explanation and latent space of a network trained in seconds."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -300,8 +298,10 @@ def test_saliency_is_the_gradient_of_the_log_probability(run_dir):
     np.testing.assert_allclose((up - down) / 2e-2, slope, rtol=0.1)
 
 
-def test_explain_and_latent_leave_their_files_for_the_report(run_dir, capsys, monkeypatch):
-    assert explain.main(["--run-dir", str(run_dir), "-n", "20"]) == 0
+def test_explain_and_latent_leave_their_files(run_dir, capsys, monkeypatch):
+    labels = pd.read_parquet(run_dir / "data" / "labels.parquet")
+    one = labels.loc[labels["split"] == "test", "id"].iloc[0]
+    assert explain.main(["--run-dir", str(run_dir), "-n", "20", "--id", one]) == 0
     # UMAP itself takes long to compile: it has a test of its own.
     monkeypatch.setattr(latent, "umap_plane", lambda f, seed: np.asarray(f)[:, :2])
     assert latent.main(["--run-dir", str(run_dir)]) == 0
@@ -312,20 +312,9 @@ def test_explain_and_latent_leave_their_files_for_the_report(run_dir, capsys, mo
     scores = Table.read(run_dir / "tables" / "latent.ecsv").to_pandas().set_index("quantity")
     assert scores.loc["log M", "r2"] > 0.5 > scores.loc["log M", "r2_shuffled"]
     kept = pd.read_parquet(run_dir / "explain" / "latent.parquet")
-    labels = pd.read_parquet(run_dir / "data" / "labels.parquet")
     assert set(kept["id"]) == set(labels.loc[labels["split"] == "test", "id"])
-    one = kept["id"].iloc[0]
-    assert explain.main(["--run-dir", str(run_dir), "-n", "5", "--id", one]) == 0
     assert explain.main(["--run-dir", str(run_dir), "--id", "nobody"]) == 2
     assert "nobody" in capsys.readouterr().err
-    assert evaluate.main(["--run-dir", str(run_dir)]) == 0
-    text = (run_dir / "report.html").read_text()
-    assert "Where the redshift comes from" in text and "Shared layer" in text
-    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
-    ours = judged[judged["ours"].notna()]
-    about = json.loads((run_dir / "config.json").read_text())
-    assert ours.set_index("id")["ours"]["train-size"] == about["sizes"]["train"]
-    assert set(ours["dataset"]) == {ours["dataset"].iloc[0]} and "smoke" in ours["dataset"].iloc[0]
 
 
 # --- latent space

@@ -67,6 +67,7 @@ def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_papers_s
 def test_the_report_is_one_file_that_says_mock(run_dir):
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "smoke" in text
+    assert "Where the redshift comes from" in text and "Several tasks against one" in text
     assert "data:image/png;base64" in text
     assert 'src="http' not in text and 'href="http' not in text
 
