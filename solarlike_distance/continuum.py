@@ -45,7 +45,7 @@ class Arm:
     Parameters
     ----------
     wave : ndarray of shape (n, p)
-        Å; anything where a row has no pixel.
+        Å; any wavelength of the arm where a row has no pixel.
     flux : ndarray of shape (n, p)
         Finite.
     inside : ndarray of bool, shape (n, p)
@@ -57,13 +57,17 @@ class Arm:
 
     def __init__(self, wave, flux, inside, *, degree, full_rank):
         low, high = np.floor(wave[inside].min()), np.ceil(wave[inside].max())
-        t = np.where(inside, (2 * wave.astype(float) - (high + low)) / (high - low), 0.0)
-        n, p = t.shape
-        self._series = np.empty((n, 2 * degree + 1, p))  # Chebyshev polynomials of all products
-        self._series[:, 0], self._series[:, 1] = 1.0, t
+        twice = wave.astype(float)
+        twice -= (high + low) / 2
+        twice *= 4 / (high - low)
+        n, p = twice.shape
+        series = np.empty((n, 2 * degree + 1, p))  # Chebyshev polynomials of all products
+        series[:, 0] = 1.0
+        np.multiply(twice, 0.5, out=series[:, 1])
         for k in range(2, 2 * degree + 1):
-            np.multiply(2 * t, self._series[:, k - 1], out=self._series[:, k])
-            self._series[:, k] -= self._series[:, k - 2]
+            np.multiply(twice, series[:, k - 1], out=series[:, k])
+            series[:, k] -= series[:, k - 2]
+        self._series, self._kept = series, np.empty((n, p, 2))
         self._flux, self._size, self._full_rank = flux, degree + 1, full_rank
         self._powers = powers_in_chebyshev(degree, float(low), float(high))
         i, j = np.indices((degree + 1, degree + 1))
@@ -84,7 +88,7 @@ class Arm:
         deviation : ndarray of shape (n, 1)
             Standard deviation of the residual over these pixels.
         """
-        kept = np.empty((len(keep), keep.shape[1], 2))
+        kept = self._kept
         kept[:, :, 0] = keep
         np.multiply(keep, self._flux, out=kept[:, :, 1])
         sums = self._series @ kept
@@ -93,7 +97,8 @@ class Arm:
         solve = self._whole if self._full_rank else self._truncated
         solution = solve(gram, moments, n)
         row = solution.transpose(0, 2, 1)
-        residual = (row @ self._series[:, : self._size])[:, 0] - self._flux
+        residual = (row @ self._series[:, : self._size])[:, 0]
+        residual -= self._flux
         # The sums give the spread too: no need to go through the pixels for it.
         square = np.einsum("np,np->n", kept[:, :, 1], self._flux)[:, None]
         square += (row @ (gram @ solution - 2 * moments))[:, :, 0]
@@ -130,21 +135,24 @@ def widen(flagged, inside):
     -------
     ndarray of bool, shape (n, p)
     """
-    p = flagged.shape[1]
-    padded = np.zeros((len(flagged), p + 2), dtype=np.int8)
-    padded[:, 1:-1] = flagged & inside
-    step = np.diff(padded, axis=1)
-    row, first = np.nonzero(step == 1)
-    last = np.nonzero(step == -1)[1] - 1
-    grow, ends = last - first, inside.sum(axis=1)[row] - 1
-    same = np.zeros(len(row), dtype=bool)  # whether the run before is one of the same row
-    same[1:] = row[1:] == row[:-1]
-    floor = np.where(same, np.roll(last, 1) + 1, 0)
-    ceiling = np.where(np.roll(same, -1), np.roll(first, -1) - 1, ends)
-    edge = np.zeros((len(flagged), p + 1), dtype=np.int32)
-    np.add.at(edge, (row, np.maximum(first - grow, floor)), 1)
-    np.add.at(edge, (row, np.minimum(last + grow, ceiling) + 1), -1)
-    return np.cumsum(edge, axis=1)[:, :p] > 0
+    n, p = flagged.shape
+    out = np.zeros((n, p), dtype=bool)
+    pixel = np.flatnonzero(flagged & inside)
+    if not len(pixel):
+        return out
+    row = pixel // p
+    starts = np.flatnonzero(np.diff(pixel, prepend=-2) > 1)
+    starts = np.union1d(starts, np.flatnonzero(np.diff(row, prepend=-1)))  # not across rows
+    first, last, row = pixel[starts], pixel[np.append(starts[1:] - 1, -1)], row[starts]
+    begin = row * p
+    floor = np.maximum(begin, np.append(-1, last[:-1]) + 1)
+    ceiling = np.minimum(begin + inside.sum(axis=1)[row] - 1, np.append(first[1:], n * p) - 1)
+    grow = last - first
+    flat = out.reshape(-1)
+    for low, high in zip(np.maximum(first - grow, floor).tolist(),
+                         np.minimum(last + grow, ceiling).tolist(), strict=True):  # fmt: skip
+        flat[low : high + 1] = True
+    return out
 
 
 def continuum(*, wave, flux, inside, config):

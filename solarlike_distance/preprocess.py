@@ -7,6 +7,8 @@ of 6000 Å, and interpolated to the grid; what is out of range is replaced and f
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 
@@ -94,10 +96,29 @@ def preprocess(spectra, config):
             out.snr_g[row] = _snr_g(spectra, row, wave, good[row])
         out.reason[row] = _fault(spectra, row, kind[row], z[row], wave, good[row], config)
     rows = np.flatnonzero(out.reason == "")
-    for start in range(0, len(rows), ROWS):
-        _normalise(spectra, rows[start : start + ROWS], good, z, out, config)
+    parts = [rows[start : start + ROWS] for start in range(0, len(rows), ROWS)]
+    _on_all_cores(lambda part: _normalise(spectra, part, good, z, out, config), parts)
     out.x[out.reason != ""] = 0.0
     return out
+
+
+def cores():
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _on_all_cores(work, parts):
+    """Do some work for each part, in threads: NumPy lets others run while it computes."""
+    from threadpoolctl import threadpool_limits
+
+    # The linear algebra is of small matrices, which threads of its own would only slow.
+    with threadpool_limits(limits=1, user_api="blas"):
+        if len(parts) < 2 or cores() < 2:
+            for part in parts:
+                work(part)
+            return
+        with ThreadPoolExecutor(min(cores(), len(parts))) as pool:
+            list(pool.map(work, parts))
 
 
 def _column(spectra, name):
@@ -141,16 +162,20 @@ def _fault(spectra, row, kind, z, wave, good, config):
         return f"z = {z:.4f}; allowed is |z| < {Z_MAX:g}: no star of the Galaxy is faster"
     if not good.any():
         return "every pixel is flagged by a mask or not finite"
-    rest = _rest(wave[good], z)
-    if rest[0] > config.wave_min or rest[-1] < config.wave_max:
+    ends = np.flatnonzero(good)[[0, -1]]
+    first, last = _rest(wave[ends], z)
+    if first > config.wave_min or last < config.wave_max:
         return (
-            f"unflagged pixels cover {rest[0]:.0f}-{rest[-1]:.0f} Å in the rest frame; the network "
+            f"unflagged pixels cover {first:.0f}-{last:.0f} Å in the rest frame; the network "
             f"needs {config.wave_min:.0f}-{config.wave_max:.0f} Å"
         )
-    own = _rest(wave, z)
-    for low, high in ((config.wave_min, config.split_wave), (config.split_wave, config.wave_max)):
-        share = good[(own >= low) & (own < high)].mean()
+    edges = np.searchsorted(wave, np.array(
+        [config.wave_min, config.split_wave, config.wave_max]) * (1 + z))  # fmt: skip
+    for side in (0, 1):
+        share = good[edges[side] : edges[side + 1]].mean()
         if share < MIN_ARM:
+            low = (config.wave_min, config.split_wave)[side]
+            high = (config.split_wave, config.wave_max)[side]
             return (
                 f"{share:.0%} of {low:.0f}-{high:.0f} Å carries no flag; at least {MIN_ARM:.0%} "
                 "is needed"
@@ -168,11 +193,13 @@ def _rest(wave, z):
     return wave.astype("float32") / np.asarray(1 + z, dtype="float32")
 
 
-def _packed(values, length):
-    """Return rows of different lengths as one array, zeros behind their ends."""
+def _packed(values, length, *, last=False):
+    """Return rows of different lengths as one array; behind an end zeros, or its last value."""
     out = np.zeros((len(values), length), dtype=values[0].dtype)
     for row, value in enumerate(values):
         out[row, : len(value)] = value
+        if last:
+            out[row, len(value) :] = value[-1]
     return out
 
 
@@ -184,44 +211,43 @@ def _normalise(spectra, rows, good, z, out, config):
     wave, flux = _packed(wave, length.max()), _packed(flux, length.max())
     rest = wave / (1 + z[rows, None]).astype("float32")
     smooth = savgol(flux, length, window=config.savgol_window, order=config.savgol_order)
-    inside = np.arange(length.max()) < length[:, None]
-    n_blue = ((rest < config.split_wave) & inside).sum(axis=1)
+    ends = zip(rest, length, strict=True)
+    blue = np.array([np.searchsorted(row[:n], config.split_wave) for row, n in ends])
     level = np.ones_like(smooth)
-    for first, count in ((np.zeros_like(n_blue), n_blue), (n_blue, length - n_blue)):
-        pixel = np.arange(count.max())
-        own = pixel < count[:, None]
-        at = np.minimum(first[:, None] + pixel, length.max() - 1)
-        side = continuum(
-            wave=np.take_along_axis(rest, at, axis=1),
-            flux=np.where(own, np.take_along_axis(smooth, at, axis=1), 0.0),
-            inside=own,
+    for first, last in ((np.zeros_like(blue), blue), (blue, length)):
+        sides = [slice(*ends) for ends in zip(first.tolist(), last.tolist(), strict=True)]
+        count = last - first
+        fit = continuum(
+            wave=_packed([r[s] for r, s in zip(rest, sides, strict=True)], count.max(), last=True),
+            flux=_packed([r[s] for r, s in zip(smooth, sides, strict=True)], count.max()),
+            inside=np.arange(count.max()) < count[:, None],
             config=config,
         )
-        np.put_along_axis(
-            level, np.where(own, at, first[:, None]), np.where(own, side, side[:, :1]), 1
-        )
+        for row, side in enumerate(sides):
+            level[row, side] = fit[row, : count[row]]
     with np.errstate(all="ignore"):
         normalised = smooth / level
-    _to_grid(rows, rest, normalised, level, length, out, config)
-
-
-def _to_grid(rows, rest, normalised, level, length, out, config):
-    """Interpolate to the grid and replace what is out of range."""
-    grid = config.grid
-    fill = {"one": 1.0, "zero": 0.0}[config.out_of_range]
     for k, i in enumerate(rows):
-        end = length[k]
-        x = np.interp(grid, rest[k, :end], normalised[k, :end])
-        on = (rest[k, :end] >= grid[0]) & (rest[k, :end] <= grid[-1])
-        low = (level[k, :end][on] <= 0).mean()
-        if low or not np.isfinite(x).all():
-            out.reason[i] = (
-                f"the continuum is not above zero in {low:.0%} of the pixels: too little signal"
-            )
-            continue
-        outside = (x > config.high) | (x < config.low)
-        x[outside] = fill
-        out.x[i], out.replaced[i], out.flag[i] = x, outside.sum(), int(outside.any())
+        own = slice(0, length[k])
+        _to_grid(i, rest[k, own], normalised[k, own], level[k, own], out, config)
+
+
+def _to_grid(i, rest, normalised, level, out, config):
+    """Interpolate a spectrum to the grid and replace what is out of range."""
+    grid = config.grid
+    x = np.interp(grid, rest, normalised)
+    on = slice(*np.searchsorted(rest, [grid[0], grid[-1]]))
+    if level[on].min() <= 0 or not np.isfinite(x).all():
+        low = (level[on] <= 0).mean()
+        out.reason[i] = (
+            f"the continuum is not above zero in {low:.0%} of the pixels: too little signal"
+        )
+        return
+    outside = (x > config.high) | (x < config.low)
+    out.replaced[i] = np.count_nonzero(outside)
+    out.flag[i] = int(out.replaced[i] > 0)
+    x[outside] = {"one": 1.0, "zero": 0.0}[config.out_of_range]
+    out.x[i] = x
 
 
 @cache
