@@ -19,7 +19,6 @@ from mtopnet.preprocess import grid, preprocess
 
 SPLITS = ("train", "valid", "test")
 NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
-ABOUT = ("id", "file", "survey", "galaxy", "ra", "dec", "exposure", "m_h", "mock")
 
 
 def label_table(data_dir):
@@ -47,25 +46,6 @@ def spectrum_files(path):
     if not Path(path).is_dir():
         return found
     return [p for p in found if not p.name.lower().startswith("labels")]
-
-
-def object_table(spectra, prepared=None):
-    """Return who the spectra of a batch are, a DataFrame with the columns of `ABOUT`."""
-    meta = spectra.meta
-    table = pd.DataFrame({"id": spectra.ids})
-    for name in ABOUT[1:]:
-        blank = {"file": "", "survey": "", "galaxy": "", "mock": False}.get(name, np.nan)
-        table[name] = meta[name].to_numpy() if name in meta else blank
-    if prepared is not None:
-        table["bad_fraction"], table["note"] = prepared.bad_fraction, prepared.note
-    return table
-
-
-def rejected(about, prepared):
-    """Return the rows of the table of rejects: file, id, reason."""
-    bad = ~prepared.usable
-    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
-    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
 
 
 def split_of(objects, config):
@@ -172,11 +152,27 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
             return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
+    return from_files(config, folder, data_dir, paths, offline=offline)
+
+
+def from_files(config, folder, data_dir, paths, *, offline=False, mock_allowed=False):
+    """Read, prepare and label files into shards; arguments and errors as of `prepare`.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        The spectra.
+    mock_allowed : bool
+        Take mocks whatever the configuration's data set is.
+    """
+    folder = Path(folder)
     table = label_table(data_dir).set_index("id", drop=False)
     rejects, kept = [], 0
     with ShardWriter(folder, config.n_input) as writer:
         for spectra in read_many(paths, rejects=rejects):
             part = with_labels(spectra, table, config)
+            if not mock_allowed:
+                _refuse_mock(part, config)
             prepared = preprocess(spectra, config, offline=offline)
             reason = np.where(prepared.usable, label_faults(part, config), prepared.reason)
             rejects += [
@@ -227,15 +223,18 @@ def with_labels(spectra, table, config):
     meta = spectra.meta
     part.insert(2, "file", meta["file"].to_numpy() if "file" in meta else "")
     part["mock"] = meta["mock"].to_numpy(dtype=bool) if "mock" in meta else False
+    for band in config.photometry:
+        if (name := f"mag_{band}") in part and name not in meta:
+            meta[name] = part[name].to_numpy(dtype=float)
+    return part
+
+
+def _refuse_mock(part, config):
     if part["mock"].any() and not config.is_mock:
         raise UsageError(
             f"{part['file'][part['mock']].iloc[0]} is a mock (header card MOCK = T), and "
             "--dataset moons takes MOONS1D's or observed spectra. Use --dataset moons-mock."
         )
-    for band in config.photometry:
-        if (name := f"mag_{band}") in part and name not in meta:
-            meta[name] = part[name].to_numpy(dtype=float)
-    return part
 
 
 def line_windows(config):

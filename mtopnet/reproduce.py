@@ -10,6 +10,7 @@ from common.cli import parser, run, say
 from common.errors import SuiteError
 from common.surveys import find_files
 from mtopnet import train as training
+from mtopnet.config import REPRODUCED
 
 
 def _arguments():
@@ -37,8 +38,9 @@ def work(args):
     accelerator = choose(args.precision)
     config = replace(config, precision=accelerator.precision)
     run_dir = args.output or training.default_run_dir(config)
+    variants = REPRODUCED[config.scale] if args.variants is None else args.variants
     training.train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
-                   variants=args.variants, resume=args.resume, offline=args.offline)  # fmt: skip
+                   variants=variants, resume=args.resume, offline=args.offline)  # fmt: skip
     explain_run(run_dir)
     try:
         latent_run(run_dir)

@@ -48,7 +48,7 @@ def add_training_options(p):
     p.add_argument("--sky-limit", type=float, help="sky above which a channel is masked, photons / "
                    "(s cm2 Å arcsec2) (default: 10^-4.8)")  # fmt: skip
     p.add_argument("--passes", type=int, help="passes of MC dropout (default: 50 at paper scale)")
-    p.add_argument("--variants", nargs="*", metavar="NAME", default=[],
+    p.add_argument("--variants", nargs="*", metavar="NAME",
                    help=f"train these too: {', '.join(VARIANTS)}")  # fmt: skip
     p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     p.add_argument("--offline", action="store_true", help="use no network")
@@ -77,7 +77,7 @@ def config_of(args):
         sky_limit=args.sky_limit,
         mc_passes=args.passes,
     )
-    for name in args.variants:
+    for name in args.variants or ():
         variant_of(config, name)  # a wrong name is better known before the training than after it
     return config
 
@@ -264,8 +264,8 @@ def work(args):
     accelerator = choose(args.precision)
     config = replace(config, precision=accelerator.precision)
     run_dir = args.run_dir or default_run_dir(config)
-    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, variants=args.variants,
-          resume=args.resume, offline=args.offline)  # fmt: skip
+    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
+          variants=args.variants or (), resume=args.resume, offline=args.offline)  # fmt: skip
     say(f"run folder: {run_dir}")
     say(f"next: python -m mtopnet.evaluate --run-dir {run_dir}")
 
