@@ -12,6 +12,7 @@ JITTER = {"teff": 40.0, "logg": 0.05, "feh": 0.05}  # K, dex
 OUTSIDE = 0.10  # share of stars of any kind, most of which Table 1's cuts take out; `default`
 # Share drawn evenly over Teff and [Fe/H] of the dwarfs, so that no corner is too rare to learn.
 EVEN = 0.30  # `default`
+NEAR = 40  # real stars of more or less [Fe/H], of which one gives Teff and log g
 INTRINSIC = 0.10  # mag, scatter of M_G at given labels: age, helium, abundances; `default`
 BINARIES = 0.30  # share with a companion of mass ratio 0.4-1 (Moe & Di Stefano 2017); `default`
 RATIO = 0.4
@@ -83,6 +84,18 @@ class Population:
             values = self.dwarfs[name].to_numpy()[rows]
             values = np.where(u > 1 - OUTSIDE, self.any[name].to_numpy()[others], values)
             out[name] = np.clip(values + sigma * rng.standard_normal(n), *limits[name])
+        return out
+
+    def labels_at(self, feh, rng):
+        """Draw Teff and log g of dwarfs of given [Fe/H] (n,): those of real ones that have it."""
+        metals = self.dwarfs["feh"].to_numpy()
+        order = np.argsort(metals)
+        at = np.searchsorted(metals[order], feh) + rng.integers(-NEAR, NEAR + 1, len(feh))
+        rows = order[np.clip(at, 0, len(order) - 1)]
+        out = {"feh": np.asarray(feh, dtype=float)}
+        for name, limits in (("teff", TEFF), ("logg", LOGG)):
+            values = self.dwarfs[name].to_numpy()[rows]
+            out[name] = np.clip(values + JITTER[name] * rng.standard_normal(len(feh)), *limits)
         return out
 
     def draw(self, n, rng):
