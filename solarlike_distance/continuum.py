@@ -2,9 +2,9 @@
 
 Their `numpy.polyfit` runs on the float32 wavelengths of LAMOST's files. It solves least squares by
 singular values and then drops those below n times float32's epsilon, of a matrix whose columns are
-the powers of the wavelength in Å, each divided by its norm. The polynomial of "degree 5" therefore
-bends less than one of full rank. The paper's network was trained on such continua, so they are the
-default; `Config.full_rank` keeps all singular values.
+the powers of the wavelength in Å, each divided by its norm. On LAMOST's arms four of the six
+are left: the polynomial of "degree 5" bends no more than one of degree 3. The paper's network was
+trained on such continua, so they are the default; `Config.full_rank` keeps all singular values.
 
 The same solutions come here from sums over pixels: of Chebyshev polynomials on the arm, which are
 turned to the powers for the eigenvalues (squares of the singular values) of a matrix of 6 x 6.

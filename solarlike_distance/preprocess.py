@@ -238,10 +238,8 @@ def _to_grid(i, rest, normalised, level, out, config):
     x = np.interp(grid, rest, normalised)
     on = slice(*np.searchsorted(rest, [grid[0], grid[-1]]))
     if level[on].min() <= 0 or not np.isfinite(x).all():
-        low = (level[on] <= 0).mean()
-        out.reason[i] = (
-            f"the continuum is not above zero in {low:.0%} of the pixels: too little signal"
-        )
+        low = np.count_nonzero(level[on] <= 0)
+        out.reason[i] = f"the continuum is not above zero in {low} pixels: too little signal"
         return
     outside = (x > config.high) | (x < config.low)
     out.replaced[i] = np.count_nonzero(outside)

@@ -99,6 +99,16 @@ def test_real_data_must_be_named():
         data.prepare(CONFIG, "unused", data_dir=None)
 
 
+def test_configuration():
+    config = make_config("lamost-mock", "paper")
+    np.testing.assert_array_equal(config.grid, np.arange(3925, 8800))
+    assert config.is_mock and not CONFIG.is_mock and config.out_of_range == "one"
+    assert make_config("lamost", n_stars=None).n_stars == make_config("lamost").n_stars
+    for bad in ({"dataset": "sdss"}, {"scale": "huge"}, {"out_of_range": "two"}):
+        with pytest.raises(UsageError, match=f"Received '{next(iter(bad.values()))}'"):
+            make_config(**{"dataset": "lamost"} | bad)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 10**6).map(str), min_size=1, max_size=60), st.randoms())
 def test_a_stars_split_depends_on_nothing_else(names, random):
