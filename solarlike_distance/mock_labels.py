@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from solarlike_distance.mock_photometry import PER_COLOUR
+
 # Standard deviations of the surveys' parameters: K, dex, dex.
 APOGEE_ERRORS = {"teff": 30.0, "logg": 0.03, "feh": 0.02}
 LASP_ERRORS = {"teff": 55.0, "logg": 0.08, "feh": 0.05}  # at S/N_g = 50; as 1 / S/N below
@@ -15,6 +17,7 @@ BAD_FIBRE = 0.01  # share with FIBERMASK
 PARALLAX_ERROR = ((9, 0.018), (12, 0.016), (14, 0.019), (15, 0.028), (16, 0.045), (17, 0.075))
 ZERO_POINT = ((9, -0.025), (11, -0.020), (12, -0.015), (13, -0.030), (14, -0.038), (17, -0.040))
 SCALE_LENGTH = 600.0  # pc, of the prior of distances, `default`
+DUST_ERROR = 0.03  # mag, of GSP-Phot's E(BP-RP), `default`
 RUWE_BINARY = 0.25  # spread of ruwe above 1 of binaries
 
 
@@ -129,7 +132,8 @@ def gaia(stars, *, source_id, position, rng):
     parallax = 1000 / stars["distance"].to_numpy() + zero + error * rng.standard_normal(n)
     sky = SkyCoord(position[0], position[1], unit="deg")
     colour = magnitudes["bp"] - magnitudes["rp"]
-    ebprp = np.clip(stars["ebprp"] + 0.03 * rng.standard_normal(n), 0, None).to_numpy()
+    ebprp = np.clip(stars["ebprp"] + DUST_ERROR * rng.standard_normal(n), 0, None).to_numpy()
+    ag, width = PER_COLOUR * ebprp, PER_COLOUR * DUST_ERROR
     snr = parallax / error
     # GSP-Phot pulls poor parallaxes to nearer distances (Andrae et al. 2023, A&A 674, A27).
     pull = np.interp(1 / np.maximum(snr, 3), (0.0, 0.05, 0.2, 0.35), (1.0, 0.995, 0.9, 0.75))
@@ -144,7 +148,8 @@ def gaia(stars, *, source_id, position, rng):
         "pseudocolour": np.full(n, np.nan),
         "ecl_lat": sky.barycentrictrueecliptic.lat.deg,
         "astrometric_params_solved": np.full(n, 31),
-        "ag_gspphot": ebprp * stars["ag"].to_numpy() / np.maximum(stars["ebprp"].to_numpy(), 1e-9),
+        "phot_g_mean_flux_over_error": np.full(n, 2.5 / np.log(10) / 0.003),
+        "ag_gspphot": ag, "ag_gspphot_lower": np.maximum(ag - width, 0), "ag_gspphot_upper": ag + width,
         "ebpminrp_gspphot": ebprp, "distance_gspphot": distance,
     })  # fmt: skip
     middle, low, high = geometric_distance(parallax - zero, error)
