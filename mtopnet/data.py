@@ -37,7 +37,12 @@ def label_table(data_dir):
     ReadError
         If it lacks a column that is needed, or an id stands there twice.
     """
-    return read_labels(data_dir).rename(columns=NAMES)
+    table = read_labels(data_dir).rename(columns=NAMES)
+    for name in NAMES.values():
+        if name not in table:
+            table[name] = np.nan
+        table[name] = table[name].astype(float)
+    return table
 
 
 def spectrum_files(path):

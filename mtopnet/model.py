@@ -67,6 +67,35 @@ class Repeat(layers.Layer):
         return (shape[0], shape[1] * self.times)
 
 
+@keras.saving.register_keras_serializable("mtopnet")
+class SteadyDropout(layers.Layer):
+    """Dropout in training and prediction alike.
+
+    `Dropout` called with training=True would put the batch normalisation after it into training
+    too (Keras 3 hands the argument on), whose statistics would then be those of the batch.
+    """
+
+    def __init__(self, rate, **options):
+        super().__init__(**options)
+        self.rate = rate
+        self.seed_generator = keras.random.SeedGenerator()
+        self.built = True
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"rate": self.rate}
+
+    def call(self, x):
+        """Return x with a share of its values 0 and the others larger."""
+        if not self.rate:
+            return x
+        return keras.random.dropout(x, self.rate, seed=self.seed_generator)
+
+    def compute_output_shape(self, shape):
+        """Return the shape, which stays."""
+        return shape
+
+
 def _convolution(filters, width, name):
     """A convolution along the spectrum.
 
@@ -103,8 +132,8 @@ def _mlp(x, units, name, config, always):
 
 
 def _dropout(x, name, config, always):
-    layer = layers.Dropout(config.dropout, name=name)
-    return layer(x, training=True) if always else layer(x)
+    kind = SteadyDropout if always else layers.Dropout
+    return kind(config.dropout, name=name)(x)
 
 
 def _trunk(config):
@@ -251,7 +280,7 @@ def build_heads(model, config):
     inputs = [keras.Input(shape[1:]) for shape in shapes]
     heads = keras.Model(inputs, _heads(inputs, config, always=True), name="heads")
     for layer in heads.layers:
-        if layer.weights:
+        if layer.weights and not isinstance(layer, SteadyDropout):
             layer.set_weights(model.get_layer(layer.name).get_weights())
     return heads
 

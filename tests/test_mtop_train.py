@@ -1,0 +1,239 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.errors import ReadError, UsageError
+from mtopnet import adversarial, networks, train
+from mtopnet.config import Config
+from mtopnet.pdf import summary
+from tests.toy_mtop_run import galaxies, tiny_config, train_tiny, write_folder, write_spectra
+
+
+@pytest.fixture(scope="module")
+def run_dir(tmp_path_factory):
+    return train_tiny(tmp_path_factory.mktemp("mtop"), n=120, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def trained(run_dir):
+    return networks.load_networks(run_dir)
+
+
+@pytest.fixture(scope="module")
+def some(run_dir):
+    from common.pipeline import Shards
+
+    return Shards(run_dir / "data").rows(np.arange(30))
+
+
+def test_a_run_leaves_what_evaluation_reads(run_dir):
+    table = pd.read_parquet(run_dir / "predictions.parquet")
+    about = json.loads((run_dir / "config.json").read_text())
+    pdf = np.load(run_dir / "pdf_test.npy")
+    ids = pd.read_parquet(run_dir / "pdf_test_ids.parquet")["id"]
+    test = table[table["split"] == "test"].reset_index(drop=True)
+    assert (ids == test["id"]).all()
+    assert pdf.shape == (len(test), 80)
+    again = summary(pdf, np.linspace(0.6, 3, 81))
+    for name in ("z_peak", "entropy", "z_low95"):
+        assert np.allclose(test[name], again[name], atol=1e-5), name
+    assert set(table["split"]) == {"valid", "test"}
+    assert (table["dataset"] == "moons").all()
+    for name in ("z_peak_mc", "entropy_mc", "lgm_mc_std", "lgm_pred", "sfr_pred", "m_h", "f_ha"):
+        assert np.isfinite(table[name]).all(), name
+    assert table["f_oiii"].isna().all(), "unknown in this data set"
+    sizes = about["sizes"]
+    assert sizes["train"] + sizes["valid"] + sizes["test"] == sizes["all"] == 240
+    assert sizes["galaxies"] == 120
+    assert about["masked_fraction"] == 0
+    assert 1 <= about["best_epoch"] <= 2
+    history = pd.read_csv(run_dir / "history.csv")
+    assert {"z_loss", "val_z_loss", "val_lines_loss", "seconds"} <= set(history)
+
+
+def test_galaxies_do_not_cross_splits(run_dir):
+    labels = pd.read_parquet(run_dir / "data" / "labels.parquet")
+    assert labels.groupby("galaxy")["split"].nunique().max() == 1
+
+
+def test_masses_and_rates_come_in_their_own_units(run_dir, trained, some):
+    labels = pd.read_parquet(run_dir / "data" / "labels.parquet")
+    own = labels[labels["split"] == "train"]
+    mean, std = trained.scaling["lgm"]
+    assert mean == pytest.approx(own["lgm_true"].mean())
+    assert std == pytest.approx(own["lgm_true"].std(ddof=0))
+    table, _ = networks.predicted(trained, some)
+    raw = trained.models["mtopnet"](networks.split_input(trained, some))["mass"]
+    assert np.allclose(table["lgm_pred"], np.asarray(raw)[:, 0] * std + mean, atol=1e-4)
+
+
+def test_errors_of_mass_are_calibrated_on_the_validation_split(run_dir):
+    table = pd.read_parquet(run_dir / "predictions.parquet")
+    valid = table[table["split"] == "valid"]
+    inside = np.abs(valid["lgm_pred"] - valid["lgm_true"]) <= valid["lgm_sigma"]
+    assert inside.mean() == pytest.approx(0.68, abs=0.12)
+
+
+def test_predictions_do_not_depend_on_their_neighbours(trained, some):
+    together, pdf = networks.predicted(trained, some)
+    alone, own = networks.predicted(trained, some[7:8])
+    assert np.allclose(pdf[7], own[0], atol=1e-6)
+    assert together["lgm_pred"][7] == pytest.approx(alone["lgm_pred"][0], abs=1e-4)
+    nothing, none = networks.predicted(trained, some[:0])
+    assert len(nothing) == 0
+    assert none.shape == (0, 80)
+
+
+def test_mc_dropout_averages_passes(trained, some):
+    _, once = networks.mc_predicted(trained, some, 1, seed=3)
+    _, other = networks.mc_predicted(trained, some, 1, seed=4)
+    table, many = networks.mc_predicted(trained, some, 200, seed=5)
+    _, plain = networks.predicted(trained, some)
+    assert np.allclose(many.sum(axis=1), 1, atol=1e-4)
+    assert np.abs(once - other).max() > 1e-4
+    assert np.abs(many - plain).mean() < np.abs(once - plain).mean()
+    assert (table["lgm_mc_std"] > 0).all()
+
+
+def test_parts_of_the_network(trained, some):
+    features = networks.shared_features(trained, some)
+    assert features.shape == (30, 192)
+    assert (features >= 0).all(), "after ReLU"
+    lines = networks.line_map(trained, some)
+    assert lines.shape == (30, 1527)
+    assert ((lines >= 0) & (lines <= 1)).all()
+    _, pdf = networks.predicted(trained, some)
+    model = networks.redshift_model(trained)
+    assert np.allclose(np.asarray(model(some)), pdf, atol=1e-6)
+
+
+def test_a_run_is_gone_on_with_or_refused(run_dir, tmp_path):
+    from common.accelerator import choose
+
+    data = run_dir.parent / "data"
+    with pytest.raises(UsageError, match="holds a run already"):
+        train.train(tiny_config(epochs=2), run_dir, accelerator=choose("float32"), data_dir=data)
+    with pytest.raises(UsageError, match=r"another configuration: epochs \(2 there, 5 here\)"):
+        train.train(
+            tiny_config(epochs=5), run_dir, accelerator=choose("float32"), data_dir=data,
+            resume=True,
+        )  # fmt: skip
+    before = pd.read_parquet(run_dir / "predictions.parquet")
+    after = train.train(
+        tiny_config(epochs=2), run_dir, accelerator=choose("float32"), data_dir=data, resume=True
+    )
+    assert np.allclose(before["z_mean"], after["z_mean"], atol=1e-5)
+
+
+def test_unfinished_runs_are_told_from_finished_ones(tmp_path):
+    with pytest.raises(ReadError, match=r"no config\.json"):
+        networks.load_networks(tmp_path)
+    about = {"config": vars(tiny_config())}
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    with pytest.raises(ReadError, match=r"no mtopnet\.keras.*--resume"):
+        networks.load_networks(tmp_path)
+
+
+def test_a_variant_and_pdfs_of_mass_in_one_run(tmp_path):
+    from common.accelerator import choose
+
+    write_folder(tmp_path / "data", 40)
+    config = tiny_config(
+        epochs=1, scalar_pdf=True, photometry=("h", "j"), head="hierarchical", mc_passes=2
+    )
+    train.train(config, tmp_path / "run", accelerator=choose("float32"),
+                data_dir=tmp_path / "data", variants=("z-only",))  # fmt: skip
+    known = networks.load_networks(tmp_path / "run")
+    assert known.models["mtopnet"].input["continuum"].shape[1] == 12
+    from common.pipeline import Shards
+
+    shards = Shards(tmp_path / "run" / "data")
+    x = shards.rows(np.arange(10))
+    assert np.allclose(x[:, -2], shards.labels["mag_h"][:10])
+    table, _ = networks.predicted(known, x)
+    pdfs = networks.scalar_pdfs(known, x)
+    for name in ("lgm", "sfr"):
+        pdf, edges = pdfs[name]
+        assert np.allclose(pdf.sum(axis=1), 1, atol=1e-3)
+        middle = (edges[1:] + edges[:-1]) / 2
+        spread = table[f"{name}_raw"].to_numpy()
+        assert (np.abs(pdf @ middle - table[f"{name}_pred"]) < 0.3 * spread).all()
+    variant = networks.load_networks(tmp_path / "run" / "variants" / "z-only")
+    assert variant.config.tasks == ("z",)
+    assert not (tmp_path / "run" / "variants" / "z-only" / "data").exists()
+    with pytest.raises(ReadError, match="trained with --scalar-pdf"):
+        networks.scalar_pdfs(networks.Networks(Config(), {}, {}), x)
+
+
+@pytest.mark.parametrize("argv, says", [
+    (["--dz", "-1"], "--dz must be above 0"),
+    (["--dz", "0.0007"], "whole bins"),
+    (["--variants", "nothing"], "A variant is one of"),
+    (["--tasks", "mass"], "z among them"),
+    (["--dataset", "moons"], "--dataset moons needs --data-dir"),
+])  # fmt: skip
+def test_options_that_cannot_be_used(argv, says, tmp_path, capsys):
+    status = train.main([*argv, "--run-dir", str(tmp_path / "run"), "--precision", "float32"])
+    assert status in (1, 2)
+    assert says in capsys.readouterr().err
+
+
+def test_gradients_are_reversed():
+    import tensorflow as tf
+
+    x = tf.constant([1.0, -2.0, 0.5])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = adversarial.reversed_gradient(x, 0.7)
+        loss = tf.reduce_sum(y * [1.0, 2.0, 3.0])
+    assert np.allclose(y, x)
+    assert np.allclose(tape.gradient(loss, x), [-0.7, -1.4, -2.1])
+    assert adversarial.strength_of(0.0) == 0
+    assert 0.99 < adversarial.strength_of(1.0) < 1
+
+
+def test_unlabelled_halves_of_a_batch_carry_no_loss():
+    import tensorflow as tf
+
+    def batches(value, n):
+        x = {"spectrum": tf.fill([n, 5], value), "continuum": tf.fill([n, 2], value)}
+        y = {"z": tf.fill([n, 3], value), "mass": tf.fill([n, 1], value)}
+        return tf.data.Dataset.from_tensors((x, y))
+
+    x, y, weight = next(iter(adversarial.joint_batches(batches(1.0, 4), batches(2.0, 2))))
+    assert np.array_equal(x["spectrum"][:, 0], [1, 1, 1, 1, 2, 2])
+    assert np.array_equal(y["mass"][:, 0], [1, 1, 1, 1, 0, 0])
+    assert np.allclose(weight["z"], [1.5] * 4 + [0] * 2), "a mean over six rows is one over four"
+    assert np.array_equal(y["domain"][:, 0], [0, 0, 0, 0, 1, 1])
+    assert np.array_equal(weight["domain"], np.ones(6))
+
+
+def test_adaptation_leaves_a_network_and_its_scores(run_dir, tmp_path, monkeypatch):
+    from mtopnet import data
+
+    other = galaxies(40, seed=5)
+    write_spectra(tmp_path / "other" / "spectra.fits", other, seed=9)
+    other.write(tmp_path / "other" / "labels.fits")
+    seen, targets = [], data.targets
+
+    def watched(labels, *rest):
+        seen.append(set(labels["id"]))
+        return targets(labels, *rest)
+
+    monkeypatch.setattr(data, "targets", watched)
+    table = adversarial.adapt(run_dir, tmp_path / "out", target_dir=tmp_path / "other", epochs=1)
+    assert table["network"].tolist() == ["before"] * 2 + ["control"] * 2 + ["adapted"] * 2
+    assert table["tested_on"].tolist() == ["source", "target"] * 3
+    ids = {str(i) for i in other["id"]}
+    assert all(not ids & part for part in seen), "labels of the target must not be trained on"
+    before = pd.read_parquet(run_dir / "predictions.parquet")
+    assert table["n"][0] == (before["split"] == "test").sum()
+    adapted = networks.load_networks(tmp_path / "out")
+    old = networks.load_networks(run_dir).models["mtopnet"].get_weights()
+    new = adapted.models["mtopnet"].get_weights()
+    assert len(old) == len(new)
+    assert any(np.abs(a - b).max() > 0 for a, b in zip(old, new, strict=True))
+    with pytest.raises(UsageError, match="holds a run already"):
+        adversarial.adapt(run_dir, tmp_path / "out", target_dir=tmp_path / "other")
