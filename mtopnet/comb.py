@@ -113,10 +113,16 @@ class LineComb(layers.Layer):
         left = ops.take(x, self.left, axis=1)
         right = ops.take(x, self.left + 1, axis=1)
         fine = (left + (right - left) * self.share) * self.known
-        score = 0.0
+        # All lines' weighted sums first, as one product of matrices, then one array a line: the
+        # gradient of a slice is as large as what it was cut from.
+        n = ops.shape(fine)[0]
+        weight = ops.broadcast_to(self.weight[None], (n, *self.weight.shape))
+        mixed = ops.unstack(ops.matmul(weight, ops.transpose(fine, (0, 2, 1))), axis=1)
+        parts = []
         for i, (point, shift, count) in enumerate(self.lines):
-            part = ops.matmul(fine[:, point : point + count], self.weight[i])
-            score = score + ops.pad(part, ((0, 0), (shift, self.n_shifts - shift - count)))
+            part = mixed[i][:, point : point + count]
+            parts.append(ops.pad(part, ((0, 0), (shift, self.n_shifts - shift - count))))
+        score = sum(parts[1:], parts[0])
         low = ops.take(score, self.below, axis=1)
         return low + (ops.take(score, self.below + 1, axis=1) - low) * self.beyond
 
