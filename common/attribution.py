@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 
 from common.errors import SuiteError
-from common.explain import saliency
 
 
 def gradients(model, x, *, outputs, batch_size=64):
@@ -26,8 +25,30 @@ def gradients(model, x, *, outputs, batch_size=64):
     ndarray of shape (n, len(outputs), n_pixels), float32
         d output / d x, with its sign.
     """
-    parts = [saliency(model, x, output=np.full(len(x), k), batch_size=batch_size) for k in outputs]
-    return np.stack(parts, axis=1)
+    return _walk(_function(model, outputs), np.asarray(x, "float32"), len(outputs), batch_size)
+
+
+def _function(model, outputs):
+    """Return a compiled function: batch -> gradients of each output, (len(outputs), n, pixels)."""
+    import tensorflow as tf
+
+    @tf.function(reduce_retracing=True)
+    def slopes(batch):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(batch)
+            y = model(batch, training=False)
+            values = [y[:, k] for k in outputs]
+        return tf.stack([tape.gradient(value, batch) for value in values])
+
+    return slopes
+
+
+def _walk(slopes, x, n_outputs, batch_size):
+    out = np.zeros((len(x), n_outputs, x.shape[1]), "float32")
+    for start in range(0, len(x), batch_size):
+        rows = slice(start, start + batch_size)
+        out[rows] = np.moveaxis(np.asarray(slopes(x[rows])), 0, 1)
+    return out
 
 
 def integrated_gradients(model, x, *, baseline, outputs, steps=32, batch_size=64):
@@ -53,10 +74,10 @@ def integrated_gradients(model, x, *, baseline, outputs, steps=32, batch_size=64
     """
     baseline = np.asarray(baseline, "float32")
     nodes, weights = np.polynomial.legendre.leggauss(steps)
-    total = np.zeros((len(x), len(outputs), x.shape[1]))
+    total, slopes = np.zeros((len(x), len(outputs), x.shape[1])), _function(model, outputs)
     for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
         at = (baseline + node * (x - baseline)).astype("float32")
-        total += weight * gradients(model, at, outputs=outputs, batch_size=batch_size)
+        total += weight * _walk(slopes, at, len(outputs), batch_size)
     return (total * (x - baseline)[:, None]).astype("float32")
 
 

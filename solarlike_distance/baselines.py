@@ -32,6 +32,7 @@ all eleven rows of Table C.1 (`recovered_weights`), in the labels' units to the 
 BINNED = 325  # default: pixels that the other models see; means of 15 neighbours at full size
 HELD = 0.1  # default: share of the training stars on which boosting and networks stop
 FEWEST = 40
+SMALL = 2_000_000  # numbers below which LightGBM's threads wait for each other more than they work
 NEIGHBOURS = 5  # AutoGluon's
 
 
@@ -107,7 +108,7 @@ def thinned(x, pixels=BINNED):
     return x[:, :full].reshape(len(x), full // step, step).mean(axis=2)
 
 
-def models(config, width):
+def models(config, width, jobs=-1):
     """Return {name in Table C.1: function that makes the model for one label}.
 
     Parameters
@@ -116,6 +117,8 @@ def models(config, width):
         trees, tree_features (share of its pixels that a tree or a split looks at), mlp_units, seed.
     width : int
         Pixels that the models see.
+    jobs : int
+        Threads of LightGBM, -1: all.
 
     Returns
     -------
@@ -140,7 +143,7 @@ def models(config, width):
     except ImportError:
         say("LightGBM is not installed: pip install 'spectra-reproductions[boosting]'")
     else:
-        light = dict(n_estimators=config.trees, random_state=config.seed, n_jobs=-1, verbose=-1,
+        light = dict(n_estimators=config.trees, random_state=config.seed, n_jobs=jobs, verbose=-1,
                      colsample_bytree=share, subsample=0.9, subsample_freq=1)  # fmt: skip
         rate = min(0.3, 0.05 * 300 / config.trees)  # AutoGluon's 0.05 where there are 300 trees
         out |= {
@@ -286,7 +289,8 @@ def compare_models(x, y, x_test, *, config, folder=None, seconds=None, autogluon
             say(f"AutoGluon did not fit {', '.join(missing)}: a library of theirs is not installed "
                 "(pip install 'spectra-reproductions[autogluon]'), or the time was up")  # fmt: skip
         return {k: found[k] for k in sorted(found, key=_place)}, {}
-    for name, make in models(config, x.shape[1]).items():
+    jobs = 1 if x.size < SMALL else -1
+    for name, make in models(config, x.shape[1], jobs).items():
         began = time.perf_counter()
         with warnings.catch_warnings():
             # a perceptron that is still learning after its last epoch; names that LightGBM gives
