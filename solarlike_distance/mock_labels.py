@@ -149,7 +149,8 @@ def gaia(stars, *, source_id, position, rng):
         "ecl_lat": sky.barycentrictrueecliptic.lat.deg,
         "astrometric_params_solved": np.full(n, 31),
         "phot_g_mean_flux_over_error": np.full(n, 2.5 / np.log(10) / 0.003),
-        "ag_gspphot": ag, "ag_gspphot_lower": np.maximum(ag - width, 0), "ag_gspphot_upper": ag + width,
+        "ag_gspphot": ag, "ag_gspphot_lower": np.maximum(ag - width, 0),
+        "ag_gspphot_upper": ag + width,
         "ebpminrp_gspphot": ebprp, "distance_gspphot": distance,
     })  # fmt: skip
     middle, low, high = geometric_distance(parallax - zero, error)
