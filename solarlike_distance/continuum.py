@@ -61,14 +61,14 @@ class Arm:
         twice -= (high + low) / 2
         twice *= 4 / (high - low)
         n, p = twice.shape
-        series = np.empty((n, 2 * degree + 1, p))  # Chebyshev polynomials of all products
+        series = np.empty((n, degree + 1, p))  # Chebyshev polynomials
         series[:, 0] = 1.0
         np.multiply(twice, 0.5, out=series[:, 1])
-        for k in range(2, 2 * degree + 1):
+        for k in range(2, degree + 1):
             np.multiply(twice, series[:, k - 1], out=series[:, k])
             series[:, k] -= series[:, k - 2]
-        self._series, self._kept = series, np.empty((n, p, 2))
-        self._flux, self._size, self._full_rank = flux, degree + 1, full_rank
+        self._series, self._kept = series, np.empty((n, 3, p))
+        self._flux, self._full_rank = flux, full_rank
         self._powers = powers_in_chebyshev(degree, float(low), float(high))
         i, j = np.indices((degree + 1, degree + 1))
         self._sum, self._difference = i + j, np.abs(i - j)
@@ -89,18 +89,21 @@ class Arm:
             Standard deviation of the residual over these pixels.
         """
         kept = self._kept
-        kept[:, :, 0] = keep
-        np.multiply(keep, self._flux, out=kept[:, :, 1])
-        sums = self._series @ kept
-        n, moments = sums[:, :1, 0], sums[:, : self._size, 1:]
-        gram = (sums[:, self._sum, 0] + sums[:, self._difference, 0]) / 2  # T_i T_j
+        kept[:, 0] = keep
+        np.multiply(keep, self._flux, out=kept[:, 1])
+        np.multiply(keep, self._series[:, -1], out=kept[:, 2])
+        sums = self._series @ kept.transpose(0, 2, 1)
+        n, moments, low = sums[:, :1, 0], sums[:, :, 1:2], sums[:, :, 0]
+        # T_i T_j = (T_i+j + T_|i-j|) / 2: the sums of higher polynomials, and those of products.
+        every = np.concatenate([low, 2 * sums[:, 1:, 2] - low[:, -2::-1]], axis=1)
+        gram = (every[:, self._sum] + every[:, self._difference]) / 2
         solve = self._whole if self._full_rank else self._truncated
         solution = solve(gram, moments, n)
         row = solution.transpose(0, 2, 1)
-        residual = (row @ self._series[:, : self._size])[:, 0]
+        residual = (row @ self._series)[:, 0]
         residual -= self._flux
         # The sums give the spread too: no need to go through the pixels for it.
-        square = np.einsum("np,np->n", kept[:, :, 1], self._flux)[:, None]
+        square = np.einsum("np,np->n", kept[:, 1], self._flux)[:, None]
         square += (row @ (gram @ solution - 2 * moments))[:, :, 0]
         mean = ((row @ gram[:, :, :1]) - moments[:, :1])[:, :, 0] / np.maximum(n, 1)
         return residual, np.sqrt(np.maximum(square / np.maximum(n, 1) - mean**2, 0))
