@@ -26,6 +26,8 @@ PAGES = sorted(
 BUILT = tuple(name for name in PACKAGES if (ROOT / name / "train.py").exists())
 VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
 COMMANDS = [f"{package}.{verb}" for package in BUILT for verb in VERBS]
+if "solarlike_distance" in BUILT:  # whose catalogue has the place of `predict`
+    COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
 MORE = {"gasnet2": {"--on"}, "rvs_hybrid": {"--variants"}, "lamost_metallicity": {"--on"}}
 """Options of `reproduce` beside those of training."""
