@@ -71,7 +71,8 @@ def kiel(df, training):
              xlim=(max(high, 7000) + 100, min(low, 4600) - 100))  # fmt: skip
     axis.set_ylim(5.6, min(span(y)[0], 3.2) - 1.6)
     axis.legend(loc="upper right")
-    rows = training.dropna(subset=["mg_true", "bprp_true", "feh_true"])
+    needed = ["mg_true", "bprp_true", "feh_true"]
+    rows = training.dropna(subset=needed) if set(needed) <= set(training) else training.iloc[:0]
     if len(rows):
         inset = axis.inset_axes((0.09, 0.62, 0.40, 0.36))
         low, high = span(rows["feh_true"], share=2)

@@ -40,7 +40,8 @@ def made_up(n=1500, seed=0, split="test"):
     width = 0.255 * np.log(10) / 5
     error = 0.02 + 0.02 * rng.exponential(1, n)
     df = pd.DataFrame({
-        "id": [f"{seed}{i:06d}" for i in range(n)], "object": [f"{split}-{i}" for i in range(n)],
+        "id": [f"{seed + 1}{i:06d}" for i in range(n)],
+        "object": [f"{split}-{i}" for i in range(n)],
         "split": split, "fold": -1 if split == "test" else np.arange(n) % 5, "mock": True,
         "dataset": "lamost-mock", "survey": "lamost", "ra": ra, "dec": dec, "snr_g": snr,
         "snr_r": 1.3 * snr, "z": 1e-4, "flag": 0,

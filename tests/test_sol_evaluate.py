@@ -1,0 +1,346 @@
+"""The evaluation on made-up predictions of known quality gives these qualities back."""
+
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.table import Table
+
+from common import claims
+from common.catalog import write_table
+from common.errors import ReadError, SuiteError
+from solarlike_distance import (
+    comparison,
+    drawing,
+    evaluate,
+    figures_distance,
+    figures_network,
+    inputs,
+    measured,
+    tables,
+)
+from solarlike_distance.config import TARGETS, make_config
+from tests.toy_sol_predictions import BINARIES, SIGMA, made_up
+
+CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
+
+
+@pytest.fixture(scope="module")
+def predictions():
+    return pd.concat([made_up(700), made_up(1600, 1, "reference")], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def others(predictions, tmp_path_factory):
+    """Files of other catalogues of known offset and scatter, by three ways to match."""
+    folder, rng = tmp_path_factory.mktemp("others"), np.random.default_rng(3)
+    star = predictions.iloc[rng.permutation(len(predictions))[:1200]]
+    n, d = len(star), star["distance_planted"]
+    starhorse = pd.DataFrame({"APOGEE_ID": star["APOGEE_ID"], "dist16": 1.0, "dist84": 1.0,
+                              "dist50": d / 1000 * (0.93 + 0.05 * rng.normal(size=n))})  # fmt: skip
+    starhorse.to_csv(folder / "sh.csv", index=False)
+    astronn = pd.DataFrame({"source_id": star["source_id"].astype("int64"),
+                            "weighted_dist": d * (1.04 + 0.05 * rng.normal(size=n))})  # fmt: skip
+    write_table(astronn, folder / "nn.fits")
+    distmass = pd.DataFrame({"RA": star["ra"], "DEC": star["dec"] + 0.3 / 3600, "MASS": 1.0,
+                             "DISTANCE": np.where(np.arange(n) % 10, d, -9999.0)})  # fmt: skip
+    distmass.to_csv(folder / "dm.csv", index=False)
+    apogee = pd.DataFrame({
+        "APOGEE_ID": star["APOGEE_ID"], "TEFF": star["teff_true"], "LOGG": star["logg_true"],
+        "FE_H": np.where(np.arange(n) % 20, star["feh_true"], -9999.99),
+        "STARFLAG": np.where(np.arange(n) % 4, 0, 512), "TEFF_ERR": 40.0, "LOGG_ERR": 0.03,
+        "FE_H_ERR": 0.02})  # fmt: skip
+    apogee.to_csv(folder / "allStar.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_dir(predictions, others, tmp_path_factory):
+    """A run folder as training leaves it, without networks or data."""
+    folder = tmp_path_factory.mktemp("run")
+    config = make_config("lamost-mock", "smoke")
+    about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
+             "parameters": {"cnn": 23849605}, "sizes": {"reference": 1600}}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(about))
+    predictions.to_parquet(folder / "predictions.parquet")
+    history = [{"network": f"fold {k}", "epoch": e, "loss": 1 / (e + 1), "val_loss": 1.2 / (e + 1)}
+               for k in range(2) for e in range(4)]  # fmt: skip
+    pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
+    counts = pd.DataFrame({"cut": list("abcdefg"), "n": [100, 90, 60, 50, 40, 30, 20],
+                           "fraction": 0.9, "published": 1})  # fmt: skip
+    write_table(counts, folder / "data" / "selection.ecsv")
+    models = pd.DataFrame({"model": ["CNN", "LightGBM"], **{k: [1.0, 2.0] for k in TARGETS},
+                           "mean": [0.1, 0.2], "n": 900})  # fmt: skip
+    claims.write(models, folder / "tables" / "baselines.ecsv")
+    arguments = ["--run-dir", str(folder)]
+    for name in ("sh.csv", "nn.fits", "dm.csv", "allStar.csv"):
+        arguments += ["--compare", str(others / name)]
+    assert evaluate.main(arguments) == 0
+    return folder
+
+
+def read(folder, name):
+    return Table.read(folder / "tables" / f"{name}.ecsv").to_pandas()
+
+
+def test_every_figure_and_table_is_there(run_dir):
+    wanted = {"F1_kiel", "F2_distances", "F3_gspphot", "F4_network", "F5_predicted_true",
+              "F6_residuals", "F7_fraction", "F8_problems", "F9_cmd", "F10_catalogues",
+              "F11_surveys", "F12_density", "F13_metallicity", "F14_gradients", "recovered",
+              "A1_labels", "C1_models", "reliability", "binaries", "training"}  # fmt: skip
+    for kind in ("png", "pdf"):
+        found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
+        assert found == wanted
+    names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
+    assert names == {"selection", "scatter", "scatter_planted", "distance", "by_snr_g", "by_teff",
+                     "by_logg", "by_feh", "binaries", "coverage", "baselines", "catalogues",
+                     "surveys", "problems", "gradients_radial", "gradients_vertical", "recovery",
+                     "recovery_summary"}  # fmt: skip
+    text = (run_dir / "report.html").read_text()
+    assert "MOCK DATA" in text and "Not drawn" in text and "solarlike_distance.explain" in text
+    assert "no spectrum file of the run is here" in text  # Fig. B.1
+    assert 'src="http' not in text and 'href="http' not in text
+    assert not list(run_dir.rglob("*.part*"))
+
+
+def test_claims_are_judged_for_the_mock_alone(run_dir):
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert tuple(judged.columns) == claims.COLUMNS
+    survey = judged[judged["dataset"] == "lamost"]
+    assert len(survey) == len(claims.load(CLAIMS))
+    assert set(survey["verdict"]) == {"untested"} and survey["ours"].isna().all()
+    ours = judged[judged["dataset"] == "lamost-mock"].set_index("id")["ours"]
+    assert ours["parameters"] == 23849605 and ours["pixels"] == 4875
+    assert ours["scatter-bprp"] == pytest.approx(SIGMA["bprp"], rel=0.3)
+    assert ours["mse-lightgbm-teff"] == 2.0 and "mse-catboost-teff" not in ours
+    assert "compare-cnn-starhorse-sd" in ours and "apogee-teff" in ours
+    # A mock has as many stars, and the gradients, that it was given.
+    assert not {"cut-sample", "test", "compare-cnn-starhorse-n", "apogee-n", "apogee-matched",
+                "subsample", "radial-0.1-gradient", "radial-min", "problematic"} & set(
+                    ours.index)  # fmt: skip
+
+
+def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
+    every = claims.load(CLAIMS)
+    assert len(every) == 230
+    assert {c.dataset for c in every} == {"lamost"}
+    assert all(c.measure["metric"] in measured.MEASURES for c in every)
+    printed = {c.id: c.published for c in every}
+    wanted = {
+        "cut-sample": 18573, "scatter-teff": 86, "scatter-logg": 0.07, "scatter-feh": 0.06,
+        "scatter-mg": 0.25, "scatter-bprp": 0.03, "scatter-distance": 65,
+        "fraction-median": 0.037, "fraction-sd": 0.082, "notebook-bias-distance": 8.9,
+        "problematic": 521455, "predicted": 521424, "compare-cnn-astronn-sdf": 0.1874,
+        "compare-distmass-starhorse-mean": 0.152, "galah-feh": 0.13, "subsample": 458061,
+        "radial-1.9-gradient": 0.008, "vertical-13.5-gradient-error": 0.006,
+        "vertical-7.5-n": 67685, "mse-cnn-mean": 0.0685, "mse-kneighborsdist-feh": 0.02015,
+    }  # fmt: skip
+    assert {k: printed[k] for k in wanted} == wanted
+
+
+def test_a_survey_is_measured_where_a_mock_is_not(predictions):
+    real = predictions.assign(mock=False)
+    counts = pd.DataFrame({"n": [7060679, 4067525, 54971, 47557, 44593, 39416, 18573]})
+    ev = drawing.Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
+                            counts=counts, catalogue=real)  # fmt: skip
+    found = measured.measure(claims.load(CLAIMS), ev)
+    assert found["cut-sample"] == 18573 and found["test"] == 700 and found["reference"] == 1600
+    assert found["predicted"] == len(real) and found["problematic"] > 100
+    assert found["radial-0.1-gradient"] == pytest.approx(-0.05, abs=0.03)
+    assert "galah-n" not in found and "with-gaia" not in found
+
+
+def test_scatter_and_distances_are_those_put_in(predictions):
+    df = predictions[predictions["split"] == "test"]
+    table = tables.scatter_table(df).set_index("quantity")
+    assert table.loc["(BP-RP)_0", "sd"] == pytest.approx(
+        np.std(df["bprp_pred"] - df["bprp_true"], ddof=1)
+    )
+    assert table["published"].tolist() == [86, 0.07, 0.06, 0.25, 0.03, 65]
+    off = (df["distance_pred"] - df["distance_true"]) / df["distance_true"]
+    whole = tables.distance_table(df).set_index("distance").loc["all"]
+    assert whole["median_fraction"] == pytest.approx(off.median())
+    assert whole["sd_fraction"] == pytest.approx(off.std())
+    assert whole["median_abs_fraction"] == pytest.approx(off.abs().median())
+    assert not len(tables.distance_table(df.drop(columns="distance_pred")))
+    found = tables.spread([1.0, 3.0, np.nan])
+    assert found["n"] == 2 and found["bias"] == 2 and np.isnan(found["sd_err"])
+
+
+def test_bins_have_their_stars(predictions):
+    df = predictions[predictions["split"] == "test"]
+    for by in ("teff", "logg", "feh", "snr_g"):
+        table = tables.binned_table(df, by)
+        assert table["n"].sum() <= len(df) and len(table) > 3
+    snr = tables.binned_table(df, "snr_g")
+    assert snr["n"].sum() == len(df)
+    assert snr["teff_sd"].iloc[0] > 1.5 * snr["teff_sd"].iloc[-1]
+    assert tables.bins_of([0, 1, 1.99, 2, np.nan], [0, 1, 2]).tolist() == [0, 1, 1, -1, -1]
+
+
+def test_coverage_of_right_and_of_wrong_errors(predictions):
+    table = tables.coverage_table(predictions).set_index("quantity")
+    for name in ("Teff", "log g", "(BP-RP)_0"):
+        assert table.loc[name, "cover_68"] == pytest.approx(0.683, abs=0.05)
+    assert table.loc["distance", "cover_68"] == pytest.approx(0.74, abs=0.06)
+    small = predictions.assign(teff_sigma=0.5 * predictions["teff_sigma"])
+    assert tables.coverage_table(small)["cover_68"].iloc[0] < 0.45
+
+
+def test_binaries_are_called_too_faint_and_too_near(predictions):
+    table = tables.binary_table(predictions).set_index("stars")
+    assert table.loc["unresolved binary", "n"] == pytest.approx(BINARIES * 2300, rel=0.15)
+    assert table.loc["unresolved binary", "mg_bias"] > 0.1 > table.loc["single", "mg_bias"]
+    assert table.loc["unresolved binary", "fraction"] < -0.05 < table.loc["single", "fraction"]
+
+
+def test_the_three_sets_of_fig_8():
+    df = pd.DataFrame({"parallax": [1.0, np.nan, 1.0, 1.0, np.nan, 1.0],
+                       "parallax_over_error": [10, np.nan, 4, 5, np.nan, 20],
+                       "distance_gspphot": [900, np.nan, np.nan, 800, 700, np.nan]})  # fmt: skip
+    found = tables.problem_counts(df)
+    assert found == {"all": 5, "fraction": 5 / 6, "no_parallax": 2, "low_parallax": 2,
+                     "no_gspphot": 3, "gspphot_without_parallax": 1}  # fmt: skip
+    assert tables.problem_counts(df[["parallax"]]) == {}
+    texts = {t.get_text() for t in figures_distance.venn(df).axes[0].texts}
+    assert {"no parallax\n2", "no GSP-Phot distance: 3"} <= texts
+    with pytest.raises(SuiteError, match="every star"):
+        figures_distance.venn(df.iloc[:1])
+
+
+def test_other_catalogues_by_name_unit_and_identifier(predictions, others):
+    kinds = {"sh.csv": "starhorse", "nn.fits": "astronn", "dm.csv": "distmass",
+             "allStar.csv": "apogee"}  # fmt: skip
+    found = {name: comparison.read_external(others / name) for name in kinds}
+    assert {k: v.kind for k, v in found.items()} == kinds
+    assert found["sh.csv"].df["distance_pc"].median() > 100  # from kpc
+    assert found["dm.csv"].df["distance_pc"].isna().mean() == pytest.approx(0.1, abs=0.01)
+    hows = {k: comparison.match(predictions, v)[2] for k, v in found.items()}
+    assert hows["nn.fits"] == "Gaia source_id" and hows["sh.csv"] == "APOGEE_ID"
+    assert hows["dm.csv"].startswith("position")
+    distances = comparison.distances(predictions, list(found.values()))
+    assert distances["starhorse"].notna().sum() == 1200 == distances["astronn"].notna().sum()
+    ratio = distances["starhorse"] / predictions["distance_planted"]
+    assert ratio.mean() == pytest.approx(0.93, abs=0.01)
+    table = comparison.distance_table(distances, list(found.values()))
+    assert table["first"].tolist() == ["this work"] * 3 + ["astroNN", "DistMass", "DistMass"]
+    assert table["second"].tolist() == ["StarHorse", "DistMass", "astroNN", "StarHorse",
+                                        "StarHorse", "astroNN"]  # fmt: skip
+    row = table.iloc[3]
+    assert row["mean_fraction"] == pytest.approx(1.04 / 0.93 - 1, abs=0.02)
+
+
+def test_a_surveys_cuts(predictions, others):
+    other = comparison.read_external(others / "allStar.csv")
+    both, matched = comparison.parameters(predictions, other)
+    assert matched == 1200 and 0.2 < len(both) / matched < 0.4  # flags, S/N_g > 50, no [Fe/H]
+    table = comparison.parameter_table(predictions, [other])
+    assert table["quantity"].tolist() == ["Teff", "log g", "[Fe/H]"]
+    assert (table["sd"] < [80, 0.08, 0.08]).all()
+
+
+def test_a_table_not_known_by_name(tmp_path, predictions):
+    path = tmp_path / "mine.ecsv"
+    mine = Table({"ra": predictions["ra"][:50], "dec": predictions["dec"][:50],
+                  "dist": predictions["distance_planted"][:50] / 1000})  # fmt: skip
+    mine["dist"].unit = "kpc"
+    mine.write(path)
+    other = comparison.read_external(path)
+    assert other.kind == other.name == "mine"
+    distances = comparison.distances(predictions, [other])
+    np.testing.assert_allclose(distances["mine"][:50], predictions["distance_planted"][:50])
+    pd.DataFrame({"ra": [1.0], "dec": [1.0]}).to_csv(tmp_path / "no.csv", index=False)
+    with pytest.raises(ReadError, match="distance_kpc"):
+        comparison.read_external(tmp_path / "no.csv")
+    pd.DataFrame({"distance_kpc": [1.0]}).to_csv(tmp_path / "no.csv", index=False)
+    with pytest.raises(ReadError, match="ra and dec"):
+        comparison.read_external(tmp_path / "no.csv")
+
+
+def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
+    back = {v: k for k, v in tables.CATALOGUE.items()}
+    keep = [c for c in predictions if not c.endswith(("_true", "_planted")) and c != "split"]
+    named = predictions[keep].rename(columns=back).drop(columns=["mock", "dataset", "binary"])
+    write_table(named, tmp_path / "catalogue.fits")
+    truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
+    truth.to_parquet(tmp_path / "truth.parquet")
+    arguments = ["--predictions", str(tmp_path / "catalogue.fits"), "-o", str(tmp_path / "out"),
+                 "--compare", str(others / "sh.csv")]  # fmt: skip
+    assert evaluate.main(arguments) == 0
+    figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
+    assert {"F9_cmd", "F10_catalogues", "F12_density", "F14_gradients"} <= figures
+    assert "F5_predicted_true" not in figures and "recovered" not in figures
+    df = inputs.with_truth(tables.read_predictions(tmp_path / "catalogue.fits"),
+                           tmp_path / "truth.parquet")  # fmt: skip
+    np.testing.assert_allclose(df["feh_planted"], predictions["feh_planted"])
+    assert df["source_id"].tolist() == predictions["source_id"].tolist()
+
+
+def test_a_catalogue_beside_its_run(tmp_path, run_dir, predictions):
+    stars = predictions[predictions["split"] == "test"].drop(
+        columns=[c for c in predictions if c.endswith("_planted")]
+    )
+    stars.to_parquet(tmp_path / "stars.parquet")
+    truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
+    truth.to_csv(tmp_path / "truth.csv", index=False)
+    isochrones = pd.DataFrame({"feh": [0.0, 0.0], "bprp": [0.7, 0.9], "mg": [3.9, 5.0]})
+    isochrones.to_csv(tmp_path / "iso.csv", index=False)
+    theirs = pd.DataFrame({"kind": ["radial", "vertical"], "at": [0.5, 8.5],
+                           "gradient": [-0.05, -0.2]})  # fmt: skip
+    theirs.to_csv(tmp_path / "others.csv", index=False)
+    report = evaluate.evaluate_run(
+        run_dir, tmp_path / "out", catalogue=tmp_path / "stars.parquet",
+        truth=tmp_path / "truth.csv", isochrones=tmp_path / "iso.csv",
+        gradients=[tmp_path / "others.csv"],
+    )  # fmt: skip
+    table = read(report.parent, "recovery_summary").set_index("kind")
+    assert (table["plane_off"].abs() < 4).all()
+    assert read(report.parent, "recovery")["n"].max() < 700
+    theirs.assign(kind="oblique").to_csv(tmp_path / "others.csv", index=False)
+    with pytest.raises(ReadError, match="vertical"):
+        evaluate.evaluate_run(run_dir, tmp_path / "out", gradients=[tmp_path / "others.csv"])
+
+
+def test_the_networks_layers_are_those_of_fig_4():
+    rows = figures_network.layers(make_config("lamost-mock", "paper"))
+    sizes = [size for _, size, _ in rows]
+    assert sizes == ["4875", "4875 × 64", "1625 × 64", "1625 × 128", "541 × 128", "541 × 256",
+                     "180 × 256", "46080", "512", "256", "5"]  # fmt: skip
+
+
+def test_pre_processing_examples_of_real_spectra(shared_data):
+    from solarlike_distance.examples import file_examples
+
+    config = make_config("lamost-mock", "paper")
+    found = file_examples([shared_data / "real" / "lamost" / "spec"], config)
+    assert len(found) == 2 and "0 pixels replaced" in found[0]["title"]
+    for one in found:
+        assert one["x"].shape == one["normalised"].shape == config.grid.shape
+        assert np.std(one["smoothed"] - one["flux"]) > 0
+    changed = found[1]["x"] != found[1]["normalised"]
+    assert changed.any() and (found[1]["x"][changed] == 1).all()
+    assert len(figures_network.preprocessing(found, config.grid).axes) == 4
+
+
+def test_bad_input_is_answered(tmp_path, capsys, run_dir):
+    pd.DataFrame({"a": [1.0]}).to_csv(tmp_path / "t.csv", index=False)
+    assert evaluate.main(["--predictions", str(tmp_path / "t.csv"), "-o", str(tmp_path)]) == 1
+    assert "teff_pred" in capsys.readouterr().err
+    assert evaluate.main(["--predictions", str(tmp_path / "t.csv")]) == 2
+    assert evaluate.main(["--predictions", str(tmp_path / "t.csv"), "-o", str(tmp_path), "--on",
+                          str(tmp_path)]) == 2  # fmt: skip
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "config.json" in capsys.readouterr().err
+    truth = tmp_path / "truth.csv"
+    pd.DataFrame({"obsid": ["none"], "feh_planted": [0.0]}).to_csv(truth, index=False)
+    assert evaluate.main(["--run-dir", str(run_dir), "--truth", str(truth), "-o",
+                          str(tmp_path)]) == 1  # fmt: skip
+    assert "same spectra" in capsys.readouterr().err
+    (tmp_path / "config.json").write_text((run_dir / "config.json").read_text())
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "--resume" in capsys.readouterr().err
+    made_up(30, split="reference").to_parquet(tmp_path / "predictions.parquet")
+    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
+    assert "no row of split 'test'" in capsys.readouterr().err
