@@ -48,7 +48,7 @@ def network(changes, layout):
         return data.redshift_target(z, config), data.line_mask(z, config)
 
     def expand(z):
-        bins, lines = tf.numpy_function(make, [z], (tf.float32, tf.float32))
+        bins, lines = tf.numpy_function(make, [z], (tf.float32, tf.uint8))
         bins = tf.ensure_shape(bins, (None, config.n_bins))
         lines = tf.ensure_shape(lines, (None, config.n_pixels))
         value = tf.cast(z, tf.float32)[:, None]

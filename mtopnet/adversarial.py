@@ -222,6 +222,9 @@ def _measure(networks, domains, network):
     out = []
     for name, domain in domains.items():
         rows = domain.rows("test")
+        if domain.shards.labels["z_true"].iloc[rows].isna().all():
+            say(f"{network} on {name}: no labels to test it with")
+            continue
         table, _ = prediction_table(
             networks,
             lambda i, rows=rows, domain=domain: domain.shards.rows(rows[i]),
@@ -246,8 +249,8 @@ def adapt(
     out : path-like, optional
         Where the adapted network goes, a run folder for `mtopnet.predict`: RUN/adapted by default.
     target_dir : path-like, optional
-        Spectra and labels of the other data set. Default: our mock with other sky residuals,
-        throughput and line ratios ("shifted"), and other galaxies.
+        Spectra of the other data set, and labels for the test where there are any. Default: our
+        mock with other sky residuals, throughput and line ratios ("shifted"), other galaxies.
     n_galaxies : int, optional
         Of that mock; as many as the run's by default.
     weight : float
@@ -312,7 +315,7 @@ def _target_shards(config, out, target_dir, n_galaxies, offline):
     from common.pipeline import Shards, finished
     from mtopnet.data import from_files, spectrum_files
 
-    folder, options = out / "data", {"offline": offline, "mock_allowed": True}
+    folder, options = out / "data", dict(offline=offline, mock_allowed=True, labels_needed=False)
     if finished(folder):
         return Shards(folder)
     if target_dir is not None:

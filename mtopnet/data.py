@@ -160,7 +160,9 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     return from_files(config, folder, data_dir, paths, offline=offline)
 
 
-def from_files(config, folder, data_dir, paths, *, offline=False, mock_allowed=False):
+def from_files(
+    config, folder, data_dir, paths, *, offline=False, mock_allowed=False, labels_needed=True
+):
     """Read, prepare and label files into shards; arguments and errors as of `prepare`.
 
     Parameters
@@ -169,17 +171,20 @@ def from_files(config, folder, data_dir, paths, *, offline=False, mock_allowed=F
         The spectra.
     mock_allowed : bool
         Take mocks whatever the configuration's data set is.
+    labels_needed : bool
+        Without them and without a table: rows with NaN in place of labels.
     """
     folder = Path(folder)
-    table = label_table(data_dir).set_index("id", drop=False)
+    table = _labels_or_none(data_dir, labels_needed)
     rejects, kept = [], 0
     with ShardWriter(folder, config.n_input) as writer:
         for spectra in read_many(paths, rejects=rejects):
             part = with_labels(spectra, table, config)
+            faults = label_faults(part, config) if table is not None else ""
             if not mock_allowed:
                 _refuse_mock(part, config)
             prepared = preprocess(spectra, config, offline=offline)
-            reason = np.where(prepared.usable, label_faults(part, config), prepared.reason)
+            reason = np.where(prepared.usable, faults, prepared.reason)
             rejects += [
                 {"file": f, "id": i, "reason": r}
                 for f, i, r in zip(part["file"], part["id"], reason, strict=True)
@@ -197,10 +202,19 @@ def from_files(config, folder, data_dir, paths, *, offline=False, mock_allowed=F
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
         raise MissingDataError(
-            f"No spectrum of {len(paths)} file(s) in {data_dir} can be used and has a label in "
-            f"{find_labels(data_dir).name}.{first}"
+            f"No spectrum of {len(paths)} file(s) in {data_dir} can be used and has a label that "
+            f"can.{first}"
         )
     return Shards(folder)
+
+
+def _labels_or_none(data_dir, needed):
+    try:
+        return label_table(data_dir).set_index("id", drop=False)
+    except MissingDataError:
+        if needed:
+            raise
+        return None
 
 
 def with_labels(spectra, table, config):
@@ -210,7 +224,7 @@ def with_labels(spectra, table, config):
     ----------
     spectra : Spectra
         Its `meta` gets the columns mag_BAND of the table.
-    table : DataFrame
+    table : DataFrame or None
         As from `label_table`, with the id as its index.
     config : Config
 
@@ -219,13 +233,20 @@ def with_labels(spectra, table, config):
     DataFrame of n rows
         NaN in the rows that the table does not know.
     """
+    if table is None:
+        table = pd.DataFrame(columns=["id", "galaxy", "kind", *NAMES.values()]).astype(
+            dict.fromkeys(NAMES.values(), float)
+        )
+        table["galaxy"] = table["galaxy"].astype(object)
     part = table.drop(columns="id").reindex(spectra.ids)
     part.insert(0, "id", spectra.ids)
     part = part.reset_index(drop=True)
     lost = part["galaxy"].isna()
-    part["galaxy"] = part["galaxy"].where(~lost, part["id"]).astype(str)
-    part["kind"] = part["kind"].where(~lost, "").astype(str)
     meta = spectra.meta
+    named = meta["galaxy"].to_numpy() if "galaxy" in meta else part["id"].to_numpy()
+    part["galaxy"] = part["galaxy"].where(~lost, pd.Series(named)).astype(str)
+    part["galaxy"] = part["galaxy"].where(part["galaxy"] != "", part["id"])
+    part["kind"] = part["kind"].where(~lost, "").astype(str)
     part.insert(2, "file", meta["file"].to_numpy() if "file" in meta else "")
     part["mock"] = meta["mock"].to_numpy(dtype=bool) if "mock" in meta else False
     for band in config.photometry:
@@ -264,7 +285,7 @@ def line_mask(z, config):
 
     Returns
     -------
-    ndarray of shape (n, n_pixels), float32
+    ndarray of shape (n, n_pixels), uint8
         A line in the gap between two arms, or beyond the ends, marks nothing.
     """
     wave, rest = line_windows(config)
@@ -274,13 +295,13 @@ def line_mask(z, config):
     step = np.gradient(wave)[nearest]
     inside = np.abs(wave[nearest] - observed) <= np.minimum(step, 2 * np.median(np.diff(wave)))
     n, m = len(observed), len(wave)
-    change = np.zeros((n, m + 1), dtype="int32")
+    change = np.zeros((n, m + 1), dtype="int8")  # at most as many lines overlap as there are
     row = np.nonzero(inside)[0]
     first = np.maximum(nearest[inside] - config.line_margin, 0)
     last = np.minimum(nearest[inside] + config.line_margin + 1, m)
     np.add.at(change, (row, first), 1)
     np.add.at(change, (row, last), -1)
-    return (np.cumsum(change[:, :m], axis=1, dtype="int32") > 0).astype("float32")
+    return (np.cumsum(change[:, :m], axis=1, dtype="int8") > 0).view("uint8")
 
 
 def redshift_target(z, config):
@@ -352,7 +373,7 @@ def dataset(shards, index, y, config, *, seed=None, replicas=1):
         return redshift_target(z, config), line_mask(z, config)
 
     def expand(x, y):
-        z, lines = tf.numpy_function(make, [y[:, 0]], (tf.float32, tf.float32), stateful=False)
+        z, lines = tf.numpy_function(make, [y[:, 0]], (tf.float32, tf.uint8), stateful=False)
         z = tf.ensure_shape(z, (None, config.n_bins))
         lines = tf.ensure_shape(lines, (None, config.n_pixels))
         scalars = tf.cast(y[:, 1:], tf.float32)
@@ -360,4 +381,4 @@ def dataset(shards, index, y, config, *, seed=None, replicas=1):
         return inputs, {"z": z, "lines": lines, "mass": scalars[:, :1], "sfr": scalars[:, 1:]}
 
     ds = rows(shards, index, y, batch_size=config.batch_size, seed=seed, replicas=replicas)
-    return ds.map(expand, num_parallel_calls=2).prefetch(2)
+    return ds.map(expand, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)

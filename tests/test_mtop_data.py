@@ -312,3 +312,16 @@ def test_a_mock_is_no_survey():
     part = pd.DataFrame({"file": ["f.fits"], "mock": [True]})
     with pytest.raises(UsageError, match=r"is a mock \(header card MOCK = T\)"):
         data._refuse_mock(part, tiny_config())
+
+
+def test_spectra_without_labels_serve_as_an_unlabelled_set(tmp_path):
+    labels = galaxies(3)
+    write_spectra(tmp_path / "in" / "spectra.fits", labels)
+    paths = data.spectrum_files(tmp_path / "in")
+    config = tiny_config()
+    with pytest.raises(MissingDataError, match="labels"):
+        data.from_files(config, tmp_path / "a", tmp_path / "in", paths)
+    shards = data.from_files(config, tmp_path / "b", tmp_path / "in", paths, labels_needed=False)
+    assert shards.labels["id"].tolist() == [str(i) for i in labels["id"]]
+    assert shards.labels["galaxy"].tolist() == [str(i) for i in labels["galaxy"]]
+    assert shards.labels["z_true"].isna().all()
