@@ -9,7 +9,7 @@ from solarlike_distance import mock_photometry as photometry
 
 # Labels are those of real stars, moved by about APOGEE's own errors, so that no two are alike.
 JITTER = {"teff": 40.0, "logg": 0.05, "feh": 0.05}  # K, dex
-OUTSIDE = 0.10  # share of stars of any kind, most of which Table 1's cuts take out; `default`
+OUTSIDE = 0.08  # share of stars of any kind, most of which Table 1's cuts take out; `default`
 # Share drawn evenly over Teff and [Fe/H] of the dwarfs, so that no corner is too rare to learn.
 EVEN = 0.30  # `default`
 NEAR = 40  # real stars of more or less [Fe/H], of which one gives Teff and log g
@@ -60,12 +60,12 @@ class Population:
         stars = stars.rename(columns={"fe_h": "feh"})
         inside = stars["teff"].between(*TEFF) & stars["feh"].between(*FEH)
         self.any = stars[inside].reset_index(drop=True)
-        dwarf = photometry.is_dwarf(teff=self.any["teff"], logg=self.any["logg"])
-        dwarf &= self.any["teff"].between(4700, 6900) & self.any["feh"].between(-1.1, 0.5)
+        dwarf = self.any["logg"] > 5.96 - 0.00035 * self.any["teff"]  # Table 1, a little wider
+        dwarf &= self.any["teff"].between(4780, 6820) & self.any["feh"].between(-1.05, 0.5)
         self.dwarfs = self.any[dwarf].reset_index(drop=True)
         # Weights that even the numbers out over cells of Teff and [Fe/H], within a factor of 30.
         cells = self.dwarfs.groupby(
-            [pd.cut(self.dwarfs["teff"], np.arange(4700, 7000, 200)),
+            [pd.cut(self.dwarfs["teff"], np.arange(4600, 7000, 200)),
              pd.cut(self.dwarfs["feh"], np.arange(-1.1, 0.6, 0.2))], observed=True,
         )["teff"]  # fmt: skip
         weight = 1 / np.maximum(cells.transform("size"), cells.size().max() / 30)
