@@ -37,7 +37,7 @@ from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
 from solarlike_distance import mock_labels
 from solarlike_distance.mock_correction import fit_correction
 from solarlike_distance.mock_population import Population
-from solarlike_distance.mock_spectra import C_KMS, StarSpectra
+from solarlike_distance.mock_spectra import C_KMS, GAS_KMS, StarSpectra, interstellar
 
 CHUNK = 250  # spectra made at a time
 ROWS_PER_FILE = 5000
@@ -102,6 +102,7 @@ class Universe:
             split_kms=given["split_kms"],
             width=np.clip(mean + sigma * rng.standard_normal(n), least, most),
         )
+        flux *= interstellar(given["ebv"], GAS_KMS * rng.standard_normal(n))
         self.residuals.scatter(flux, rng)
         self.residuals.absorb(flux, rng, kms=earth)
         self.noise.miscalibrate(flux, rng, snr=snr)

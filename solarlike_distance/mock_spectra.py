@@ -21,6 +21,16 @@ RED, TAPER = 7390.0, 20.0  # Å: where MILES ends, and the width of the change
 RED_DEPTH = 0.71  # of the model's lines redder than that: see `depth_factor`
 G_BAND = (4000.0, 8500.0)  # Å: about the passband of Gaia's G, which weighs the two of a binary
 
+# Interstellar absorption: wavelength in air (Å), equivalent width (Å) of much dust, E(B-V) (mag) of
+# e-fold saturation, own width (Å, FWHM). Na I as in Munari & Zwitter 1997, A&A 318, 269; Ca II and
+# diffuse bands about as strong as in the solar neighbourhood, `default`.
+INTERSTELLAR = (
+    (5895.92, 0.75, 0.22, 0.3), (5889.95, 0.95, 0.18, 0.3), (3933.66, 0.40, 0.30, 0.3),
+    (3968.47, 0.24, 0.30, 0.3), (4430.0, 20.0, 10.0, 18.0), (5780.5, 5.0, 10.0, 2.1),
+    (6283.8, 11.0, 10.0, 4.8), (6613.6, 2.1, 10.0, 0.9),
+)  # fmt: skip
+GAS_KMS = 12.0  # km/s, standard deviation of the gas's velocity
+
 
 def fine_grid():
     """Return the rest-frame grid of the model spectra, ndarray of shape (N_FINE,), Å, vacuum."""
@@ -179,6 +189,26 @@ class StarSpectra:
             flux *= np.exp(-ebv[double, None].astype(np.float32) * self._extinction)
             seen[double] += shifted(flux, (kms.T + split_kms).T[double])
         return seen
+
+
+def interstellar(ebv, kms):
+    """Return the transmission of the gas in front of stars on LAMOST's grid, (n, PIXELS), float32.
+
+    Parameters
+    ----------
+    ebv, kms : ndarray of shape (n,)
+        E(B-V) in mag; the gas's velocity.
+    """
+    wave = lamost.grid()
+    depth = np.zeros((len(ebv), lamost.PIXELS), dtype=np.float32)
+    for air, most, fold, own in INTERSTELLAR:
+        rest = air_to_vacuum(np.array(air))
+        sigma = np.hypot(lamost.lsf_kms(rest) / C_KMS * rest, own / 2.3548)
+        near = np.flatnonzero(np.abs(wave - rest) < 5 * sigma + 2)
+        away = wave[near] - rest * (1 + np.asarray(kms)[:, None] / C_KMS)
+        width = most * (1 - np.exp(-np.asarray(ebv)[:, None] / fold))
+        depth[:, near] += width * np.exp(-0.5 * (away / sigma) ** 2) / (sigma * np.sqrt(2 * np.pi))
+    return np.clip(1 - depth, 0, 1)
 
 
 def shifted(flux, kms):

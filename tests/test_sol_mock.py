@@ -79,6 +79,16 @@ def test_dust_reddens_and_keeps_lines(universe):
     assert ratio[red] / ratio[blue] == pytest.approx(10 ** (0.4 * 0.3 * (4.17 - 1.96)), rel=0.05)
 
 
+def test_interstellar_lines_have_their_widths():
+    seen = mock_spectra.interstellar(np.array([0.0, 0.1, 0.3]), np.zeros(3))
+    wave = lamost.grid()
+    assert (seen[0] == 1).all()
+    near = np.abs(wave - 5895) < 25
+    width = ((1 - seen[:, near]) * np.gradient(wave[near])).sum(axis=1)
+    # Na I D1 of 0.25 and 0.55 Å at these E(B-V) (Munari & Zwitter 1997), D2 some 1.4 times as much.
+    assert width[1:] == pytest.approx([2.4 * 0.26, 2.3 * 0.56], rel=0.2)
+
+
 def test_a_binary_is_the_sum_of_its_stars(universe):
     model = universe.spectra
     cool = labels(teff=4800.0, logg=4.6)
