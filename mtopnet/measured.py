@@ -132,8 +132,11 @@ def _median(run, column):
     return value.median() if len(value) >= tables.FEWEST else None
 
 
-def _about(run, keys):
+def _about(run, keys, schedule=None):
+    """Return a number of config.json; of a run under the paper's schedule only, where asked."""
     value = run["about"]
+    if schedule is not None and value.get("config", {}).get("schedule") != schedule:
+        return None
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, (int, float)) else None

@@ -341,3 +341,15 @@ def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
     )
     assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 10)) != "moons"
     assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 11)) == "moons"
+
+
+def test_a_short_schedule_says_nothing_of_the_papers_epochs():
+    from common import claims
+    from mtopnet.measured import measure
+
+    wanted = [c for c in claims.load(Path(tables.__file__).with_name("claims.toml"))
+              if c.id == "best-epoch"]  # fmt: skip
+    about = {"best_epoch": 6, "config": {"schedule": "cosine"}}
+    assert measure(wanted, pd.DataFrame(), about=about) == {}
+    about["config"]["schedule"] = "paper"
+    assert measure(wanted, pd.DataFrame(), about=about) == {"best-epoch": 6.0}
