@@ -14,6 +14,7 @@ from solarlike_distance import (
     figures_distance,
     figures_galaxy,
     figures_network,
+    galaxy,
     gradients,
     recovery,
     tables,
@@ -46,6 +47,8 @@ class Evaluation:
         Of the network.
     explained : int or None
         Stars that SHAP explained.
+    law : DataFrame or None
+        Gradients that a mock Galaxy was given (`galaxy.law_table`).
     examples : list of dict
         Spectra for Fig. B.1.
     real : bool
@@ -65,6 +68,7 @@ class Evaluation:
     published: dict = field(default_factory=dict)
     parameters: object = None
     explained: int | None = None
+    law: pd.DataFrame | None = None
     examples: list = field(default_factory=list)
     real: bool = False
     _kept: dict = field(default_factory=dict, repr=False)
@@ -123,7 +127,8 @@ class Evaluation:
         if not needed <= set(self.stars) or not self.stars["feh_planted"].notna().any():
             raise SuiteError("no planted gradients are known")
         seed = 1 if self.config is None else self.config.seed
-        return recovery.recovery_table(self.stars, self.everything, seed=seed)
+        table = recovery.recovery_table(self.stars, self.everything, seed=seed)
+        return table if self.law is None else galaxy.with_law(table, self.law)
 
 
 def _needs(df, columns, fewest):

@@ -12,7 +12,7 @@ from common import claims, runs
 from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
 from common.files import write_parquet
-from solarlike_distance import comparison, recovery, tables
+from solarlike_distance import comparison, galaxy, recovery, tables
 from solarlike_distance.config import Config
 from solarlike_distance.drawing import Evaluation, draw
 from solarlike_distance.inputs import read_ecsv, read_gradients, read_isochrones, with_truth
@@ -44,7 +44,8 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
         Other catalogues, see `comparison.read_external`.
     catalogue : path-like, optional
         Catalogue that `solarlike_distance.catalog` made with this run: what the paper does with
-        its 521 424 stars (Figs. 8-14) is then done with these.
+        its 521 424 stars (Figs. 8-14) is then done with these. By default the mock Galaxy of
+        `solarlike_distance.galaxy` where the run has one, else the run's own stars.
     truth : path-like, optional
         What was planted in a mock: obsid and columns that end in _planted.
     isochrones : path-like, optional
@@ -70,7 +71,8 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     own = with_truth(own, truth) if catalogue is None else own
     extra = {
         "others": [comparison.read_external(path) for path in compare],
-        "catalogue": with_truth(tables.read_predictions(catalogue), truth) if catalogue else None,
+        "catalogue": _catalogue(run_dir, catalogue, truth, on),
+        "law": read_ecsv(run_dir / "tables" / galaxy.LAW) if catalogue is None else None,
         "isochrones": read_isochrones(isochrones),
         "published": read_gradients(gradients),
         "parameters": about.get("parameters"),
@@ -110,6 +112,14 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     ev = Evaluation(df=df, everything=everything, dataset=name, config=config, real=True,
                     examples=file_examples([on], config), **extra)  # fmt: skip
     return _write(ev, out, about, rejects=rejects)
+
+
+def _catalogue(run_dir, path, truth, on):
+    """Return the catalogue that is named, else the mock Galaxy that the run has predicted."""
+    if path is not None:
+        return with_truth(tables.read_predictions(path), truth)
+    made = run_dir / galaxy.FILE
+    return tables.read_predictions(made) if made.is_file() and on is None else None
 
 
 def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, gradients=()):

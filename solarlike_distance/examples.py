@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from common.errors import SuiteError
+from common.files import atomic_path
 from solarlike_distance.preprocess import preprocess, savgol
 
 MOST_FILES, MOST_SPECTRA = 60, 300  # that are looked through
+MOCK = 60  # spectra of a mock that is made to choose from
+KEYS = ("title", "wavelength", "flux", "smoothed", "normalised", "x")
 
 
 def run_examples(run_dir, config, about):
-    """Return the examples of a run's own spectra, [] where its files are gone.
+    """Return the examples of a run's own spectra, or of a small mock made for it.
+
+    Nothing where the data folder is gone, or the mock's archives cannot be had.
 
     Parameters
     ----------
@@ -23,10 +29,37 @@ def run_examples(run_dir, config, about):
     about : dict
         config.json of the run: data_dir.
     """
-    folders = [p for p in (Path(run_dir) / "data").rglob("spectra") if p.is_dir()]
-    if about.get("data_dir") and Path(about["data_dir"]).is_dir():
-        folders = [Path(about["data_dir"])]
-    return file_examples(folders, config) if folders else []
+    if about.get("data_dir"):
+        folder = Path(about["data_dir"])
+        return file_examples([folder], config) if folder.is_dir() else []
+    kept = Path(run_dir) / "explain" / "examples.npz"
+    if not kept.is_file():
+        if not (config.is_mock and (Path(run_dir) / "data" / "shards.json").is_file()):
+            return []
+        _keep(_mock_examples(config, run_dir), kept)
+    with np.load(kept) as file:
+        n = int(file["n"])
+        return [{k: file[f"{i}-{k}"] if k != "title" else str(file[f"{i}-{k}"]) for k in KEYS}
+                for i in range(n)]  # fmt: skip
+
+
+def _mock_examples(config, run_dir):
+    """Return examples of a small mock: a run keeps no spectra that it can make again."""
+    from solarlike_distance.mock import make_mock
+
+    with tempfile.TemporaryDirectory(prefix="mock-", dir=run_dir) as folder:
+        try:
+            make_mock(n=MOCK, seed=config.seed, out_dir=folder, progress=False)
+        except SuiteError:
+            return []
+        return file_examples([Path(folder) / "spectra"], config)
+
+
+def _keep(examples, path):
+    values = {f"{i}-{k}": np.asarray(one[k]) for i, one in enumerate(examples) for k in KEYS}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, n=len(examples), **values)
 
 
 def file_examples(paths, config):

@@ -165,6 +165,8 @@ def recovered(table):
             axis.errorbar(places + shift, value, bar, fmt=mark, color=colour, capsize=2, lw=1,
                           ms=16 if mark == "_" else 4.5, mew=2 if mark == "_" else 1,
                           label=label, zorder=3 - k)  # fmt: skip
+        if "law" in bins and bins["law"].notna().any():
+            axis.plot(at, bins["law"], "-", color=GREEN, lw=1.2, label="the Galaxy's law", zorder=1)
         axis.set_xticks(places, ticks + ["all stars"] * len(whole), fontsize=7)
         axis.axhline(0, color="#999999", lw=0.6)
         axis.set(xlabel=x, ylabel=y)

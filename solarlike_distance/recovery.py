@@ -285,7 +285,8 @@ def summary(table):
     DataFrame
         kind, bins, within_1, within_2 (shares of bins whose corrected gradient is within one or
         two errors of the planted one), paper_within_2 (the same with the paper's values and
-        errors), plane_planted, plane_found, plane_error (of the difference; dex/kpc), plane_off.
+        errors), law_within_2 (where a law is known), plane_planted, plane_found, plane_error (of
+        the difference; dex/kpc), plane_off.
     """
     rows = []
     for kind in BOTH:
@@ -295,6 +296,8 @@ def summary(table):
         row = {"kind": kind, "bins": len(bins), "within_1": (bins["off"].abs() <= 1).mean(),
                "within_2": (bins["off"].abs() <= 2).mean(),
                "paper_within_2": paper.mean()}  # fmt: skip
+        if "law_off" in bins:
+            row["law_within_2"] = (bins["law_off"].abs() <= 2).mean()
         if len(whole):
             row |= {"plane_planted": whole["planted"].iloc[0],
                     "plane_found": whole["corrected"].iloc[0],
