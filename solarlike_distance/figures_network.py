@@ -169,7 +169,8 @@ def binaries(df):
                   label=f"{name}: {len(part)}, median {100 * np.median(part):+.1f} %")  # fmt: skip
     axis.axvline(0, color="#777777", lw=0.8)
     axis.set(xlabel="fractional distance error", ylabel="density of each kind")
-    axis.legend(loc="best")
+    axis.set_ylim(0, 1.25 * axis.get_ylim()[1])
+    axis.legend(loc="upper right")
     return figure
 
 
