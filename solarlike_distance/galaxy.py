@@ -86,12 +86,12 @@ def galaxy_run(run_dir, *, stars=None, seed=None, galaxy=None, offline=False):
         `recovery.recovery_table` with the law, or an empty one where too few stars have known
         errors.
     """
-    from solarlike_distance.catalog import predict_labelled
-    from solarlike_distance.mock_galaxy import Galaxy, make_galaxy
-
     run_dir = Path(run_dir)
     config, _ = runs.read_config(run_dir, Config)
     own = tables.read_predictions(run_dir / "predictions.parquet")
+    from solarlike_distance.catalog import predict_labelled
+    from solarlike_distance.mock_galaxy import Galaxy, make_galaxy
+
     galaxy = galaxy or Galaxy()
     with tempfile.TemporaryDirectory(prefix="galaxy-", dir=run_dir) as folder:
         make_galaxy(n=stars or STARS[config.scale], seed=config.seed + 1 if seed is None else seed,
