@@ -91,7 +91,7 @@ SCALES = {
     # A demo has minutes: one or two folds of a sixth of the sample, a short cosine.
     "demo": dict(n_stars=3000, members=1, epochs=10, batch_size=16, learning_rate=5e-4,
                  schedule="cosine", trees=40, tree_features=0.02, baseline_stars=1000,
-                 explain_stars=100),
+                 explain_stars=48),
     "paper": dict(),
 }  # fmt: skip
 

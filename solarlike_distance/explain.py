@@ -18,8 +18,8 @@ from solarlike_distance.config import TARGETS
 RANGE = (3925.0, 5500.0)  # Å, Figs. 15 and 16
 TEFF_SPLIT, FEH_SPLIT = 5000.0, 0.0  # K, dex: Figs. 15 and 16
 BACKGROUND = 100  # default: reference stars whose mean prediction SHAP explains against
-SAMPLES = {"smoke": 16, "demo": 32, "paper": 200}  # default: draws a star
-STEPS = 16  # default: of integrated gradients
+SAMPLES = {"smoke": 8, "demo": 32, "paper": 200}  # default: draws a star
+STEPS = {"smoke": 4, "demo": 8, "paper": 32}  # default: of integrated gradients
 FEWEST = 3  # stars of a kind that is drawn
 LINES = {  # Å, vacuum, at rest: what the paper annotates, and what else is strong there
     "Ca II K": 3934.8, "Ca II H": 3969.6, "He I": 4027.3, "Hδ": 4102.9, "Ca I": 4227.9,
@@ -101,7 +101,7 @@ def line_table(curves, wavelength):
     return pd.DataFrame(rows)
 
 
-def explain(model, x, background, *, n_samples, seed=1, steps=STEPS):
+def explain(model, x, background, *, n_samples, seed=1, steps=16):
     """Return the three attributions of a network's five labels.
 
     Parameters
@@ -179,7 +179,8 @@ def explain_run(run_dir, out=None, *, stars=None, samples=None):
     rng = np.random.default_rng(config.seed)
     background = shards.rows(np.sort(rng.permutation(reference)[:BACKGROUND]))
     made, sums = explain(networks.models[0], shards.rows(rows), background, seed=config.seed,
-                         n_samples=samples or SAMPLES[config.scale])  # fmt: skip
+                         n_samples=samples or SAMPLES[config.scale],
+                         steps=STEPS[config.scale])  # fmt: skip
     about = labels.iloc[rows]
     return keep(made, sums, out=out, wavelength=config.grid, teff=about["teff_true"],
                 feh=about["feh_true"], dataset=config.dataset)  # fmt: skip
