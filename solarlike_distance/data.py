@@ -166,7 +166,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
     sample, counts = selection.select(sources.read_tables(data_dir), config)
-    finder, planted = _Sample(sample), _truth(data_dir)
+    finder, planted = _Sample(sample), truth(data_dir)
     rejects, sizes = [], counts["n"].tolist()
     folder.mkdir(parents=True, exist_ok=True)
     with ShardWriter(folder, config.n_pixels) as writer:
@@ -230,7 +230,7 @@ class _Sample:
         return out.merge(planted, on="id", how="left")
 
 
-def _truth(data_dir):
+def truth(data_dir):
     """Return id and the planted truths of a mock; id alone for observed spectra."""
     path = Path(data_dir) / "truth.parquet"
     if not path.is_file():

@@ -146,5 +146,5 @@ def columns(table, *, sigma_m, correlation=0.0, ag=None, ag_error=None):
     return pd.DataFrame({
         "distance_pred": paper["mode"], "distance_p50": own["median"],
         "distance_p16": own["p16"], "distance_p84": own["p84"],
-        "ag_pred": ag, "ag_sigma": ag_error,
+        "ag_pred": ag, "ag_sigma": np.where(np.isfinite(ag), ag_error, np.nan),
     })  # fmt: skip

@@ -1,0 +1,108 @@
+"""Labels of spectra from the tables that lie with them, for an evaluation."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from solarlike_distance import sources
+from solarlike_distance.data import truth
+from solarlike_distance.photometry import Sky, read_photometry
+from solarlike_distance.selection import APOGEE, absolute_magnitude
+from solarlike_distance.starlabels import StarCatalogue
+
+INDEX = ("index.csv", "index.fits", "index.txt")
+BASIC = ("teff", "logg", "feh")
+
+
+class Labels:
+    """The tables of the first folder that has some.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        Files and folders.
+    config : Config
+
+    Attributes
+    ----------
+    tables : dict
+        photometry and stars, as `catalog.star_table` takes them, where they are there.
+    """
+
+    def __init__(self, paths, config):
+        found, folder = _find(paths)
+        self.tables, self._apogee, self._planted = {}, None, None
+        if "stars" in found:
+            self.tables["stars"] = StarCatalogue(found["stars"])
+        if "gaia" in found:
+            self.tables["photometry"] = read_photometry(
+                found["gaia"], config=config, distances=found.get("geodist")
+            )
+        if "apogee" in found:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", message=".*rows left out: the star has another")
+                self._apogee = sources.read_allstar(found["apogee"])
+            position = (self._apogee[c].to_numpy(float) for c in ("ra", "dec"))
+            self._sky = Sky(*position, config.match_apogee)
+        if folder is not None:
+            self._planted = truth(folder)
+
+    def label(self, table):
+        """Return predictions with L_true, L_err, labels ("LASP", "APOGEE", ""), object, distances.
+
+        Parameters
+        ----------
+        table : DataFrame
+            From `catalog.star_table`.
+        """
+        out = table.copy()
+        for name in BASIC:
+            out[f"{name}_true"] = out[f"lasp_{name}"].astype(float)
+            out[f"{name}_err"] = out[f"lasp_{name}_err"].astype(float)
+        known = np.isfinite(out["teff_true"].to_numpy())
+        out["labels"] = np.where(known, "LASP", "")
+        if self._apogee is not None:
+            out = self._by_apogee(out)
+        if "phot_g_mean_mag" in out:
+            out["distance_true"] = out["r_med_geo"]
+            out["mg_true"] = absolute_magnitude(
+                g=out["phot_g_mean_mag"], distance=out["r_med_geo"], a_g=out["ag_gspphot"]
+            )
+            out["bprp_true"] = out["bp_rp"] - out["ebpminrp_gspphot"]
+        source = out["source_id"] if "source_id" in out else pd.Series(pd.NA, index=out.index)
+        out["object"] = source.astype("string").fillna(out["id"].astype("string")).astype(str)
+        out["split"] = "real"
+        out["dataset"] = np.where(out["mock"].astype(bool), "mock files", "real files")
+        if self._planted is not None and len(self._planted):
+            out = out.merge(self._planted, on="id", how="left")
+        return out
+
+    def _by_apogee(self, out):
+        """Return labels with APOGEE's where it has the star."""
+        row = self._sky.find(out["ra"].to_numpy(float), out["dec"].to_numpy(float))
+        mine = self._apogee.take(np.maximum(row, 0)).reset_index(drop=True)
+        have = (row >= 0) & np.isfinite(mine[list(APOGEE.values())].to_numpy(float)).all(axis=1)
+        for name, theirs in APOGEE.items():
+            out[f"{name}_true"] = mine[theirs].where(have, out[f"{name}_true"])
+            out[f"{name}_err"] = mine[f"{theirs}_err"].where(have, out[f"{name}_err"])
+        out["labels"] = np.where(have, "APOGEE", out["labels"])
+        out["APOGEE_ID"] = mine["apogee_id"].where(row >= 0, "")
+        return out
+
+
+def _find(paths):
+    """Return {kind: path} of the tables of the first folder that has some, and that folder."""
+    for path in map(Path, paths):
+        if not path.is_dir():
+            continue
+        found = sources.find_tables(path)
+        if "stars" not in found:
+            index = next((path / n for n in INDEX if (path / n).is_file()), None)
+            found |= {"stars": index} if index else {}
+        if found or (path / "truth.parquet").is_file():
+            return found, path
+    return {}, None
