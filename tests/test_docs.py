@@ -29,7 +29,9 @@ COMMANDS = [f"{package}.{verb}" for package in BUILT for verb in VERBS]
 if "solarlike_distance" in BUILT:  # whose catalogue has the place of `predict`
     COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
-MORE = {"gasnet2": {"--on"}, "rvs_hybrid": {"--variants"}, "lamost_metallicity": {"--on"}}
+COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "mock")]
+COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard")]
+MORE = {name: {"--on"} for name in BUILT} | {"rvs_hybrid": {"--variants"}}
 """Options of `reproduce` beside those of training."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
