@@ -147,7 +147,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     -------
     Shards
         Of the spectra that pass all cuts, have all labels and can be prepared; labels: those of
-        `selection.select`, of `object_table`, split, fold, and of a mock *_planted.
+        `selection.select`, of `object_table`, split, fold, and of a mock `*_planted`.
 
     Raises
     ------

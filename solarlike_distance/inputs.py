@@ -22,7 +22,7 @@ def read_ecsv(path):
 
 
 def with_truth(df, path):
-    """Return predictions with the columns *_planted of a table, joined by obsid.
+    """Return predictions with the columns `*_planted` of a table, joined by obsid.
 
     Raises
     ------
