@@ -153,6 +153,8 @@ def checked(config):
             f"tasks must be some of {', '.join(TASKS)}, z among them. "
             f"Received {', '.join(config.tasks) or 'none'}."
         )
+    if not config.sky_limit > 0:
+        raise UsageError(f"--sky-limit must be above 0. Received {config.sky_limit:g}.")
     bins = (config.z_max - config.z_min) / config.dz if config.dz > 0 else 0
     if bins < 2 or abs(bins - round(bins)) > 1e-6 * bins:
         raise UsageError(

@@ -9,7 +9,7 @@ spectra/moons-mock-NNNNN.fits
 labels.fits
     The rows of all TARGETS: id, galaxy, exposure (h), z, log_mass, log_sfr (Chabrier), m_h (AB,
     without noise), f_ha, f_oiii (erg / (s cm2), dimmed by dust, before the fibre), f_ha_fibre (Ha
-    inside the fibre), kind, sersic_n, r_e (arcsec, circularised), oh (12 + log O/H, PP04),
+    inside the fibre), kind, sersic_n, r_e (arcsec, circularised), oh (12 + log O/H, N2 of PP04),
     ebv_stars, ebv_gas (mag), sigma_gas (km/s), fibre_h (share of the light in the fibre at 1.65
     µm), line_snr_1, line_snr_2 (S/N of the strongest two lines), mag_r ... mag_ks (AB, measured).
 """
@@ -28,10 +28,10 @@ from common.errors import UsageError
 from common.files import atomic_path
 from common.mocks import moons, moons_camera
 from mtopnet import mock_files, mock_lines, mock_population
-from mtopnet.mock_continuum import ABSORPTION, BANDS, Continua, absorption
+from mtopnet.mock_continuum import ABSORPTION, BANDS, WIND_KMS, Continua, absorption
 
 CHUNK = 250  # galaxies made at a time, and in one file
-VERSION = 2  # of the recipe; files of another one are made anew
+VERSION = 3  # of the recipe; files of another one are made anew
 M_H, LOG_MASS = 25.0, 9.0  # Sect. 2: brighter than this, or of more mass
 UNIT = moons_camera.Camera.UNIT
 # 5-sigma depths (AB) of the measured magnitudes, like COSMOS2020's (Weaver et al. 2022); the floor.
@@ -126,7 +126,7 @@ class Universe:
 
         holes = absorption(galaxies, level, rng)
         rests = {name: rest for name, (rest, _) in ABSORPTION.items()}
-        slow = np.full(n, 150.0)  # km/s of interstellar gas and winds: default
+        slow = np.full(n, WIND_KMS)
         mock_lines.add_lines(flux, fluxes=holes, z=galaxies["z"], kms=slow, wavelengths=rests)
         fluxes = mock_lines.observed(galaxies, rng, shift=self.shift)
         scaled = {name: values / UNIT for name, values in fluxes.items()}
@@ -168,7 +168,8 @@ def make_mock(
     n : int
         Galaxies; each is seen once for each exposure.
     seed : int
-        Same seed, variant and exposures: same galaxies; a larger n adds some.
+        Not negative. Same seed, variant and exposures: same galaxies; a larger n leaves all whole
+        files as they are and adds some.
     out_dir : path-like
         Made where missing. Files of an interrupted call with the same arguments are kept.
     exposures : tuple of float
@@ -188,18 +189,22 @@ def make_mock(
     Raises
     ------
     UsageError
-        If n, an exposure or the variant cannot be used.
+        If n, the seed, an exposure or the variant cannot be used.
     MissingDataError
         If a template archive is neither cached nor fetchable.
     """
     if n < 1:
         raise UsageError(f"n must be at least 1. Received {n}.")
+    if seed < 0:
+        raise UsageError(f"seed must not be negative. Received {seed}.")
     exposures = tuple(float(hours) for hours in exposures)
-    if not exposures or any(moons_camera.exposures_of(hours) < 1 for hours in exposures):
+    if not exposures or not all(
+        np.isfinite(hours) and moons_camera.exposures_of(hours) >= 1 for hours in exposures
+    ):
         raise UsageError(
             f"exposures must be hours of at least one exposure of 300 s. Received {exposures}."
         )
-    if len(set(exposures)) < len(exposures):
+    if len({f"{hours:g}" for hours in exposures}) < len(exposures):  # as ids name them
         raise UsageError(f"exposures must differ from each other. Received {exposures}.")
     out_dir = Path(out_dir)
     universe = Universe(variant=variant, offline=offline)

@@ -21,7 +21,7 @@ def speagle(log_mass, z):
 
 
 def whitaker(log_mass, z):
-    """Return log SFR of Whitaker et al. 2014, ApJ 795, 104, Eq. 3 and Table 2 (Chabrier).
+    """Return log SFR of Whitaker et al. 2014, ApJ 795, 104, Eq. 3 (Chabrier).
 
     a (log M - 10.2) + b, a by side of 10.2, for 9.2 < log M < 11.2, by bins of z from 0.5 to 2.5;
     the paper draws it in Fig. 1b.
@@ -63,8 +63,8 @@ def pettini_pagel(fluxes):
 def ridge(n2, *, z):
     """Return log [O III]/Hb on the ridge of star-forming galaxies.
 
-    z near 0: Kewley et al. 2013, ApJ 774, 100, Eq. 3, 0.61 / (x + 0.08) + 1.1. z near 2.3: Shapley
-    et al. 2015, ApJ 801, 88, 0.67 / (x - 0.20) + 1.12.
+    z near 0: Kewley et al. 2013, ApJ 774, 100, 0.61 / (x + 0.08) + 1.1. z near 2.3: Shapley et al.
+    2015, ApJ 801, 88, 0.67 / (x - 0.20) + 1.12 (from memory: not compared with their text).
     """
     if z < 0.5:
         return 0.61 / (n2 + 0.08) + 1.1

@@ -31,6 +31,8 @@ BANDS = {
 }  # fmt: skip
 # Interstellar absorption of star-forming galaxies: rest wavelength (NIST) and equivalent width in Å
 # at 10^10 solar masses, default after Erb et al. 2012, ApJ 759, 26 and Shapley et al. 2003.
+WIND_KMS = 150.0  # dispersion of that gas: default
+DEEPEST = 0.85  # share of the continuum that a line takes at its centre at most: default
 ABSORPTION = {
     "AlII1671": (1670.787, 1.0), "FeII2344": (2344.214, 1.4), "FeII2374": (2374.461, 1.1),
     "FeII2383": (2382.765, 1.6), "FeII2587": (2586.650, 1.4), "FeII2600": (2600.173, 1.7),
@@ -240,10 +242,13 @@ def absorption(galaxies, flux_at, rng):
         0.25 * (galaxies["log_mass"] - 10) + 0.15 * rng.standard_normal(len(galaxies["z"]))
     )
     strength = np.clip(strength, 0, 2.0) * (galaxies["kind"] != "quiescent")
-    return {
-        name: -width * strength * (1 + galaxies["z"]) * flux_at(rest)
-        for name, (rest, width) in ABSORPTION.items()
-    }
+    out = {}
+    for name, (rest, width) in ABSORPTION.items():
+        # A Gaussian of this width and depth: more would take more light than there is.
+        most = DEEPEST * np.sqrt(2 * np.pi) * rest * WIND_KMS / 299792.458
+        equivalent = np.minimum(width * strength, most)
+        out[name] = -equivalent * (1 + galaxies["z"]) * np.maximum(flux_at(rest), 0)
+    return out
 
 
 def _populations(offline):

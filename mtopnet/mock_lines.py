@@ -25,7 +25,8 @@ LINES = {
     "SII6731": 6732.674, "SIII9069": 9071.1, "SIII9531": 9533.2, "Pd": 10052.13,
     "HeI10830": 10833.306,
 }  # fmt: skip
-# Case B, 10^4 K, 100 cm-3, relative to Hb (Osterbrock & Ferland 2006, Table 4.4).
+# Case B, 10^4 K, 100 cm-3, relative to Hb (Osterbrock & Ferland 2006, Table 4.4, which is Storey &
+# Hummer 1995).
 CASE_B = {"Ha": 2.863, "Hb": 1.0, "Hg": 0.468, "Hd": 0.259, "Pd": 0.0554}
 SOLAR = 8.69  # 12 + log(O/H), Asplund et al. 2009
 
@@ -44,11 +45,12 @@ def halpha_luminosity(log_sfr):
 
 
 def abundance(log_mass, log_sfr, z):
-    """Return 12 + log(O/H) of the gas on the scale of Pettini & Pagel 2004 (O3N2).
+    """Return 12 + log(O/H) of the gas on the N2 scale of Pettini & Pagel 2004.
 
-    Mannucci et al. 2010, MNRAS 408, 2115, Eq. 4 (8.9 + 0.47 (mu - 10), 9.07 above mu = 10.36, with
-    mu = log M - 0.32 log SFR), to PP04 by Kewley & Ellison 2008, ApJ 681, 1183, Table 3, KD02 to
-    O3N2; lower by 0.2 dex (z - 1) between z = 1 and 2, as EGG after Bethermin et al. 2016.
+    Mannucci et al. 2010, MNRAS 408, 2115, by lines (8.9 + 0.47 (mu - 10), 9.07 from mu = 10.36 on,
+    mu = log M - 0.32 log SFR), from KD02 to PP04's N2 by Kewley & Ellison 2008, ApJ 681, 1183,
+    Table 3; lower by 0.2 dex (z - 1) between z = 1 and 2. All as EGG, which names Bethermin et al.
+    2016 and the [O III]/Hb of Dickey et al. 2016 for the last step.
 
     Parameters
     ----------

@@ -22,7 +22,7 @@ KINDS = ("quiescent", "star-forming", "starburst")
 
 # Stellar mass functions (Mpc^-3 dex^-1, Chabrier): z, log M*, alpha1, log phi1, alpha2, log phi2 of
 # double Schechter fits. All galaxies: Ilbert et al. 2013, A&A 556, A55, Table 2, the paper's own
-# source. Types, for their ratio alone: Tomczak et al. 2014, ApJ 783, 85, Tables 1 and 2 (single
+# source. Types, for their ratio alone: Tomczak et al. 2014, ApJ 783, 85, Table 2 (single
 # above z = 2, where their double fits of quiescent galaxies are not constrained at the faint end).
 SMF = {
     "all": np.array([
@@ -176,8 +176,10 @@ def effective_radius(log_mass, z, early):
 def gas_dispersion(log_mass):
     """Return log10 of the mean velocity dispersion of the gas in km/s, scatter 0.15 dex.
 
-    A power law of mass through 120 km/s at 10^10.5, slope 0.2: default. The paper names Bezanson et
-    al. 2018 (ApJ 868, L36) without numbers; their galaxies of 10^10.5-10^11 have 100 to 170 km/s.
+    A power law of mass through 120 km/s at 10^10.5, slope 0.2: default, a guess. The paper takes
+    widths from Bezanson et al. 2018 (ApJ 858, 60) without giving numbers, and that relation was not
+    at hand. Of the same survey is known that gas is as broad as stars on average, the ratio of
+    single galaxies scattering by 0.13 dex (Bezanson et al. 2018, ApJ 868, L36; log M > 10.3).
     """
     return np.log10(120.0) + 0.2 * (np.asarray(log_mass) - 10.5)
 
@@ -185,8 +187,8 @@ def gas_dispersion(log_mass):
 def stellar_metallicity(log_mass):
     """Return the mean log(Z / 0.02) of the stars.
 
-    Gallazzi et al. 2005, MNRAS 362, 41, Table 2, less 0.13 dex, the shift that Gallazzi et al. 2014
-    (ApJ 788, 72) find at z = 0.7 for star-forming galaxies; scatter 0.15 dex.
+    Gallazzi et al. 2005, MNRAS 362, 41, Table 2 (its medians to 0.05 dex), less 0.13 dex, the shift
+    at z = 0.7 of the whole sample of Gallazzi et al. 2014 (ApJ 788, 72); scatter 0.15 dex: default.
     """
     return (
         np.interp(log_mass, (8.9, 9.5, 9.9, 10.3, 10.7, 11.2), (-0.6, -0.6, -0.4, -0.1, 0, 0.1))

@@ -86,8 +86,20 @@ def sky_mask(config, *, offline=False):
     -----
     The same channels in all spectra, from MOONS1D's sky model at airmass 1.2. A `sky_limit` of
     infinity masks nothing.
+
+    Raises
+    ------
+    UsageError
+        If no channel of an arm is left.
     """
-    return _sky_mask(float(config.sky_limit), config.n_pixels, bool(offline))
+    masked = _sky_mask(float(config.sky_limit), config.n_pixels, bool(offline))
+    empty = [name for name, inside in arms(config).items() if masked[inside].all()]
+    if empty:
+        raise UsageError(
+            f"--sky-limit {config.sky_limit:g} masks every channel of {', '.join(empty)}: the sky "
+            "is nowhere that dark. The paper's 1.6e-5 photons / (s cm2 Å arcsec2) masks a quarter."
+        )
+    return masked
 
 
 def running_median(flux, window):

@@ -176,9 +176,10 @@ def _arm(path, images, arm, header, rows):
 
 def _refuse_air(path, *headers):
     for cards in headers:
-        vacuum, kind = cards.get("VACUUM", True), str(cards.get("CTYPE1", "")).strip().upper()
+        vacuum = str(cards.get("VACUUM", True)).strip().upper()  # T and F, or as text
+        kind = str(cards.get("CTYPE1", "")).strip().upper()
         said = str(cards.get("AIRORVAC", "")).strip().lower()
-        if vacuum is False or kind == "AWAV" or said == "air":
+        if vacuum in ("F", "FALSE", "0", "NO") or kind.startswith("AWAV") or said == "air":
             raise ReadError(
                 path, "wavelengths in air", "wavelengths in vacuum, as MOONS1D gives them",
                 "Convert them (common.mocks.cannon.air_to_vacuum) and write VACUUM = T.",
