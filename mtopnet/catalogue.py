@@ -104,6 +104,36 @@ def flags(networks, about, values, share):
     }
 
 
+def object_table(spectra, prepared):
+    """Return who the spectra of a batch are and what became of them, a DataFrame of n rows.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    prepared : Prepared
+        Of these spectra.
+
+    Returns
+    -------
+    DataFrame of n rows
+        `ABOUT`, survey, galaxy and mock, NaN or empty where the files do not say; bad_fraction and
+        note.
+    """
+    meta, table = spectra.meta, pd.DataFrame({"id": spectra.ids})
+    for name in (*ABOUT[1:], "survey", "galaxy", "mock"):
+        blank = {"file": "", "survey": "", "galaxy": "", "mock": False}.get(name, np.nan)
+        table[name] = meta[name].to_numpy() if name in meta else blank
+    table["bad_fraction"], table["note"] = prepared.bad_fraction, prepared.note
+    return table
+
+
+def rejected(about, prepared):
+    """Return rows of the table of rejects, a list of dicts: file, id, reason."""
+    bad = ~prepared.usable
+    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
+    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
+
+
 def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     """Predict prepared spectra.
 
@@ -113,7 +143,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     x : ndarray of shape (n, n_input)
         From `mtopnet.preprocess.preprocess`: `Prepared.inputs`.
     about : DataFrame of n rows
-        As from `mtopnet.data.object_table`.
+        As from `object_table`.
     cut : float
         Entropy (nats) below which a redshift counts as good (the paper: 2).
     passes : int

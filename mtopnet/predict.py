@@ -17,7 +17,7 @@ from common.files import atomic_path
 from common.pipeline import ahead
 from common.surveys import read_many
 from mtopnet import tables
-from mtopnet.catalogue import DESCRIPTIONS, UCDS, UNITS, catalogue
+from mtopnet.catalogue import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table, rejected
 from mtopnet.pdf_file import PdfWriter, check_name
 
 
@@ -33,7 +33,6 @@ def usable_chunks(networks, files, rejects, *, magnitudes=None):
     magnitudes : DataFrame, optional
         id -> mag_BAND, for networks that take photometry.
     """
-    from mtopnet.data import object_table, rejected
     from mtopnet.preprocess import preprocess
 
     for spectra in ahead(read_many(files, rejects=rejects)):
