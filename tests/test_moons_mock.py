@@ -10,7 +10,7 @@ from common.lines import LINES_MOONS
 from common.mocks import fibre, moons, moons_camera
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
-from mtopnet import mock, mock_check, mock_continuum, mock_lines
+from mtopnet import mock, mock_check, mock_continuum, mock_files, mock_lines
 from mtopnet import mock_population as population
 
 MASS = np.array([9.0, 9.5, 10.0, 10.5, 11.0])
@@ -125,13 +125,8 @@ def test_types_follow_mass_and_redshift():
     assert 0.35 < share[0][4] < 0.8 and share[0][0] < 0.15
 
 
-def test_main_sequence_is_schreibers_and_near_what_others_find():
-    """Eq. 9 for Salpeter at a mass worked by hand; within 0.25 dex of two independent sequences."""
-    z = np.array([1.0])
-    m = 10.5 + np.log10(1.7) - 9
-    r = np.log10(2)
-    by_hand = m - 0.5 + 1.5 * r - 0.3 * max(0, m - 0.36 - 2.5 * r) ** 2 - np.log10(1.7)
-    assert population.main_sequence(np.array([10.5]), z)[0] == pytest.approx(by_hand, abs=1e-9)
+def test_main_sequence_is_near_what_others_find():
+    """Within 0.30 dex of two independent sequences; Eq. 9 itself: test_moons_published."""
     masses = np.array([9.75, 10.0, 10.5, 11.0])
     for at in (0.75, 1.25, 1.75, 2.25):
         ours = population.main_sequence(masses, np.full(4, at))
@@ -303,6 +298,38 @@ def test_lines_hold_their_flux_and_width(universe):
         assert mean == pytest.approx(centre, abs=0.02)
         expected = np.hypot(centre * kms[row] / 299792.458, arm.fwhm / 2.3548)
         assert width == pytest.approx(expected, rel=0.01)
+
+
+def test_no_light_is_negative_before_noise(seen):
+    """Interstellar lines of the strongest galaxies leave some light; shares are shares."""
+    flux, _, fluxes, share = seen
+    assert (flux > 0).all() and (0 < share.min()) and (share.max() < 1)
+    assert all((values >= 0).all() for values in fluxes.values())
+    strong = dict(log_mass=np.full(200, 11.5), z=np.full(200, 1.5), kind=np.full(200, "starburst"))
+    holes = mock_continuum.absorption(strong, lambda rest: 1.0, np.random.default_rng(0))
+    for name, (rest, width) in mock_continuum.ABSORPTION.items():
+        sigma = rest * 2.5 * mock_continuum.WIND_KMS / 299792.458
+        assert (-holes[name] / (np.sqrt(2 * np.pi) * sigma)).max() <= mock_continuum.DEEPEST + 1e-9
+        assert np.median(-holes[name]) <= 2.0 * width * 2.5
+
+
+def test_line_snr_is_that_of_a_fit():
+    """The S/N on the label is the scatter of fits of a known profile to noise."""
+    one = {"z": np.array([1.4]), "sigma_gas": np.array([120.0])}
+    lines = {name: np.zeros(1) for name in mock_files.SNR_LINES} | {"Ha": np.array([3e-17])}
+    profile = np.zeros((1, moons.PIXELS), np.float32)
+    mock_lines.add_lines(profile, fluxes={"Ha": lines["Ha"] / mock_files.UNIT}, z=one["z"],
+                         kms=one["sigma_gas"])  # fmt: skip
+    profile = profile[0].astype(float) * 0.5  # half of it in the fibre
+    error = np.full((1, moons.PIXELS), 2.5)
+    strongest, second = mock_files.line_snr(
+        fluxes=lines, galaxies=one, share=np.full((1, moons.PIXELS), 0.5), error=error
+    )
+    profile = profile[profile > 0]
+    noise = np.random.default_rng(0).normal(scale=2.5, size=(8000, len(profile)))
+    fits = (noise + profile) @ profile / (profile @ profile)
+    assert strongest[0] == pytest.approx(1 / np.std(fits), rel=0.05) and second[0] == 0
+    assert np.mean(fits) == pytest.approx(1, abs=0.02)
 
 
 def test_shifted_universe_differs_where_it_should(universe):

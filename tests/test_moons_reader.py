@@ -126,8 +126,14 @@ def test_a_missing_arm_is_named(tmp_path, arms, says):
 
 @pytest.mark.parametrize(
     "cards",
-    [{"VACUUM": False}, {"CTYPE1": "AWAV"}, {"AIRORVAC": "air"}],
-    ids=lambda c: next(iter(c)),
+    [
+        {"VACUUM": False},
+        {"VACUUM": "F"},
+        {"CTYPE1": "AWAV"},
+        {"CTYPE1": "AWAV-LOG"},
+        {"AIRORVAC": "air"},
+    ],
+    ids=lambda c: "=".join(map(str, *c.items())),
 )
 def test_air_wavelengths_are_refused_wherever_they_are_told(tmp_path, cards):
     merged(tmp_path / "first.fits", cards=cards)
