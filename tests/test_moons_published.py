@@ -6,7 +6,7 @@ import pytest
 from astropy.constants import L_sun
 from scipy.special import gammainc
 
-from common.lines import LINES_MOONS
+from common.lines import ABSORPTION, EMISSION, LINES_MOONS
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
 from mtopnet import mock_check, mock_continuum, mock_lines
@@ -223,3 +223,16 @@ def test_half_the_light_lies_within_the_radius():
 
     for n in (1.0, 4.0):
         assert gammainc(2 * n, sersic_b(n)) == pytest.approx(0.5, abs=2e-4)
+
+
+def test_lines_of_figures_agree_with_the_table():
+    """Doublets at their mean wavelengths; single lines as the table has them."""
+    for name, parts in {
+        "Na D": ("NaI 5892", "NaI 5898"), "[S II]": ("[SII] 6718", "[SII] 6733"),
+        "[O II]": ("[OII] 3727", "[OII] 3730"), "Hα": ("Ha",), "Hβ": ("Hb",), "Hγ": ("Hg",),
+        "[O III]": ("[OIII] 5008",), "[Ne III]": ("[NeIII] 3870",), "K": ("CaII K",),
+        "H": ("CaII H",), "Hδ": ("Hd",), "Ca II": ("CaII 8544",), "C III]": ("CIII] 1909",),
+        "N V": ("NV 1240",), "C IV": ("CIV 1549",), "Lyα": ("Lya",),
+    }.items():  # fmt: skip
+        found = (EMISSION | ABSORPTION)[name]
+        assert found == pytest.approx(np.mean([LINES_MOONS[p] for p in parts]), abs=0.02), name
