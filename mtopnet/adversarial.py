@@ -237,7 +237,7 @@ def _measure(networks, domains, network):
 
 
 def adapt(
-    run_dir, out=None, *, target_dir=None, n_galaxies=None, weight=1.0, epochs=None, rate=5e-4,
+    run_dir, out=None, *, target_dir=None, n_galaxies=None, weight=0.1, epochs=None, rate=1e-3,
     offline=False,
 ):  # fmt: skip
     """Adapt a run's network to another data set, and say what it brought.
@@ -343,9 +343,9 @@ def _arguments():
     p.add_argument("--target-dir", type=Path, help="spectra and labels (for the test alone) of the "
                    "other data set (default: a mock with other sky and line ratios)")  # fmt: skip
     p.add_argument("--galaxies", type=int, help="galaxies of that mock (default: as the run's)")
-    p.add_argument("--weight", type=float, default=1.0, help="of the domain classifier's loss")
+    p.add_argument("--weight", type=float, default=0.1, help="of the domain classifier's loss")
     p.add_argument("--epochs", type=int, help="epochs (default: half of the run's)")
-    p.add_argument("--learning-rate", type=float, default=5e-4, help="highest learning rate")
+    p.add_argument("--learning-rate", type=float, default=1e-3, help="highest learning rate")
     p.add_argument("--precision", default="auto", help="as in mtopnet.train")
     p.add_argument("--offline", action="store_true", help="use no network")
     return p
