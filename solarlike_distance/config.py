@@ -88,8 +88,8 @@ SCALES = {
     "smoke": dict(n_stars=160, members=1, epochs=2, batch_size=16, learning_rate=1e-3,
                   schedule="cosine", trees=5, tree_features=0.01, mlp_units=(16,),
                   explain_stars=8),
-    # A demo has minutes: one or two folds of a sixth of the sample, a short cosine.
-    "demo": dict(n_stars=3000, members=1, epochs=10, batch_size=16, learning_rate=5e-4,
+    # A demo has minutes: one fold of a fifth of the sample, a short cosine in larger steps.
+    "demo": dict(n_stars=6000, members=1, epochs=8, batch_size=32, learning_rate=5e-4,
                  schedule="cosine", trees=40, tree_features=0.02, baseline_stars=1000,
                  explain_stars=48),
     "paper": dict(),
