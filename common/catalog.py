@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from astropy.io import fits
 from astropy.io.votable.exceptions import W50
 from astropy.table import Table
+from astropy.table.meta import get_yaml_from_table
 
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
@@ -289,6 +290,9 @@ def parquet_schema(frame, notes, meta):
         kinds = {k: str(v[column.name]) for k, v in notes.items() if column.name in v}
         columns.append(column.with_metadata(kinds) if kinds else column)
     extra = {"meta": json.dumps(meta, default=str)} if meta else {}
+    # In astropy's way too, whose reader then knows units and descriptions.
+    header = get_yaml_from_table(_to_table(frame.iloc[:0], notes, meta, ascii_only=False))
+    extra["table_meta_yaml"] = "\n".join(header)
     return pa.schema(columns, metadata={**(own.metadata or {}), **extra})
 
 

@@ -185,12 +185,11 @@ def read_photometry(path, *, config, extinction=None, distances=None):
     path = Path(path)
     wanted = [n for names in NAMES.values() for n in names]
     wanted += [*OBSID, *SOURCE, *APOGEE, *_extinction_names(extinction)]
+    known = columns_of(path)
+    if not known & set(wanted):
+        found = f"columns {', '.join(sorted(known)[:12])}"
+        raise ReadError(path, found, "a table with columns of gaia_source")
     table = read_gaia_table(path, need=(), want=wanted)
-    if not table.columns:
-        known = sorted(columns_of(path))
-        raise table.error(
-            f"columns {', '.join(known[:12])}", "a table with columns of gaia_source", ""
-        )
     have = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
     _check(table, have, extinction)
     numbers = {ours: table.numbers(n) if n else np.full(len(table), np.nan)

@@ -48,7 +48,7 @@ class GaiaTable:
     units: dict
 
     def __len__(self):
-        return len(next(iter(self.columns.values())))
+        return len(next(iter(self.columns.values()), ()))
 
     def __contains__(self, name):
         return name in self.columns

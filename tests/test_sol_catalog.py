@@ -1,0 +1,432 @@
+"""Table D.1's columns with units, a row or a reject a spectrum, and a catalogue that goes on."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units as u
+from astropy.io import fits
+from astropy.table import Table
+
+from common.catalog import read_table
+from common.errors import ReadError, SuiteError, UsageError
+from solarlike_distance import catalog, catalog_columns, catalog_parts, distance, extinction
+from solarlike_distance import networks as nets
+from solarlike_distance.photometry import Places, Sky, read_photometry
+from tests import toy_sol_run as run
+from tests import toy_sol_spectra as toy
+
+pytestmark = pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning")
+PRINTED = """obsid ra dec snrg snrr flag cnn_teff cnn_logg cnn_feh cnn_mg cnn_bprp cnn_distance
+lasp_teff lasp_teff_err lasp_logg lasp_logg_err lasp_feh lasp_feh_err lasp_rv lasp_rv_err
+gaia_source_id parallax parallax_over_error parallax_zeropoint parallax_correction gaia_g_mean_mag
+gaia_bp_rp r_med_geo APOGEE_ID""".split()
+ENDINGS = (".fits", ".vot", ".parquet", ".ecsv", ".csv")
+FORMATS = {".fits": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv", ".parquet": "parquet",
+           ".csv": "ascii.csv"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A tiny run, and the folder of its stars."""
+    folder = tmp_path_factory.mktemp("trained")
+    run.files(folder / "in")
+    run.make_run(folder / "run", folder / "in")
+    return folder / "run", folder / "in"
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Files of nine stars, one spectrum each, and what they are."""
+    about = toy.stars(9, seed=4)
+    (tmp_path / "in").mkdir()
+    for row in range(9):
+        toy.write_image(tmp_path / "in" / f"star-{row}.fits", about, row)
+    return tmp_path / "in", about
+
+
+def photometry(about, **changes):
+    """Return Gaia's columns of these stars, a DataFrame."""
+    n = len(about["obsid"])
+    return pd.DataFrame({
+        "obsid": about["obsid"], "source_id": 10**18 + np.arange(n), "ra": about["ra"],
+        "dec": about["dec"], "phot_g_mean_mag": 13 + 0.1 * np.arange(n),
+        "bp_rp": 0.8 + 0.01 * np.arange(n), "parallax": 2.0, "parallax_error": 0.02,
+        "nu_eff_used_in_astrometry": 1.5, "pseudocolour": np.nan, "ecl_lat": 20.0,
+        "astrometric_params_solved": 31, "r_med_geo": 500.0, "my_ag": 0.3, "my_ag_err": 0.1,
+    } | changes)  # fmt: skip
+
+
+def made(trained, paths, out, **options):
+    catalog.make_catalogue(trained[0], paths, out, **options)
+    return read_table(out)
+
+
+def flags_of(table):
+    return [set(filter(None, str(w).split(";"))) for w in table["warnings"]]
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_table_d1_with_units_in_every_format(trained, few, tmp_path, ending):
+    table = photometry(few[1])
+    table.to_csv(tmp_path / "gaia.csv", index=False)
+    out = tmp_path / f"cat{ending}"
+    rows = catalog.make_catalogue(trained[0], [few[0]], out, photometry=tmp_path / "gaia.csv")
+    assert rows == (9, 0) and not (tmp_path / f"cat{ending}.parts").exists()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", u.UnitsWarning)  # dex, in FITS
+        read = Table.read(out, format=FORMATS[ending])
+    assert read.colnames[:29] == PRINTED == list(catalog_columns.PAPER)
+    assert set(read["obsid"]) == set(few[1]["obsid"])
+    assert sorted(read["gaia_source_id"]) == list(range(10**18, 10**18 + 9))
+    known = catalog_columns.notes()
+    if ending == ".csv":
+        return
+    if ending == ".parquet":
+        import pyarrow.parquet as pq
+
+        ucd = pq.read_schema(out).field("cnn_teff").metadata[b"ucd"]
+        assert ucd == b"phys.temperature.effective"
+    for name, unit in known["units"].items():
+        assert str(read[name].unit) == unit, name
+    assert (read["cnn_distance"].quantity.to("kpc").value > 0).all()
+    assert read["lasp_rv"].unit == u.km / u.s
+    if ending == ".fits":
+        header = fits.getheader(out, 1)
+        at = read.colnames.index("cnn_distance") + 1
+        assert header[f"TUCD{at}"] == "pos.distance" and "mode" in header[f"TCOMM{at}"]
+        assert header["TRAINED"] == "lamost" and header["SPECTRA"] == "observed"
+    else:
+        assert "mode" in read["cnn_distance"].description
+
+
+def test_every_column_has_a_ucd_that_the_standard_knows():
+    from astropy.io.votable.ucd import parse_ucd
+
+    for column in catalog_columns.COLUMNS.values():
+        assert parse_ucd(column.ucd, check_controlled_vocabulary=True)
+        assert column.text and u.Unit(column.unit) is not None
+
+
+def test_distances_are_those_of_the_posterior(trained, few, tmp_path):
+    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+    table = made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv")
+    known = nets.load_networks(trained[0])
+    ag, _ = extinction.from_colour(bp_rp=table["gaia_bp_rp"], bprp=table["cnn_bprp"])
+    star = dict(g=table["gaia_g_mean_mag"], mg=table["cnn_mg"])
+    mode = distance.posterior(**star, mg_sigma=known.scatter["mg"], ag=ag)["mode"]
+    np.testing.assert_allclose(table["cnn_distance"], mode, rtol=1e-6)
+    np.testing.assert_allclose(table["ag"], ag, atol=1e-9)
+    assert (table["cnn_distance_p16"] < table["cnn_distance_p50"]).all()
+    mine = made(trained, [few[0]], tmp_path / "b.fits", photometry=tmp_path / "gaia.csv",
+                extinction="my_ag")  # fmt: skip
+    mode = distance.posterior(**star, mg_sigma=known.scatter["mg"], ag=0.3)["mode"]
+    np.testing.assert_allclose(mine["cnn_distance"], mode, rtol=1e-6)
+    np.testing.assert_allclose(mine["ag_err"], 0.1)
+
+
+def test_the_parallax_is_corrected_by_its_zero_point(trained, few, tmp_path):
+    zpt = pytest.importorskip("zero_point").zpt
+    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+    table = made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv")
+    zpt.load_tables()
+    bright = table["gaia_g_mean_mag"].to_numpy(float)[:1]
+    first = zpt.get_zpt(bright, *(np.array([v]) for v in (1.5, -99.0, 20.0, 31)))[0]
+    assert table["parallax_zeropoint"][0] == pytest.approx(first, abs=1e-9)
+    np.testing.assert_allclose(table["parallax_correction"], 2.0 - table["parallax_zeropoint"])
+    np.testing.assert_allclose(table["parallax_over_error"], 100.0)
+
+
+@pytest.mark.parametrize("way", ["obsid", "source_id", "position"])
+@pytest.mark.parametrize("ending", [".csv", ".fits", ".ecsv", ".vot"])
+def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path, way, ending):
+    folder, about = few
+    table = photometry(about).iloc[::-1]
+    drop = {"obsid": ["ra", "dec", "source_id"], "source_id": ["obsid", "ra", "dec"],
+            "position": ["obsid", "source_id"]}[way]  # fmt: skip
+    table = table.drop(columns=drop)
+    if way == "position":
+        table["dec"] += 1 / 3600
+    Table.from_pandas(table).write(tmp_path / f"g{ending}", format=FORMATS[ending])
+    toy.write_labels(tmp_path / "labels", about)  # LASP's table says which source it is
+    stars = Table.read(tmp_path / "labels" / "dr9_v1.1_LRS_stellar.fits")
+    stars["gaia_source_id"] = (10**18 + np.arange(9)).astype(str)
+    stars.write(tmp_path / "lasp.fits")
+    got = made(trained, [folder], tmp_path / "a.fits", photometry=tmp_path / f"g{ending}",
+               lasp=tmp_path / "lasp.fits")  # fmt: skip
+    got = got.set_index("obsid").loc[about["obsid"]]
+    np.testing.assert_allclose(got["gaia_g_mean_mag"], 13 + 0.1 * np.arange(9))
+    np.testing.assert_allclose(got["lasp_teff"], about["teff"] + 20, rtol=1e-6)
+    assert np.isfinite(got["cnn_distance"]).all()
+
+
+def test_obsid_goes_before_position(few):
+    about = few[1]
+    swapped = photometry(about, ra=about["ra"][::-1], dec=about["dec"][::-1])
+    swapped.to_csv(few[0] / "gaia_source.csv", index=False)
+    found = read_photometry(few[0] / "gaia_source.csv", config=run.config()).find(
+        pd.DataFrame({"id": about["obsid"].astype(str), "ra": about["ra"], "dec": about["dec"]})
+    )
+    assert found.tolist() == list(range(9))
+
+
+def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_path):
+    table = photometry(few[1]).iloc[:5]
+    table.loc[0, "phot_g_mean_mag"] = np.nan
+    table.loc[1, "my_ag"] = np.nan
+    table.to_csv(tmp_path / "gaia.csv", index=False)
+    got = made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv",
+               extinction="my_ag").set_index("obsid").loc[few[1]["obsid"]]  # fmt: skip
+    assert np.isnan(got["cnn_distance"]).tolist() == [True, True] + [False] * 3 + [True] * 4
+    warn = flags_of(got)
+    assert "NO_PHOTOMETRY" in warn[0] and "NO_EXTINCTION" in warn[1] and "NO_PHOTOMETRY" in warn[8]
+    assert not warn[2] & {"NO_PHOTOMETRY", "NO_EXTINCTION"}
+    bare = made(trained, [few[0]], tmp_path / "b.fits")
+    assert bare["cnn_distance"].isna().all() and bare["ag_err"].isna().all()
+    assert all("NO_PHOTOMETRY" in w for w in flags_of(bare))
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda t: t.drop(columns="phot_g_mean_mag"), "no G magnitude.*phot_g_mean_mag"),
+    (lambda t: t.drop(columns="bp_rp"), "no colour.*--extinction"),
+    (lambda t: t.drop(columns=["obsid", "source_id", "ra"]), "nothing to join.*obsid, source_id"),
+    (lambda t: t[["my_ag"]], "a table with columns of gaia_source"),
+    (lambda t: pd.concat([t, t[:1]]), "1 obsid in more than one row, 5000"),
+    (lambda t: pd.concat([t, t[:1]]).drop(columns="obsid"), "1 source_id in more than one row"),
+    (lambda t: t.assign(source_id=1.5e18 + 0.5), "whole numbers"),
+])  # fmt: skip
+def test_photometry_that_cannot_be_used_says_what_it_lacks(few, tmp_path, change, message):
+    change(photometry(few[1])).to_csv(tmp_path / "gaia.csv", index=False)
+    with pytest.raises(ReadError, match=message) as error:
+        read_photometry(tmp_path / "gaia.csv", config=run.config())
+    assert "gaia.csv" in str(error.value)
+
+
+def test_an_extinction_that_is_not_there_is_refused(few, tmp_path):
+    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+    with pytest.raises(UsageError, match=r"--extinction a_v.*no such column"):
+        read_photometry(tmp_path / "gaia.csv", config=run.config(), extinction="a_v")
+
+
+def test_bad_spectra_are_rejects_and_odd_ones_are_flagged(trained, few, tmp_path):
+    folder, about = few
+
+    def write(name, obsid, **changes):
+        toy.write_image(folder / f"{name}.fits", about, 0, OBSID=obsid, **changes)
+
+    write("z_missing", 1, Z=None)
+    write("z_999", 2, Z=999.0)
+    write("negative", 3, flux=np.full(toy.PIXELS, -5.0))
+    (folder / "broken.fits").write_bytes(b"SIMPLE  =  ")
+    write("dim", 4, SNRG=3.0)
+    write("fibre", 5, FIBERMAS=128)
+    write("giant", 6, TEFF=4800.0, LOGG=2.5, FEH=-0.2)
+    write("hot", 7, SUBCLASS="A5")
+    mask = np.zeros(toy.PIXELS)
+    mask[300:1200] = 1
+    mask[2200:3000] = 1
+    write("masked", 8, and_mask=mask)
+    table = made(trained, [folder], tmp_path / "a.fits")
+    lost = Table.read(tmp_path / "a.fits.rejects.ecsv").to_pandas()
+    assert len(table) + len(lost) == len(list(folder.iterdir()))  # one row or one reject each
+    reasons = {f.rsplit("/")[-1]: r for f, r in zip(lost["file"], lost["reason"], strict=True)}
+    assert set(reasons) == {"z_missing.fits", "z_999.fits", "negative.fits", "broken.fits"}
+    assert "redshift" in reasons["z_missing.fits"] and "redshift" in reasons["z_999.fits"]
+    assert "negative everywhere" in reasons["negative.fits"]
+    warn = dict(zip(table["obsid"], flags_of(table), strict=True))
+    for obsid, flag in ((4, "LOW_SNR"), (5, "FIBERMASK"), (6, "OUTSIDE_SOLAR_LIKE"),
+                        (7, "NOT_FGK"), (8, "BAD_PIXELS")):  # fmt: skip
+        assert flag in warn[obsid], flag
+        if flag != "OUTSIDE_SOLAR_LIKE":  # two epochs of a tiny network may say anything
+            assert flag not in warn[about["obsid"][1]]
+    assert set.union(*warn.values()) <= set(catalog_columns.FLAGS)
+    giant = table[table["obsid"] == 6].iloc[0]
+    assert giant["lasp_logg"] == pytest.approx(2.5) and np.isfinite(giant["cnn_teff"])
+
+
+def test_stars_outside_the_region_by_the_networks_parameters_are_flagged(trained):
+    known = nets.load_networks(trained[0])
+    blank = {f"lasp_{k}": np.nan for k in ("teff", "logg", "feh")}
+    row = dict(subclass="G2", snr_g=50.0, fibermask=0.0, bad_fraction=0.0, replaced=0,
+               survey="lamost", mg_pred=4.7, bprp_pred=0.8, **blank)  # fmt: skip
+    stars = [(5772, 4.44, 0.0), (4800, 2.5, 0.0), (6900, 4.2, 0.0), (5772, 4.4, -1.2)]
+    table = pd.DataFrame([row | dict(zip(("teff_pred", "logg_pred", "feh_pred"), s, strict=True))
+                          for s in stars])  # fmt: skip
+    warn = catalog_columns.flags(table, known)
+    assert warn["OUTSIDE_SOLAR_LIKE"].tolist() == [False, True, True, True]
+    assert warn["NO_PHOTOMETRY"].all() and not warn["OTHER_SURVEY"].any()
+
+
+def test_two_spectra_of_one_obsid_have_a_row_each_and_copies_one_between_them(
+    trained, few, tmp_path
+):
+    folder, about = few
+    toy.write_image(folder / "x-again.fits", about, 1, OBSID=int(about["obsid"][0]))
+    (folder / "y-copy.fits").write_bytes((folder / "star-3.fits").read_bytes())
+    for row in (0, 1):  # no obsid, same name of file: two stars all the same
+        (tmp_path / "in" / str(row)).mkdir()
+        toy.write_image(folder / str(row) / "spec.fits", about, row, OBSID=None, PLANID=None)
+    table = made(trained, [folder], tmp_path / "a.fits")
+    twice = [n for n, w in zip(table["obsid"], flags_of(table), strict=True)
+             if "DUPLICATE_OBSID" in w]  # fmt: skip
+    assert twice == [about["obsid"][0]] * 2 and len(table) == 12
+    lost = Table.read(tmp_path / "a.fits.rejects.ecsv").to_pandas()
+    assert lost["file"][0].endswith("y-copy.fits") and "same spectrum" in lost["reason"][0]
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Batches of two spectra and jobs of three files, and a list of the sizes predicted."""
+    monkeypatch.setattr(catalog, "CHUNK", 2)
+    monkeypatch.setattr(catalog_parts, "FILES", 3)
+    sizes, whole = [], catalog.predicted
+
+    def counted(networks, x, *rest):
+        sizes.append(len(x))
+        return whole(networks, x, *rest)
+
+    monkeypatch.setattr(catalog, "predicted", counted)
+    return sizes
+
+
+def test_a_killed_catalogue_goes_on_with_the_same_command(trained, few, tmp_path, monkeypatch,
+                                                          batches):  # fmt: skip
+    folder, about = few
+    (folder / "broken.fits").write_bytes(b"SIMPLE  =  ")
+    toy.write_image(folder / "z.fits", about, 0, OBSID=77, Z=999.0)
+    whole = made(trained, [folder], tmp_path / "whole.fits")
+    assert sum(batches) == 9 and len(batches) > 4
+    batches.clear()
+    write = catalog_parts.Parts.write
+
+    def killed(self, job, batch, *rest):
+        if (job, batch) == (1, 1):
+            raise KeyboardInterrupt
+        write(self, job, batch, *rest)
+
+    out = tmp_path / "cat.fits"
+    args = ["--run-dir", str(trained[0]), "-o", str(out), "--precision", "float32", str(folder)]
+    with monkeypatch.context() as patch:
+        patch.setattr(catalog_parts.Parts, "write", killed)
+        assert catalog.main(args) == 1
+    assert not out.exists()
+    done = sum(len(t) for t in map(pd.read_parquet, (tmp_path / "cat.fits.parts").glob("*.parq*")))
+    assert 0 < done < 9
+    batches.clear()
+    assert catalog.main(args) == 0
+    assert sum(batches) == 9 - done  # what was finished is not predicted again
+    again = read_table(out)
+    pd.testing.assert_frame_equal(again, whole)
+    lost = [Table.read(tmp_path / f"{n}.fits.rejects.ecsv").to_pandas() for n in ("cat", "whole")]
+    pd.testing.assert_frame_equal(*lost)
+    assert len(lost[0]) == 2
+
+
+def test_parts_of_another_catalogue_are_not_mixed_in(trained, few, tmp_path, monkeypatch, batches):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(catalog_parts.Parts, "finish", stop)
+        catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv")
+    for paths, options in (([few[0]], {"photometry": tmp_path / "gaia.csv"}),
+                           ([few[0] / "star-1.fits"], {})):  # fmt: skip
+        with pytest.raises(UsageError, match=r"cat\.ecsv\.parts.*another catalogue"):
+            catalog.make_catalogue(trained[0], paths, tmp_path / "cat.ecsv", **options)
+    assert catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv") == (9, 0)
+
+
+def test_a_folder_of_the_users_under_that_name_is_left_alone(trained, few, tmp_path):
+    (tmp_path / "cat.fits.parts").mkdir()
+    (tmp_path / "cat.fits.parts" / "mine.txt").write_text("mine")
+    with pytest.raises(UsageError, match="holds no parts"):
+        catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.fits")
+    assert (tmp_path / "cat.fits.parts" / "mine.txt").read_text() == "mine"
+
+
+def test_bad_arguments_say_what_is_allowed(trained, few, tmp_path, capsys):
+    def said(*args):
+        code = catalog.main([*map(str, args), "--precision", "float32"])
+        return code, capsys.readouterr().err
+
+    start = ("--run-dir", trained[0], "-o")
+    code, text = said(*start, tmp_path / "cat.txt", few[0])
+    assert code == 2 and ".fits, .vot" in text
+    code, text = said(*start, tmp_path / "cat.fits", tmp_path / "nowhere")
+    assert code == 2 and "no such file" in text
+    code, text = said(*start, tmp_path / "cat.fits", "--extinction", "a_g", few[0])
+    assert code == 2 and "--photometry" in text
+    code, text = said(*start, tmp_path / "cat.fits", "--photometry", tmp_path / "no.csv", few[0])
+    assert code == 1 and "no.csv" in text
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text(
+        (trained[0] / "config.json").read_text().replace('"folds": [', '"no folds": [')
+    )
+    code, text = said("--run-dir", tmp_path / "run", "-o", tmp_path / "cat.fits", few[0])
+    assert code == 1 and "--resume" in text
+    assert not list(tmp_path.glob("cat*"))
+
+
+def test_nothing_usable_is_an_error_with_its_reasons(trained, tmp_path):
+    about = toy.stars(2)
+    (tmp_path / "in").mkdir()
+    for row in range(2):
+        toy.write_image(tmp_path / "in" / f"{row}.fits", about, row, Z=-9999.0)
+    with pytest.raises(SuiteError, match=r"None of the 2 file.*redshift"):
+        catalog.make_catalogue(trained[0], [tmp_path / "in"], tmp_path / "cat.fits")
+    assert len(Table.read(tmp_path / "cat.fits.rejects.ecsv")) == 2
+    assert not (tmp_path / "cat.fits").exists()
+    with pytest.raises(SuiteError, match=r"No spectrum to evaluate on: .*redshift"):
+        catalog.predict_labelled(trained[0], [tmp_path / "in"])
+
+
+def test_an_evaluation_takes_labels_that_lie_with_the_spectra(trained, tmp_path):
+    about = run.files(tmp_path / "all", n=8, seed=7)
+    table, lost = catalog.predict_labelled(trained[0], [tmp_path / "all"])
+    assert len(table) == 8 and not len(lost) and set(table["split"]) == {"real"}
+    np.testing.assert_allclose(table["teff_true"], about["teff"])  # APOGEE's, not LASP's + 20
+    assert set(table["labels"]) == {"APOGEE"} and set(table["dataset"]) == {"real files"}
+    np.testing.assert_allclose(table["distance_true"], 500.0)
+    np.testing.assert_allclose(table["bprp_true"], 0.8)
+    assert (table["object"] == table["source_id"].astype(str)).all()
+    (tmp_path / "all" / "labels" / "allStar-dr17.fits").unlink()
+    table, _ = catalog.predict_labelled(trained[0], [tmp_path / "all"])
+    np.testing.assert_allclose(table["teff_true"], about["teff"] + 20)
+    assert set(table["labels"]) == {"LASP"}
+
+
+@pytest.mark.parametrize("by", ["file", "key"])
+def test_an_index_names_spectra_without_obsid_by_file_or_observation(trained, tmp_path, by):
+    about = toy.stars(4, seed=2)
+    for row in range(4):
+        toy.write_image(tmp_path / f"s{row}.fits", about, row, OBSID=None)
+    index = {"cat_teff": about["teff"], "cat_logg": about["logg"], "cat_feh": about["feh"]}
+    if by == "file":
+        index["file"] = [f"spec/s{row}.fits.gz" for row in range(4)]
+    else:
+        index |= {"obsid": "", "lmjd": 57000, "planid": "F1", "spid": 1, "fiberid": range(1, 5),
+                  "file": ""}  # fmt: skip
+        index["obsid"] = ["123", "", "", ""]
+    pd.DataFrame(index).iloc[[2, 0, 3]].to_csv(tmp_path / "index.csv", index=False)
+    table, _ = catalog.predict_labelled(trained[0], [tmp_path])
+    expected = about["teff"].copy()
+    expected[1] = np.nan
+    np.testing.assert_allclose(table["teff_true"], expected)
+    assert table["labels"].tolist() == ["LASP", "", "LASP", "LASP"]
+
+
+def test_real_stars_have_a_row_or_a_reject_each(trained, shared_data, tmp_path):
+    files = sorted((shared_data / "real" / "lamost" / "spec").iterdir())[::8]
+    rows, lost = catalog.make_catalogue(trained[0], files, tmp_path / "cat.fits")
+    assert rows + lost == len(files) and rows > 0.9 * len(files)
+
+
+def test_names_and_positions_are_found():
+    place = Places(["a", "", "b", "a"])
+    assert place.find(["b", "a", "", "c"]).tolist() == [2, 0, -1, -1]
+    assert Places([]).find(["a"]).tolist() == [-1]
+    sky = Sky(np.array([0.0, 359.9999, np.nan]), np.array([10.0, 10.0, 0.0]), 3.0)
+    ra = np.array([0.0002, 359.99991, 0.01, np.nan])
+    assert sky.find(ra, np.full(4, 10.0)).tolist() == [0, 1, -1, -1]
