@@ -21,7 +21,7 @@ from common.lines import LINES_MOONS, visible
 from mtopnet import latent
 
 NAMES = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61, "[S II]": 6725.5,
-         "Ca H, K": 3952.0, "Mg b": 5176.6, "Na D": 5893.6, "[S III]": 9533.2, "Mg II": 2799.1,
+         "Ca H, K": 3952.0, "Mg b": 5176.6, "Na D": 5894.6, "[S III]": 9533.2, "Mg II": 2799.1,
          "Hγ": 4341.68}  # fmt: skip
 Z_SIGMA = 0.001  # Sect. 3.1
 SMOOTH = 7  # channels, of the drawn saliency
