@@ -87,6 +87,88 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False,
     return path
 
 
+def run_facts(about, keys):
+    """Return what a run was made with, as facts of a report.
+
+    Parameters
+    ----------
+    about : dict
+        config.json of the run, or {}.
+    keys : sequence of str
+        Fields of the configuration that describe its training.
+
+    Returns
+    -------
+    dict of str to str or None
+        None where nothing is known.
+    """
+    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
+    commit = versions.pop("commit", None)
+    timing = (about.get("timing") or {}).items()
+    return {
+        "scale": config.get("scale"),
+        "spectra": ", ".join(f"{v} {k}" for k, v in _flat(about.get("sizes") or {})) or None,
+        "training": ", ".join(f"{k} {config[k]}" for k in keys if k in config) or None,
+        "precision": config.get("precision"),
+        "device": about.get("device"),
+        "seed": config.get("seed"),
+        "data fingerprint": about.get("data_fingerprint"),
+        "timing": ", ".join(
+            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}" for k, v in timing
+        )
+        or None,
+        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
+        "commit": commit,
+    }
+
+
+def _flat(values, before=""):
+    """Yield names and numbers of a dictionary whose values may be dictionaries."""
+    for key, value in values.items():
+        name = f"{before} {key}".strip()
+        if isinstance(value, dict):
+            yield from _flat(value, name)
+        else:
+            yield name, value
+
+
+def claims_section(judged, *, dataset, survey, subject, place):
+    """Return the section of published numbers: those measured here, and those that were not.
+
+    Parameters
+    ----------
+    judged : DataFrame
+        Claims, as `common.claims.judge` returns them.
+    dataset : str
+        What was measured on.
+    survey : str
+        Data set of the paper's claims.
+    subject, place : str
+        What the paper's numbers are about, and where they stay untested, in words.
+
+    Returns
+    -------
+    Section
+    """
+    here = judged[judged["ours"].notna()]
+    counts = here["verdict"].value_counts()
+    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
+    text = (
+        f"{len(here)} published numbers were measured on {dataset}: "
+        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
+        "within its tolerance, or better, counts as reproduced. "
+        f"{len(untested)} numbers were not measured."
+    )
+    if len(here) and (here["dataset"] != survey).all():
+        text += (
+            f"\n\nThe paper's numbers are about {subject}; the verdicts stand for {dataset} alone. "
+            f"On {place} every claim stays untested."
+        )
+    return Section("Published numbers", text, {
+        f"Measured on {dataset}": here.drop(columns=["dataset"]),
+        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+
+
 def _keep_cover(path, *, title, banner, warn, cover):
     about = {
         "title": title,

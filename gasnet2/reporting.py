@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.report import Section, write_report
+from common.report import Section, claims_section, run_facts, write_report
 
 REFERENCES = (
     "Zhong F. et al. 2024, MNRAS 532, 643 (arXiv:2311.04146): GaSNet-II, the paper reproduced here",
@@ -59,7 +59,9 @@ def report(
     is_mock = is_mock or "mock" in ev.dataset
     if is_mock:
         banner = (MOCK_TO_REAL if to_real else MOCK).format(ev.dataset)
-    card = _claims(ev, judged)
+    card = claims_section(
+        judged, dataset=ev.dataset, survey=ev.survey, subject=ev.survey, place=f"{ev.survey} itself"
+    )
     sections = [
         card,
         Section("Measured", "What each column means: see the captions. GF is the fraction with "
@@ -84,63 +86,19 @@ def report(
     )
 
 
-def _cover(card, drawn):
-    """Return what an overview of several papers shows: score card and two figures."""
-    tables = {k: v for k, v in card.tables.items() if "ours" in v}
-    return Section("", card.text, tables, {c: f for c, f in drawn.items() if f.stem in COVER})
-
-
 def _facts(ev, about, source):
-    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
-    sizes = about.get("sizes") or {}
-    commit = versions.pop("commit", None)
-    rate = config.get("learning_rate")
+    keys = ("epochs", "members", "batch_size", "initialiser", "learning_rate", "schedule")
     return {
         "measured on": ev.dataset,
         "spectra in the test": f"{len(ev.df)} of {ev.df['class_true'].nunique()} classes",
         "predictions from": source.name if source else None,
-        "scale": config.get("scale"),
-        "spectra trained, validated, tested": ", ".join(f"{v} {k}" for k, v in sizes.items())
-        or None,
-        "epochs, members, batch": ", ".join(
-            str(config[k]) for k in ("epochs", "members", "batch_size") if k in config
-        )
-        or None,
-        "initialiser": config.get("initialiser"),
-        "learning rate": f"{rate}, {config.get('schedule')}" if rate else None,
-        "precision": config.get("precision"),
-        "device": about.get("device"),
-        "seed": config.get("seed"),
-        "data fingerprint": about.get("data_fingerprint"),
-        "timing": ", ".join(
-            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}"
-            for k, v in (about.get("timing") or {}).items()
-        )
-        or None,
-        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
-        "commit": commit,
-    }
+    } | run_facts(about, keys)
 
 
-def _claims(ev, judged):
-    """Claims measured here, and the list of those that were not."""
-    here = judged[judged["ours"].notna()]
-    counts = here["verdict"].value_counts()
-    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
-    text = (
-        f"{len(here)} published numbers were measured on {ev.dataset}: "
-        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
-        "within its tolerance, or better, counts as reproduced. "
-        f"{len(untested)} numbers were not measured."
-    )
-    if len(here) and (here["dataset"] != ev.survey).all():
-        text += (
-            f"\n\nThe paper's numbers are about {ev.survey}; the verdicts stand for {ev.dataset} "
-            f"alone. On {ev.survey} itself every claim stays untested."
-        )
-    return Section("Published numbers", text, {
-        f"Measured on {ev.dataset}": here.drop(columns=["dataset"]),
-        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+def _cover(card, drawn):
+    """Return what an overview of several papers shows: score card and two figures."""
+    tables = {k: v for k, v in card.tables.items() if "ours" in v}
+    return Section("", card.text, tables, {c: f for c, f in drawn.items() if f.stem in COVER})
 
 
 def _real(folders):

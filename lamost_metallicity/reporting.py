@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.report import Section, write_report
+from common.report import Section, claims_section, run_facts, write_report
 from lamost_metallicity.tables_beyond import winners_in_words
 
 REFERENCES = (
@@ -16,6 +16,7 @@ REFERENCES = (
     "the BPT plane",
     "Okabe M., Ito K. 2008: the colours of the figures",
 )
+ABOUT = {"survey": "lamost", "subject": "LAMOST", "place": "LAMOST itself"}
 MOCK = (
     "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
@@ -82,7 +83,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     banner = f"Measured on: {ev.dataset}."
     if is_mock:
         banner = (MOCK_TO_REAL if to_real else MOCK).format(ev.dataset)
-    sections = [] if ev.real else [_claims(ev, judged)]
+    sections = [] if ev.real else [claims_section(judged, dataset=ev.dataset, **ABOUT)]
     for title, (text, names) in PARTS.items():
         found = dict(made[name] for name in names if name in made)
         if title == "Regression" and "winner" in made:
@@ -107,59 +108,11 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
 
 
 def _facts(ev, about, source):
-    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
-    commit = versions.pop("commit", None)
-    keys = ("epochs", "batch_size", "learning_rate", "schedule")
     return {
         "measured on": ev.dataset,
         "spectra in the test": f"{len(ev.df)}, {len(ev.rows)} of them star-forming with a label",
         "predictions from": source.name if source else None,
-        "scale": config.get("scale"),
-        "spectra": ", ".join(f"{v} {k}" for k, v in _flat(about.get("sizes") or {})) or None,
-        "training": ", ".join(f"{k} {config[k]}" for k in keys if k in config) or None,
-        "precision": config.get("precision"),
-        "device": about.get("device"),
-        "seed": config.get("seed"),
-        "data fingerprint": about.get("data_fingerprint"),
-        "timing": ", ".join(
-            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}"
-            for k, v in (about.get("timing") or {}).items()
-        )
-        or None,
-        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
-        "commit": commit,
-    }
-
-
-def _flat(values, before=""):
-    """Yield names and numbers of a dictionary whose values may be dictionaries."""
-    for key, value in values.items():
-        name = f"{before} {key}".strip()
-        if isinstance(value, dict):
-            yield from _flat(value, name)
-        else:
-            yield name, value
-
-
-def _claims(ev, judged):
-    """Claims measured here, and the list of those that were not."""
-    here = judged[judged["ours"].notna()]
-    counts = here["verdict"].value_counts()
-    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
-    text = (
-        f"{len(here)} published numbers were measured on {ev.dataset}: "
-        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
-        "within its tolerance, or better, counts as reproduced. "
-        f"{len(untested)} numbers were not measured."
-    )
-    if len(here) and (here["dataset"] != "lamost").all():
-        text += (
-            f"\n\nThe paper's numbers are about LAMOST; the verdicts stand for {ev.dataset} alone. "
-            "On LAMOST itself every claim stays untested."
-        )
-    return Section("Published numbers", text, {
-        f"Measured on {ev.dataset}": here.drop(columns=["dataset"]),
-        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+    } | run_facts(about, ("epochs", "batch_size", "learning_rate", "schedule"))
 
 
 def _real(folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.report import Section, write_report
+from common.report import Section, claims_section, run_facts, write_report
 
 REFERENCES = (
     "Ginolfi M. et al. 2025, A&A 693, A73: the paper reproduced here",
@@ -14,6 +14,7 @@ REFERENCES = (
     "Simonyan K., Vedaldi A., Zisserman A. 2013, arXiv:1312.6034: saliency",
     "Okabe M., Ito K. 2008: the colours of the figures",
 )
+ABOUT = {"survey": "moons", "subject": "its own simulated set", "place": "the paper's set"}
 MOCK = (
     "MOCK DATA. Everything here was trained and tested on simulated spectra ({}), as in the paper, "
     "but on our own simulation, not on the paper's: it shows that the code works and how it "
@@ -93,7 +94,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
         banner = ON_FILES.format(ev.dataset)
     elif is_mock:
         banner = MOCK.format(ev.dataset)
-    sections = [] if ev.real else [_claims(ev, judged)]
+    sections = [] if ev.real else [claims_section(judged, dataset=ev.dataset, **ABOUT)]
     for title, (text, names) in PARTS.items():
         found = dict(made[name] for name in names if name in made)
         if found:
@@ -116,49 +117,11 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
 
 
 def _facts(ev, about, source):
-    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
-    commit = versions.pop("commit", None)
-    keys = ("epochs", "batch_size", "learning_rate", "dz", "tasks", "head")
     return {
         "measured on": ev.dataset,
         "spectra in the test": f"{len(ev.df)} of {ev.df['galaxy'].nunique()} galaxies",
         "predictions from": source.name if source else None,
-        "scale": config.get("scale"),
-        "spectra": ", ".join(f"{v} {k}" for k, v in (about.get("sizes") or {}).items()) or None,
-        "training": ", ".join(f"{k} {config[k]}" for k in keys if k in config) or None,
-        "precision": config.get("precision"),
-        "device": about.get("device"),
-        "seed": config.get("seed"),
-        "data fingerprint": about.get("data_fingerprint"),
-        "timing": ", ".join(
-            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}"
-            for k, v in (about.get("timing") or {}).items()
-        )
-        or None,
-        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
-        "commit": commit,
-    }
-
-
-def _claims(ev, judged):
-    """Claims measured here, and the list of those that were not."""
-    here = judged[judged["ours"].notna()]
-    counts = here["verdict"].value_counts()
-    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
-    text = (
-        f"{len(here)} published numbers were measured on {ev.dataset}: "
-        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
-        "within its tolerance, or better, counts as reproduced. "
-        f"{len(untested)} numbers were not measured."
-    )
-    if len(here) and (here["dataset"] != "moons").all():
-        text += (
-            "\n\nThe paper's numbers are about its own simulated set; the verdicts stand for "
-            f"{ev.dataset} alone. On the paper's set every claim stays untested."
-        )
-    return Section("Published numbers", text, {
-        f"Measured on {ev.dataset}": here.drop(columns=["dataset"]),
-        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+    } | run_facts(about, ("epochs", "batch_size", "learning_rate", "dz", "tasks", "head"))
 
 
 def _other(folder):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from common.report import Section, write_report
+from common.report import Section, claims_section, run_facts, write_report
 
 REFERENCES = (
     "Shen Y.-Y., Luo A-L. 2024, A&A, doi:10.1051/0004-6361/202450164: the paper reproduced here",
@@ -15,6 +15,7 @@ REFERENCES = (
     "Lundberg S. M., Lee S.-I. 2017, NIPS; Sundararajan M. et al. 2017, ICML: attributions",
     "Okabe M., Ito K. 2008: the colours of the figures",
 )
+ABOUT = {"survey": "lamost", "subject": "LAMOST", "place": "LAMOST itself"}
 MOCK = (
     "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
@@ -96,7 +97,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     if ev.is_mock:
         banner = MOCK_TO_REAL if ev.real and "real files" in ev.dataset else MOCK
         banner = banner.format(ev.dataset)
-    sections = [] if ev.real else [_claims(ev, judged)]
+    sections = [] if ev.real else [claims_section(judged, dataset=ev.dataset, **ABOUT)]
     for title, (text, names) in PARTS.items():
         found = dict(made[name] for name in names if name in made)
         if found:
@@ -119,61 +120,14 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
 
 
 def _facts(ev, about, source):
-    config, versions = about.get("config") or {}, dict(about.get("versions") or {})
-    commit = versions.pop("commit", None)
     keys = ("epochs", "batch_size", "learning_rate", "schedule", "members", "folds")
     return {
         "measured on": ev.dataset,
         "spectra in the test": len(ev.df),
         "stars of the catalogue": None if ev.catalogue is None else len(ev.catalogue),
         "predictions from": source.name if source else None,
-        "scale": config.get("scale"),
-        "spectra": ", ".join(f"{v} {k}" for k, v in _flat(about.get("sizes") or {})) or None,
-        "training": ", ".join(f"{k} {config[k]}" for k in keys if k in config) or None,
-        "pixels out of range": config.get("out_of_range"),
-        "precision": config.get("precision"),
-        "device": about.get("device"),
-        "seed": config.get("seed"),
-        "data fingerprint": about.get("data_fingerprint"),
-        "timing": ", ".join(
-            f"{k} {v:.3g}" if isinstance(v, (int, float)) else f"{k} {v}"
-            for k, v in (about.get("timing") or {}).items()
-        )
-        or None,
-        "versions": ", ".join(f"{k} {v}" for k, v in versions.items()) or None,
-        "commit": commit,
-    }
-
-
-def _flat(values, before=""):
-    """Yield names and numbers of a dictionary whose values may be dictionaries."""
-    for key, value in values.items():
-        name = f"{before} {key}".strip()
-        if isinstance(value, dict):
-            yield from _flat(value, name)
-        else:
-            yield name, value
-
-
-def _claims(ev, judged):
-    """Claims measured here, and the list of those that were not."""
-    here = judged[judged["ours"].notna()]
-    counts = here["verdict"].value_counts()
-    untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
-    text = (
-        f"{len(here)} published numbers were measured on {ev.dataset}: "
-        f"{counts.get('reproduced', 0)} reproduced, {counts.get('missed', 0)} missed. A value "
-        "within its tolerance, or better, counts as reproduced. "
-        f"{len(untested)} numbers were not measured."
-    )
-    if len(here) and (here["dataset"] != "lamost").all():
-        text += (
-            f"\n\nThe paper's numbers are about LAMOST; the verdicts stand for {ev.dataset} alone. "
-            "On LAMOST itself every claim stays untested."
-        )
-    return Section("Published numbers", text, {
-        f"Measured on {ev.dataset}": here.drop(columns=["dataset"]),
-        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+        "pixels out of range": (about.get("config") or {}).get("out_of_range"),
+    } | run_facts(about, keys)
 
 
 def _real(folder):
