@@ -89,7 +89,7 @@ SCALES = {
                   schedule="cosine", trees=5, tree_features=0.01, mlp_units=(16,),
                   explain_stars=8),
     # A demo has minutes: one fold of a fifth of the sample, a short cosine in larger steps.
-    "demo": dict(n_stars=6000, members=1, epochs=8, batch_size=32, learning_rate=5e-4,
+    "demo": dict(n_stars=4500, members=1, epochs=8, batch_size=32, learning_rate=5e-4,
                  schedule="cosine", trees=40, tree_features=0.02, baseline_stars=1000,
                  explain_stars=48),
     "paper": dict(),

@@ -198,11 +198,11 @@ def _tables(ev):
     df, out = ev.df, {}
     if ev.counts is not None and not ev.real:
         out["selection"] = ("As Table 2: spectra left after each cut", ev.counts)
-    kind = "real" if ev.real else "scatter"
-    out[kind] = ("As Fig. 5: predicted less label" if not ev.real else
-                 "Predicted less the catalogue's parameters", tables.scatter_table(df))  # fmt: skip
     if ev.real:
+        out["real"] = ("Predicted less the catalogue's parameters", _on_real(ev))
         out["objects"] = ("One by one", object_table(df))
+    else:
+        out["scatter"] = ("As Fig. 5: predicted less label", tables.scatter_table(df))
     planted = tables.scatter_table(df, against="planted")
     out["scatter_planted"] = ("The same against what was planted in the mock", planted)
     out["distance"] = ("As Figs. 5-7: error of the distance (pc) and its fraction",
@@ -249,6 +249,13 @@ def _galactic(ev):
             out["corrected"] = ("Gradients corrected for the network's errors (dex/kpc)",
                                 table.assign(at=table["at"].astype(str)))  # fmt: skip
     return out
+
+
+def _on_real(ev):
+    """Return bias and scatter on real spectra, empty where none has all three parameters."""
+    if not {"teff_true", "logg_true", "feh_true", "snr_g"} <= set(ev.df):
+        return pd.DataFrame()
+    return tables.real_table(ev.df, ev.config)
 
 
 def object_table(df):

@@ -245,20 +245,25 @@ def real_spectra(df, *, reference="LASP"):
     if not known:
         raise SuiteError("no spectrum has a catalogue's parameters")
     figure, axes = panels(len(known), columns=3, width=3.7, height=3.4)
-    kinds = df["survey"].astype(str) if "survey" in df else np.full(len(df), "")
-    kinds = df["release"].astype(str) if "release" in df else kinds
+    inside = np.ones(len(df), dtype=bool)
+    if {"teff_true", "logg_true", "feh_true", "snr_g"} <= set(df):
+        inside = tables.learned(df)
+    kinds = {"solar-like, S/N_g >= 10": inside, "others: not what it learned": ~inside}
     for axis, key in zip(axes, known, strict=True):
         what = tables.LABELS[key]
         x, y = df[f"{key}_true"].to_numpy(float), df[f"{key}_pred"].to_numpy(float)
         good = np.isfinite(x) & np.isfinite(y)
         error = df[f"{key}_sigma"].to_numpy(float) if f"{key}_sigma" in df else None
-        for colour, kind in zip(COLOURS, sorted(set(np.asarray(kinds)[good])), strict=False):
-            here = good & (np.asarray(kinds) == kind)
-            axis.errorbar(x[here], y[here], None if error is None else error[here], fmt="o", ms=4,
-                          color=colour, lw=0.8, alpha=0.8, label=kind or None)  # fmt: skip
+        for (kind, of), colour, face in zip(kinds.items(), COLOURS, (None, "none"), strict=False):
+            here = good & of
+            if here.any():
+                axis.errorbar(x[here], y[here], None if error is None else error[here], fmt="o",
+                              ms=4, color=colour, mfc=face or colour, lw=0.8, alpha=0.8,
+                              label=kind)  # fmt: skip
         low, high = span(np.concatenate([x[good], y[good]]), share=0, pad=0.06)
         axis.plot([low, high], [low, high], "--", color=BLACK, lw=1)
-        got = tables.spread(y[good] - x[good])
+        judged = good & inside if (good & inside).any() else good
+        got = tables.spread(y[judged] - x[judged])
         digits = 0 if what.unit == "K" else 3
         axis.set_title(f"bias {got['bias']:+.{digits}f}, scatter {got['sd']:.{digits}f} (MAD "
                        f"{got['mad_sigma']:.{digits}f}) {what.unit}, n = {got['n']}",
@@ -266,6 +271,5 @@ def real_spectra(df, *, reference="LASP"):
         axis.set(xlim=(low, high), ylim=(low, high))
         axis.set_xlabel(f"{what.symbol}, {reference} ({what.unit})")
         axis.set_ylabel(f"{what.symbol}, predicted ({what.unit})")
-    if any(np.asarray(kinds) != ""):
-        axes[0].legend(loc="best", fontsize=6.5)
+    axes[0].legend(loc="best", fontsize=6.5)
     return figure

@@ -22,7 +22,7 @@ from solarlike_distance import gradients, inputs, recovery, tables
 from solarlike_distance.config import Config
 
 FILE, LAW = "galaxy.parquet", "galaxy_law.ecsv"
-STARS = {"smoke": 120, "demo": 4000, "paper": 20000}  # default
+STARS = {"smoke": 120, "demo": 2500, "paper": 20000}  # default
 
 
 def law_table(galaxy):

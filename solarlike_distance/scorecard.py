@@ -39,8 +39,10 @@ def scatter_rows(folder, name="scatter"):
     out = {}
     for row in () if table is None else table.itertuples():
         digits = 0 if row.unit in ("K", "pc") else 3
-        out[row.quantity] = (f"{_cell(row.sd, row.sd_err, digits)} (bias "
-                             f"{row.bias:+.{digits}f}, n {row.n})")  # fmt: skip
+        text = f"{_cell(row.sd, row.sd_err, digits)} (bias {row.bias:+.{digits}f}, n {row.n})"
+        if row.quantity in out:  # real stars beyond what the networks learned
+            text = f"{out[row.quantity]}; all: {text}"
+        out[row.quantity] = text
     return out
 
 

@@ -179,6 +179,43 @@ def scatter_table(df, *, against="true"):
     return pd.DataFrame(rows)
 
 
+def learned(df, config=None):
+    """Return which real stars are of the kind that the networks learned.
+
+    Parameters
+    ----------
+    df : DataFrame
+        teff_true, logg_true, feh_true of a catalogue, snr_g.
+    config : Config, optional
+        Limits; the paper's by default.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Solar-like by the catalogue's parameters (Table 1), S/N_g at least as of Table 2.
+    """
+    from solarlike_distance.config import Config
+    from solarlike_distance.selection import solar_like
+
+    config = config or Config()
+    labels = {k: df[f"{k}_true"].to_numpy(float) for k in ("teff", "logg", "feh")}
+    return solar_like(**labels, config=config) & (df["snr_g"].to_numpy(float) >= config.snr_g_min)
+
+
+def real_table(df, config=None):
+    """Return bias and scatter on real spectra: of stars as the networks learned, and of all.
+
+    Returns
+    -------
+    DataFrame
+        stars ("solar-like, S/N_g >= 10", "all with parameters"), and as `scatter_table`.
+    """
+    parts = {"solar-like, S/N_g >= 10": df[learned(df, config)], "all with parameters": df}
+    found = {k: scatter_table(part) for k, part in parts.items()}
+    return pd.concat([t.assign(stars=k)[["stars", *t.columns]] for k, t in found.items() if len(t)]
+                     or [pd.DataFrame()], ignore_index=True)  # fmt: skip
+
+
 def distance_table(df, *, against="true"):
     """Return the fractional distance error in bins of distance and for all (Figs. 5-7).
 

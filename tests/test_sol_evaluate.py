@@ -344,3 +344,17 @@ def test_bad_input_is_answered(tmp_path, capsys, run_dir):
     made_up(30, split="reference").to_parquet(tmp_path / "predictions.parquet")
     assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
     assert "no row of split 'test'" in capsys.readouterr().err
+
+
+def test_real_stars_beyond_what_was_learned_are_told_apart(predictions):
+    df = predictions[predictions["split"] == "test"].iloc[:60].copy()
+    df["snr_g"] = 40.0
+    giants = df.index[:20]
+    df.loc[giants, ["teff_true", "logg_true"]] = 4700.0, 2.4
+    df.loc[df.index[20:25], "snr_g"] = 8.0
+    found = tables.real_table(df)
+    kinds = list(found["stars"].unique())
+    assert kinds == ["solar-like, S/N_g >= 10", "all with parameters"]
+    both = found[found["quantity"] == "Teff"].set_index("stars")
+    assert both.loc[kinds[0], "n"] == tables.learned(df).sum() <= 35
+    assert both.loc[kinds[1], "n"] == 60 and both.loc[kinds[1], "sd"] > both.loc[kinds[0], "sd"]
