@@ -1,6 +1,7 @@
 """Table D.1's columns with units, a row or a reject a spectrum, and a catalogue that goes on."""
 
 import warnings
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,14 @@ def trained(tmp_path_factory):
     run.files(folder / "in")
     run.make_run(folder / "run", folder / "in")
     return folder / "run", folder / "in"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Networks that are loaded and traced once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(catalog, "load_networks", cache(nets.load_networks))
+        yield
 
 
 @pytest.fixture
@@ -360,7 +369,7 @@ def test_bad_arguments_say_what_is_allowed(trained, few, tmp_path, capsys):
     assert code == 2 and "--photometry" in text
     code, text = said(*start, tmp_path / "cat.fits", "--photometry", tmp_path / "no.csv", few[0])
     assert code == 1 and "no.csv" in text
-    (tmp_path / "run").mkdir()
+    (tmp_path / "run").mkdir()  # whose training is not finished
     (tmp_path / "run" / "config.json").write_text(
         (trained[0] / "config.json").read_text().replace('"folds": [', '"no folds": [')
     )
