@@ -133,7 +133,7 @@ def _votable(chunks, path, notes, meta):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", W50)  # dex is no unit of the standard
                 whole = catalog.votable(chunk, notes, meta)
-                whole.to_xml(buffer, tabledata_format="tabledata")
+                whole.to_xml(buffer, **catalog.VOTABLE)
             text = buffer.getvalue().decode("utf-8")
             head, _, rest = text.partition("<TABLEDATA>\n")
             body, _, tail = rest.partition("    </TABLEDATA>")

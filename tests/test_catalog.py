@@ -185,6 +185,21 @@ def test_dex_reaches_fits_though_the_standard_has_it_not(tmp_path):
     assert str(Table.read(tmp_path / "t.ecsv")["logg"].unit) == "dex"
 
 
+def test_votable_rows_of_any_length_leave_memory_whole(tmp_path):
+    code = """
+        import sys
+        import pandas as pd
+        from common.catalog import write_table
+        for length in range(150, 260):
+            write_table(pd.DataFrame({"text": ["x" * length]}), sys.argv[1])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "a.vot")],
+        cwd=ROOT, env=os.environ | {"PYTHONMALLOC": "debug"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-500:]
+
+
 def test_votable_keeps_units_ucds_and_meta(frame, tmp_path):
     from astropy.io.votable import parse
 

@@ -24,7 +24,7 @@ def save(table, path):
     name = path.name.removesuffix(".gz")
     plain = path.with_name(name)
     if name.endswith(".xml"):
-        from_table(table).to_xml(str(plain))
+        from_table(table).to_xml(str(plain), tabledata_format="binary2")
     elif name.endswith(".csv"):
         # The archive's csv writes arrays as JSON texts, and null where a value is missing.
         flat = Table()
