@@ -38,7 +38,7 @@ def add_training_options(p):
     p.add_argument("--seed", type=int, default=42, help="the one seed of the run")
     p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
                    "mixed_float16")  # fmt: skip
-    p.add_argument("--stars", type=int, help="spectra of a mock that pass the cuts")
+    p.add_argument("--stars", type=int, help="spectra of a mock; three in four pass the cuts")
     p.add_argument("--members", type=int, help="folds of the cross-validation that get a network; "
                    "0: all five")  # fmt: skip
     p.add_argument("--epochs", type=int, help="most epochs of each network")
