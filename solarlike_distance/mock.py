@@ -157,7 +157,9 @@ def footprint(n, rng):
     return ra, np.degrees(np.arcsin(rng.uniform(low, high, n)))
 
 
-def write_stars(universe, stars, *, seed, out_dir, twice=0.0, progress=True):
+def write_stars(
+    universe, stars, *, seed, out_dir, first_obsid=800_000_001, twice=0.0, progress=True
+):
     """Observe stars and write spectra, labels and truth.
 
     Parameters
@@ -167,6 +169,8 @@ def write_stars(universe, stars, *, seed, out_dir, twice=0.0, progress=True):
         From `mock_population`, with ra and dec (deg).
     seed : int
     out_dir : path-like
+    first_obsid : int
+        Mocks that meet in one evaluation have obsids of their own.
     twice : float
         Share of the rows that become a second spectrum of the star of the row before.
     progress : bool
@@ -191,7 +195,7 @@ def write_stars(universe, stars, *, seed, out_dir, twice=0.0, progress=True):
                 part, own = stars.iloc[start:stop], np.random.default_rng([seed, n, 2, start])
                 flux, ivar, z = universe.observe(part, own)
                 parts.append((flux, ivar))
-                rows.append(_catalogue(start, part, flux, ivar, z, own))
+                rows.append(_catalogue(first_obsid + start, part, flux, ivar, z, own))
                 bar.update(stop - start)
             rows = pd.concat(rows, ignore_index=True)
             flux, ivar = (np.concatenate(p) for p in zip(*parts, strict=True))
@@ -204,9 +208,9 @@ def write_stars(universe, stars, *, seed, out_dir, twice=0.0, progress=True):
     return paths
 
 
-def _catalogue(start, stars, flux, ivar, z, rng):
+def _catalogue(first, stars, flux, ivar, z, rng):
     """Return LAMOST's catalogue of a chunk; its positions are those of the fibres."""
-    obsid = 800_000_001 + start + np.arange(len(stars))
+    obsid = first + np.arange(len(stars))
     ra, dec = _moved(stars, 0.1, rng)
     snr = lamost.band_snr(flux, ivar)
     return mock_labels.lasp(stars, obsid=obsid, position=(ra, dec), snr=snr, z=z, rng=rng)

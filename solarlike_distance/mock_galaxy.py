@@ -16,6 +16,7 @@ from solarlike_distance import gradients, mock, mock_population
 FAINTEST = 16.5  # G in mag, `default`: of stars with S/N_g above 10
 NEAREST = 80.0  # pc
 ROUNDS = 60  # draws of a star bright enough to be seen at its position
+FIRST_OBSID = 860_000_001  # not those of the mock that a network learned from
 
 
 @dataclass(frozen=True)
@@ -153,4 +154,5 @@ def make_galaxy(*, n, seed, out_dir, galaxy=None, offline=False, progress=True):
         raise UsageError(f"n must be at least 1. Received {n}.")
     universe = mock.Universe(offline=offline, progress=progress)
     stars = (galaxy or Galaxy()).draw(universe.population, n, np.random.default_rng([seed, n]))
-    return mock.write_stars(universe, stars, seed=seed, out_dir=out_dir, progress=progress)
+    return mock.write_stars(universe, stars, seed=seed, out_dir=out_dir, first_obsid=FIRST_OBSID,
+                            progress=progress)  # fmt: skip

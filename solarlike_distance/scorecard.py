@@ -117,7 +117,8 @@ def _errors(run_dir):
 def _galaxy(run_dir):
     table = _read(run_dir, "recovery")
     if table is None:
-        return ""
+        return ("No gradients: no mock Galaxy was passed through this run "
+                "(python -m solarlike_distance.galaxy), or it has too few stars.")  # fmt: skip
     law = "law" in table
     lines = ["| gradient (dex/kpc) | at (kpc) | n | published, LAMOST | the mock Galaxy's law | "
              "planted, same stars | as the paper | corrected | off, errors |",
