@@ -62,8 +62,8 @@ def evaluate_run(run_dir, out=None, on=None):
     run_dir = Path(run_dir)
     config, about = read_config(run_dir, Config)
     edges = config.edges
-    own = tables.read_predictions(_finished(run_dir))
     if on is None:
+        own = tables.read_predictions(_finished(run_dir))
         out = Path(out or run_dir)
         df = tables.labelled(tables.with_dz(_test_split(own), edges))
         _some(df, run_dir / "predictions.parquet")

@@ -1,6 +1,7 @@
 """From nothing to a score card at smoke scale: the way, not the numbers."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -102,7 +103,10 @@ def test_another_mock_goes_from_files_to_a_catalogue_and_its_pdfs(run_dir, templ
     ids, p, _ = read_pdfs(pdf)
     assert len(table) == len(p) == 24 and ids.tolist() == table["id"].tolist()
     assert table["z"].between(0.6, 3.0).all() and table["log_mass"].notna().all()
-    arguments = ["--run-dir", str(run_dir), "--on", str(tmp_path / "mock"), "-o", str(tmp_path)]
+    adapted = tmp_path / "adapted"  # as `adversarial` leaves it: networks, no predictions
+    shutil.copytree(run_dir / "models", adapted / "models")
+    shutil.copy(run_dir / "config.json", adapted)
+    arguments = ["--run-dir", str(adapted), "--on", str(tmp_path / "mock"), "-o", str(tmp_path)]
     assert evaluate.main(arguments) == 0
     labels = read_table(tmp_path / "mock" / "labels.fits").set_index("id")
     df = read_table(tmp_path / "predictions.parquet")
