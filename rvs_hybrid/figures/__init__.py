@@ -1,0 +1,1 @@
+"""The paper's figures, each a function of saved predictions."""

@@ -1,0 +1,1 @@
+"""Where the stars come from: Gaia's files, APOGEE's labels."""

@@ -1,0 +1,1 @@
+"""What a catalogue of predictions holds and how it is written."""

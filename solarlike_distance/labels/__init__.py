@@ -1,0 +1,1 @@
+"""What surveys and catalogues say of the stars."""
