@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from common.surveys import read_many
-from mtopnet.mock import make_mock
+from mtopnet.mock.make import make_mock
 
 
 def peak():

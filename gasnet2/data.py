@@ -179,7 +179,7 @@ def find_data(config, data_dir=None, *, offline=False):
         If the files are neither here nor to be had.
     """
     if config.is_mock:
-        from gasnet2.mock import make_mock
+        from gasnet2.mock.make import make_mock
 
         return make_mock(
             survey=config.survey,

@@ -15,7 +15,7 @@ from common.errors import SuiteError, UsageError
 from common.files import write_parquet
 from gasnet2 import tables
 from gasnet2.config import extragalactic, make_config, survey_of
-from gasnet2.drawing import Evaluation, draw
+from gasnet2.figures.catalogue import Evaluation, draw
 from gasnet2.measured import measure
 from gasnet2.reporting import report
 

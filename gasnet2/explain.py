@@ -99,7 +99,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
         written to explain/gradients.parquet.
     """
     from common.figures import save
-    from gasnet2.figures_classes import gradients as draw
+    from gasnet2.figures.classes import gradients as draw
 
     networks = load_networks(run_dir)
     config = networks.config

@@ -31,7 +31,7 @@ def report(
     Parameters
     ----------
     path : pathlib.Path
-    ev : gasnet2.drawing.Evaluation
+    ev : gasnet2.figures.catalogue.Evaluation
     about : dict
         config.json of the run, or {}.
     judged : DataFrame

@@ -97,7 +97,7 @@ def same_redshift(labels, x, classes, redshifts, *, within=0.1):
 
 
 def beside(config, mock, real):
-    """Return what `gasnet2.figures_classes.mock_beside_real` draws.
+    """Return what `gasnet2.figures.classes.mock_beside_real` draws.
 
     Stars are compared as observed; the rest at rest wavelengths, on the range that most of the
     real spectra cover, so that lines fall on lines whatever the redshifts.

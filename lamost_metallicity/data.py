@@ -110,7 +110,7 @@ def fingerprint(labels):
 def _find_data(config, data_dir, offline):
     """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
     if config.is_mock:
-        from lamost_metallicity.mock import make_mock
+        from lamost_metallicity.mock.make import make_mock
 
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir, offline=offline)
     elif data_dir is None:

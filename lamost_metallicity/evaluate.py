@@ -12,11 +12,13 @@ from common import claims
 from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import write_parquet
-from lamost_metallicity import tables, tables_beyond, tables_real
 from lamost_metallicity.config import make_config
-from lamost_metallicity.drawing import Evaluation, draw
+from lamost_metallicity.figures.catalogue import Evaluation, draw
 from lamost_metallicity.measured import measure, peak
 from lamost_metallicity.reporting import report
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import real as tables_real
+from lamost_metallicity.tables import regression as tables
 
 SURVEY = "lamost"
 
@@ -93,7 +95,7 @@ def evaluate_predictions(path, out):
     Parameters
     ----------
     path : path-like
-        See `lamost_metallicity.tables.read_predictions`.
+        See `lamost_metallicity.tables.regression.read_predictions`.
     out : path-like
         Output folder.
 

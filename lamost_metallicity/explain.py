@@ -141,7 +141,7 @@ def by_redshift(values, z, *, edges=Z_EDGES):
 def _from_run(run_dir, per_bin):
     """Choose star-forming test galaxies, at most `per_bin` of each bin of redshift, best S/N."""
     from common.pipeline import Shards
-    from lamost_metallicity.tables import read_predictions, regression_rows
+    from lamost_metallicity.tables.regression import read_predictions, regression_rows
 
     shards = Shards(Path(run_dir) / "data")
     labels = shards.labels
@@ -190,7 +190,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
         explain/saliency.parquet: rest wavelength (Å) and one column a bin.
     """
     from common.figures import save
-    from lamost_metallicity.figures_explain import saliency_by_redshift
+    from lamost_metallicity.figures.explain import saliency_by_redshift
     from lamost_metallicity.networks import load_networks
 
     networks = load_networks(run_dir)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from lamost_metallicity import tables, tables_beyond
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import regression as tables
 
 
 def measure(claims, df, *, rows, counts=None, parameters=None):

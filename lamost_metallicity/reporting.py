@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from common.report import Section, claims_section, run_facts, write_report
-from lamost_metallicity.tables_beyond import winners_in_words
+from lamost_metallicity.tables.beyond import winners_in_words
 
 REFERENCES = (
     "Feng J., Wang L., Li P. 2026, Acta Astron. Sin. 67, 2: the paper reproduced here",
@@ -57,7 +57,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     Parameters
     ----------
     path : pathlib.Path
-    ev : lamost_metallicity.drawing.Evaluation
+    ev : lamost_metallicity.figures.catalogue.Evaluation
     about : dict
         config.json of the run, or {}.
     judged : DataFrame

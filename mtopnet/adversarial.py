@@ -320,7 +320,7 @@ def _target_shards(config, out, target_dir, n_galaxies, offline):
         return Shards(folder)
     if target_dir is not None:
         return from_files(config, folder, target_dir, spectrum_files(target_dir), **options)
-    from mtopnet.mock import make_mock
+    from mtopnet.mock.make import make_mock
 
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="mock-", dir=out) as files:

@@ -107,7 +107,7 @@ def label_faults(table, config):
 def _find_data(config, data_dir, offline):
     """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
     if config.is_mock:
-        from mtopnet.mock import make_mock
+        from mtopnet.mock.make import make_mock
 
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir,
                   exposures=config.exposures, offline=offline)  # fmt: skip

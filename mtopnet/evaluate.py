@@ -13,10 +13,12 @@ from common.catalog import read_table
 from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import write_parquet
-from mtopnet import tables, tables_pdf, tables_variants
-from mtopnet.drawing import Evaluation, draw
+from mtopnet.figures.catalogue import Evaluation, draw
 from mtopnet.measured import measure
 from mtopnet.reporting import report
+from mtopnet.tables import pdf as tables_pdf
+from mtopnet.tables import redshifts as tables
+from mtopnet.tables import variants as tables_variants
 
 SURVEY = "moons"
 PAPER_TEST = 17729  # Sect. 3.1
@@ -107,7 +109,7 @@ def evaluate_predictions(path, out):
     Parameters
     ----------
     path : path-like
-        See `mtopnet.tables.read_predictions`.
+        See `mtopnet.tables.redshifts.read_predictions`.
     out : path-like
         Output folder.
 

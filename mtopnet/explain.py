@@ -14,7 +14,9 @@ from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
 from common.files import write_parquet
 from common.lines import LINES_MOONS
-from mtopnet import linemap, tables, tables_pdf
+from mtopnet import linemap
+from mtopnet.tables import pdf as tables_pdf
+from mtopnet.tables import redshifts as tables
 
 REST = np.arange(2500.0, 10001.0, 5.0)  # Å, vacuum: edges of the bins of the mean saliency
 Z_EDGES = (0.6, 1.0, 1.5, 2.0, 3.0)
@@ -225,7 +227,7 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
         If an id is not one of the test split.
     """
     from common.figures import save
-    from mtopnet import figures_explain as drawn
+    from mtopnet.figures import explain as drawn
     from mtopnet.networks import line_map, load_networks, predicted, redshift_model, scalar_pdfs
     from mtopnet.preprocess import grid
 

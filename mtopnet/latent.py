@@ -175,7 +175,7 @@ def latent_run(run_dir, out=None, *, n=6000, umap=True):
     """
     from common.figures import save
     from common.pipeline import Shards
-    from mtopnet.figures_explain import latent_planes
+    from mtopnet.figures.explain import latent_planes
     from mtopnet.networks import load_networks, shared_features
 
     networks = load_networks(run_dir)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from mtopnet import tables, tables_pdf, tables_variants
+from mtopnet.tables import pdf as tables_pdf
+from mtopnet.tables import redshifts as tables
+from mtopnet.tables import variants as tables_variants
 
 
 def measure(claims, df, *, variants=None, about=None):
@@ -17,7 +19,7 @@ def measure(claims, df, *, variants=None, about=None):
     df : DataFrame
         Predictions of the test set, with dz.
     variants : dict, optional
-        As `mtopnet.tables_variants.read_variants` gives them.
+        As `mtopnet.tables.variants.read_variants` gives them.
     about : dict, optional
         config.json of the run.
     """

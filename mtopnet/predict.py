@@ -16,9 +16,9 @@ from common.errors import MissingDataError, SuiteError, UsageError
 from common.files import atomic_path
 from common.pipeline import ahead
 from common.surveys import read_many
-from mtopnet import tables
-from mtopnet.catalogue import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table, rejected
-from mtopnet.pdf_file import PdfWriter, check_name
+from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table, rejected
+from mtopnet.catalogue.pdf_file import PdfWriter, check_name
+from mtopnet.tables import redshifts as tables
 
 
 def usable_chunks(networks, files, rejects, *, magnitudes=None):
@@ -88,7 +88,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     out : path-like
         Catalogue: .fits, .vot, .xml, .parquet, .ecsv or .csv.
     pdf : path-like, optional
-        File of PDFs to write too (see `mtopnet.pdf_file`): .fits.
+        File of PDFs to write too (see `mtopnet.catalogue.pdf_file`): .fits.
     cut, passes
         As in `catalogue`.
 

@@ -68,7 +68,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     Parameters
     ----------
     path : pathlib.Path
-    ev : mtopnet.drawing.Evaluation
+    ev : mtopnet.figures.catalogue.Evaluation
     about : dict
         config.json of the run, or {}.
     judged : DataFrame

@@ -19,7 +19,7 @@ RVS_LIMITS = "the Cannon model's range"
 
 def load_sample(config, *, data_dir=None, offline=False):
     """Return the stars of a data set: the registry's archives, or the user's folder."""
-    from rvs_hybrid import sample
+    from rvs_hybrid.stars import sample
 
     if data_dir is not None:
         return sample.from_folder(data_dir)
@@ -55,7 +55,7 @@ def rvs_spectra(stars, config, folder, *, offline=False):
     snr : ndarray of shape (n,)
     """
     from common.surveys.find import find_files
-    from rvs_hybrid.sources import ENDINGS, kind_of
+    from rvs_hybrid.stars.sources import ENDINGS, kind_of
 
     if config.rvs != RVS[1]:
         files = find_files([Path(config.rvs)], ENDINGS)
@@ -161,7 +161,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         Rows as `rvs_hybrid.inputs.join_row` makes them; labels: the star table with `id`,
         `snr_rvs` and has_* columns.
     """
-    from rvs_hybrid.sample import quality
+    from rvs_hybrid.stars.sample import quality
 
     folder = Path(folder)
     if pipeline.finished(folder):

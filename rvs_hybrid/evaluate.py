@@ -15,7 +15,7 @@ from common.cli import parser, run, say
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import write_parquet
 from rvs_hybrid import tables
-from rvs_hybrid.drawing import Evaluation, draw
+from rvs_hybrid.figures.catalogue import Evaluation, draw
 from rvs_hybrid.measured import measure
 from rvs_hybrid.reporting import report
 

@@ -160,7 +160,7 @@ def _from_files(networks, paths, per_class):
     RVS, whatever else the network could take.
     """
     from rvs_hybrid.inputs import inputs_of
-    from rvs_hybrid.sources import read_sources
+    from rvs_hybrid.stars.sources import read_sources
 
     sources = read_sources(paths)
     spectra = dict(xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
@@ -206,7 +206,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
     """
     from common.figures import save
     from common.files import atomic_path
-    from rvs_hybrid import figures_explain
+    from rvs_hybrid.figures import explain as figures_explain
 
     networks = load_networks(run_dir)
     names = [name for name in GRIDS if name in networks.config.inputs]
@@ -265,16 +265,16 @@ def beside_synthetic(networks, paths, out, *, most=6):
     Returns
     -------
     list of dict
-        Of each star the labels and the agreement, as `rvs_hybrid.figures_rvs.compare` gives them.
+        Of each star the labels and the agreement, as `rvs_hybrid.figures.rvs.compare` gives them.
     """
     from common.figures import save
     from common.mocks.rvs import RVS
     from common.spectra import Spectra
     from common.surveys.find import find_files
     from common.surveys.gaia_rvs import read_rvs
-    from rvs_hybrid.figures_rvs import compare, compare_figure
+    from rvs_hybrid.figures.rvs import compare, compare_figure
     from rvs_hybrid.predict import chunks
-    from rvs_hybrid.sources import ENDINGS, kind_of, read_sources
+    from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources
 
     labels = {}
     for stars, inputs in chunks(networks, read_sources(paths)):

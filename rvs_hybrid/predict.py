@@ -16,7 +16,7 @@ from rvs_hybrid.config import INPUTS, NAMES, UNITS
 from rvs_hybrid.data import presence
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.quality import judge
-from rvs_hybrid.sample import split_of
+from rvs_hybrid.stars.sample import split_of
 
 ROWS = 8192
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
@@ -77,7 +77,7 @@ def catalogue(networks, stars, inputs):
     ----------
     networks : Networks
     stars : DataFrame of n rows
-        As `rvs_hybrid.sources.Sources` has it.
+        As `rvs_hybrid.stars.sources.Sources` has it.
     inputs : dict of str to ndarray
         As `rvs_hybrid.inputs.inputs_of` gives them.
 
@@ -138,7 +138,7 @@ def predict_files(run_dir, paths, out):
     run_dir : path-like
         Run folder with the trained networks.
     paths : sequence of path-like
-        See `rvs_hybrid.sources.read_sources`.
+        See `rvs_hybrid.stars.sources.read_sources`.
     out : path-like
         Catalogue: .fits, .parquet, .ecsv or .csv.
 
@@ -152,7 +152,7 @@ def predict_files(run_dir, paths, out):
     If the work is interrupted, what is finished is written to a file beside `out` with
     ``.partial`` in its name.
     """
-    from rvs_hybrid.sources import read_sources
+    from rvs_hybrid.stars.sources import read_sources
 
     out = Path(out)
     check_format(out)
@@ -227,7 +227,7 @@ def predict_labelled(run_dir, paths):
     SuiteError
         If no source that can be used has a label.
     """
-    from rvs_hybrid.sources import read_sources
+    from rvs_hybrid.stars.sources import read_sources
 
     networks = nets.load_networks(run_dir)
     sources, parts = read_sources(paths), []

@@ -6,7 +6,7 @@ import numpy as np
 
 from common.report import Section, show, write_report
 from rvs_hybrid.config import NAMES, UNITS
-from rvs_hybrid.drawing import SYNTHETIC
+from rvs_hybrid.figures.catalogue import SYNTHETIC
 
 REFERENCES = (
     "Guiglion G. 2025, IAU Symp. 395: the proceedings reproduced here",
@@ -38,7 +38,7 @@ def report(path, *, ev, about, judged, measured, drawn, skipped, rejects=None, s
     Parameters
     ----------
     path : pathlib.Path
-    ev : rvs_hybrid.drawing.Evaluation
+    ev : rvs_hybrid.figures.catalogue.Evaluation
     about : dict
         config.json of the run, or {}.
     judged : DataFrame

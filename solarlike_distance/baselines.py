@@ -19,8 +19,8 @@ from common import claims, runs
 from common.cli import parser, run, say
 from common.errors import SuiteError
 from common.files import write_parquet
-from solarlike_distance import tables
 from solarlike_distance.config import TARGETS, Config
+from solarlike_distance.tables import scatter as tables
 
 CNN = "CNN"
 ORDER = ("LightGBMXT", "LightGBM", "LightGBMLarge", "CatBoost", "NeuralNetFastAI",

@@ -15,13 +15,13 @@ from common.cli import parser, progress, run, say
 from common.errors import SuiteError, UsageError
 from common.pipeline import ahead
 from common.surveys import read_many
-from solarlike_distance import catalog_columns as columns
-from solarlike_distance.catalog_parts import Parts, assemble, fingerprint, jobs_of
+from solarlike_distance.catalogue import columns
+from solarlike_distance.catalogue.parts import Parts, assemble, fingerprint, jobs_of
 from solarlike_distance.data import object_table, rejected, spectrum_files
+from solarlike_distance.labels.photometry import read_photometry
+from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.networks import load_networks, predicted, with_distances
-from solarlike_distance.photometry import read_photometry
 from solarlike_distance.preprocess import preprocess
-from solarlike_distance.starlabels import StarCatalogue
 
 KEPT = "Finished parts are kept in OUT.parts; go on with the same command."
 CHUNK = 512  # spectra of a part

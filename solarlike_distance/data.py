@@ -15,8 +15,9 @@ from common.errors import MissingDataError, UsageError
 from common.pipeline import Shards, ShardWriter, finished
 from common.surveys import find_files, read_many
 from common.surveys.lamost_catalogue import observation_key
-from solarlike_distance import selection, sources
+from solarlike_distance import selection
 from solarlike_distance.config import TARGETS
+from solarlike_distance.labels import sources
 from solarlike_distance.preprocess import preprocess
 
 SPLITS = ("reference", "test")
@@ -118,7 +119,7 @@ def rejected(about, prepared):
 def _find_data(config, data_dir, offline):
     """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
     if config.is_mock:
-        from solarlike_distance.mock import make_mock
+        from solarlike_distance.mock.make import make_mock
 
         make_mock(n=config.n_stars, seed=config.seed, out_dir=data_dir, offline=offline)
     elif data_dir is None:

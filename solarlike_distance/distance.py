@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UsageError
-from solarlike_distance import extinction
+from solarlike_distance.labels import extinction
 
 PER_MAG = np.log(10) / 5  # a magnitude of the distance modulus in ln d
 Z84 = 0.994457883209753  # standard normal quantile of 0.84

@@ -12,12 +12,14 @@ from common import claims, runs
 from common.cli import parser, run, say
 from common.errors import SuiteError, UsageError
 from common.files import write_parquet
-from solarlike_distance import comparison, galaxy, recovery, tables
+from solarlike_distance import galaxy
 from solarlike_distance.config import Config
-from solarlike_distance.drawing import Evaluation, draw
-from solarlike_distance.inputs import read_ecsv, read_gradients, read_isochrones, with_truth
+from solarlike_distance.figures.catalogue import Evaluation, draw
 from solarlike_distance.measured import measure
 from solarlike_distance.reporting import report
+from solarlike_distance.tables import comparison, recovery
+from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.inputs import read_ecsv, read_gradients, read_isochrones, with_truth
 
 SURVEY = "lamost"
 TEST_STARS = 3715  # Sect. 3.2
@@ -128,7 +130,7 @@ def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, 
     Parameters
     ----------
     path : path-like
-        See `solarlike_distance.tables.read_predictions`.
+        See `solarlike_distance.tables.scatter.read_predictions`.
     out : path-like
         Output folder.
     compare, truth, isochrones, gradients :

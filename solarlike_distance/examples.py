@@ -45,7 +45,7 @@ def run_examples(run_dir, config, about):
 
 def _mock_examples(config, run_dir):
     """Return examples of a small mock: a run keeps no spectra that it can make again."""
-    from solarlike_distance.mock import make_mock
+    from solarlike_distance.mock.make import make_mock
 
     with tempfile.TemporaryDirectory(prefix="mock-", dir=run_dir) as folder:
         try:

@@ -188,7 +188,7 @@ def explain_run(run_dir, out=None, *, stars=None, samples=None):
 
 def keep(made, sums, *, out, wavelength, teff, feh, dataset):
     """Write curves, tables and figures of attributions; return `line_table` of all stars."""
-    from solarlike_distance import figures_explain
+    from solarlike_distance.figures import explain as figures_explain
 
     values = made["SHAP"]
     curves = {"wavelength": wavelength}

@@ -18,8 +18,9 @@ from common import claims, runs
 from common.cli import parser, run, say
 from common.errors import SuiteError
 from common.files import write_parquet
-from solarlike_distance import gradients, inputs, recovery, tables
 from solarlike_distance.config import Config
+from solarlike_distance.tables import gradients, inputs, recovery
+from solarlike_distance.tables import scatter as tables
 
 FILE, LAW = "galaxy.parquet", "galaxy_law.ecsv"
 STARS = {"smoke": 120, "demo": 2500, "paper": 20000}  # default
@@ -90,7 +91,7 @@ def galaxy_run(run_dir, *, stars=None, seed=None, galaxy=None, offline=False):
     config, _ = runs.read_config(run_dir, Config)
     own = tables.read_predictions(run_dir / "predictions.parquet")
     from solarlike_distance.catalog import predict_labelled
-    from solarlike_distance.mock_galaxy import Galaxy, make_galaxy
+    from solarlike_distance.mock.galaxy import Galaxy, make_galaxy
 
     galaxy = galaxy or Galaxy()
     with tempfile.TemporaryDirectory(prefix="galaxy-", dir=run_dir) as folder:

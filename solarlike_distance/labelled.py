@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from solarlike_distance import sources
 from solarlike_distance.data import truth
-from solarlike_distance.photometry import Sky, read_photometry
+from solarlike_distance.labels import sources
+from solarlike_distance.labels.photometry import Sky, read_photometry
+from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.selection import APOGEE, absolute_magnitude
-from solarlike_distance.starlabels import StarCatalogue
 
 INDEX = ("index.csv", "index.fits", "index.txt")
 BASIC = ("teff", "logg", "feh")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from solarlike_distance import comparison, gradients, tables
+from solarlike_distance.tables import comparison, gradients
+from solarlike_distance.tables import scatter as tables
 
 COUNTS = ("selection", "size", "venn", "catalogue_size", "subsample", "explained")
 """Measures that are counts of stars: a mock has as many as it was told to make."""
@@ -17,7 +18,7 @@ def measure(claims, run):
     Parameters
     ----------
     claims : list of common.claims.Claim
-    run : solarlike_distance.drawing.Evaluation
+    run : solarlike_distance.figures.catalogue.Evaluation
     """
     out, cache = {}, {}
     for claim in claims:

@@ -73,7 +73,7 @@ def report(path, *, ev, about, judged, made, drawn, skipped, rejects=None, sourc
     Parameters
     ----------
     path : pathlib.Path
-    ev : solarlike_distance.drawing.Evaluation
+    ev : solarlike_distance.figures.catalogue.Evaluation
     about : dict
         config.json of the run, or {}.
     judged : DataFrame

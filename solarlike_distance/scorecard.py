@@ -9,8 +9,9 @@ import numpy as np
 
 from common.cli import parser, run, say
 from common.errors import ReadError
-from solarlike_distance import gradients, tables
-from solarlike_distance.inputs import read_ecsv
+from solarlike_distance.tables import gradients
+from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.inputs import read_ecsv
 
 NONE = "–"
 

@@ -85,7 +85,7 @@ def select(tables, config):
 
     Parameters
     ----------
-    tables : solarlike_distance.sources.Tables
+    tables : solarlike_distance.labels.sources.Tables
     config : Config
         Limits of Tables 1 and 2.
 

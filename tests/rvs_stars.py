@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from rvs_hybrid.sample import COLUMNS, Sample, split_of
+from rvs_hybrid.stars.sample import COLUMNS, Sample, split_of
 
 
 def make_sample(n=700, seed=0, with_m_h=False):

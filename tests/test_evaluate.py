@@ -9,8 +9,10 @@ from astropy.table import Table
 from common import claims
 from common.errors import ReadError, SuiteError, UsageError
 from common.report import Section, write_report
-from gasnet2 import drawing, evaluate, figures_classes, measured, samples, tables
+from gasnet2 import evaluate, measured, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
+from gasnet2.figures import catalogue as drawing
+from gasnet2.figures import classes as figures_classes
 
 
 def made_up(classes=CLASSES["sdss"], n=12, seed=0):

@@ -8,8 +8,9 @@ from common import assets
 from common.errors import MissingDataError, UsageError
 from common.mocks import absorption, cannon, galaxies, instrument, lines, noise
 from common.surveys.read import read
-from gasnet2 import mock, mock_classes
 from gasnet2.config import CLASSES
+from gasnet2.mock import classes as mock_classes
+from gasnet2.mock import make as mock
 
 
 @pytest.fixture(scope="module")

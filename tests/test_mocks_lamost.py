@@ -12,7 +12,11 @@ from common.mocks import lamost
 from common.mocks.lines import C_KMS, VACUUM
 from common.surveys.read import read
 from common.surveys.stream import read_many
-from lamost_metallicity import mock, mock_check, mock_labels, mock_lines, mock_population
+from lamost_metallicity.mock import check as mock_check
+from lamost_metallicity.mock import labels as mock_labels
+from lamost_metallicity.mock import lines as mock_lines
+from lamost_metallicity.mock import make as mock
+from lamost_metallicity.mock import population as mock_population
 
 
 @pytest.fixture(scope="module")

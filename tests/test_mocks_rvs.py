@@ -9,7 +9,7 @@ from common.errors import MissingDataError, UsageError
 from common.figures import save
 from common.mocks import rvs
 from common.surveys.gaia_rvs import WAVELENGTH, read_rvs
-from rvs_hybrid import figures_rvs
+from rvs_hybrid.figures import rvs as figures_rvs
 
 REAL = {  # name → (labels, CCD spectra); labels: Ballard et al. 2014, Sozzetti et al. 2007
     "Kepler-93": (dict(teff=5669.0, logg=4.47, fe_h=-0.18, alpha_m=0.0), 47),

@@ -10,8 +10,12 @@ from common.lines import LINES_MOONS
 from common.mocks import fibre, moons, moons_camera
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
-from mtopnet import mock, mock_check, mock_continuum, mock_files, mock_lines
-from mtopnet import mock_population as population
+from mtopnet.mock import check as mock_check
+from mtopnet.mock import continuum as mock_continuum
+from mtopnet.mock import files as mock_files
+from mtopnet.mock import lines as mock_lines
+from mtopnet.mock import make as mock
+from mtopnet.mock import population
 
 MASS = np.array([9.0, 9.5, 10.0, 10.5, 11.0])
 
@@ -388,7 +392,7 @@ def test_make_mock_refuses(wrong, says, tmp_path):
 
 
 def test_figures_are_drawn(universe, tmp_path):
-    from mtopnet import figures_mock
+    from mtopnet.mock import figures as figures_mock
 
     mock.make_mock(n=40, seed=1, out_dir=tmp_path, exposures=(2,), progress=False)
     for path in figures_mock.draw_all(tmp_path):

@@ -9,8 +9,10 @@ from scipy.special import gammainc
 from common.lines import ABSORPTION, EMISSION, LINES_MOONS
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
-from mtopnet import mock_check, mock_continuum, mock_lines
-from mtopnet import mock_population as population
+from mtopnet.mock import check as mock_check
+from mtopnet.mock import continuum as mock_continuum
+from mtopnet.mock import lines as mock_lines
+from mtopnet.mock import population
 
 # Ilbert et al. 2013, Table 2: z, log M*, phi1 and phi2 in 1e-3 / Mpc3, alpha1, alpha2.
 ILBERT = [

@@ -8,9 +8,10 @@ from astropy.table import Table
 from common.catalog import read_table
 from common.errors import MissingDataError, UsageError
 from common.mocks import moons
-from mtopnet import data, mock, predict
+from mtopnet import data, predict
 from mtopnet import preprocess as pre
 from mtopnet.config import make_config
+from mtopnet.mock import make as mock
 from tests import toy_mtop_run as tiny
 
 H = moons.arm_slices()["H"]

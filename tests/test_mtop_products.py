@@ -10,9 +10,12 @@ from common.catalog import read_table
 from common.errors import ReadError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
-from mtopnet import catalogue, evaluate, explain, figures_explain, latent, linemap, predict, tables
+from mtopnet import evaluate, explain, latent, linemap, predict
 from mtopnet import pdf as pdfs
-from mtopnet.pdf_file import PdfWriter, check_name, read_pdfs
+from mtopnet.catalogue import columns as catalogue
+from mtopnet.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
+from mtopnet.figures import explain as figures_explain
+from mtopnet.tables import redshifts as tables
 from tests import toy_mtop as toy
 from tests import toy_mtop_run as tiny
 

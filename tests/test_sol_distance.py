@@ -9,8 +9,8 @@ from scipy.integrate import quad
 from scipy.optimize import minimize_scalar
 
 from common.errors import UsageError
-from solarlike_distance import extinction
 from solarlike_distance.distance import columns, density, posterior
+from solarlike_distance.labels import extinction
 
 STARS = dict(
     g=st.floats(6, 19),

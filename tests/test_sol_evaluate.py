@@ -11,17 +11,13 @@ from astropy.table import Table
 from common import claims
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from solarlike_distance import (
-    comparison,
-    drawing,
-    evaluate,
-    figures_distance,
-    figures_network,
-    inputs,
-    measured,
-    tables,
-)
+from solarlike_distance import evaluate, measured
 from solarlike_distance.config import TARGETS, make_config
+from solarlike_distance.figures import catalogue as drawing
+from solarlike_distance.figures import distance as figures_distance
+from solarlike_distance.figures import network as figures_network
+from solarlike_distance.tables import comparison, inputs
+from solarlike_distance.tables import scatter as tables
 from tests.toy_sol_predictions import BINARIES, SIGMA, made_up
 
 CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 
 from common import attribution
-from solarlike_distance import explain, figures_explain
+from solarlike_distance import explain
 from solarlike_distance.config import TARGETS, make_config
+from solarlike_distance.figures import explain as figures_explain
 
 GRID = np.linspace(3925.0, 8799.0, 488)
 CENTRES = (4102.9, 4227.9, 4669.0, 5176.0, 5271.0)  # a line for each label

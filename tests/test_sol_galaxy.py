@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from common.errors import SuiteError
-from solarlike_distance import evaluate, galaxy, gradients, inputs, mock_galaxy, recovery, scorecard
+from solarlike_distance import evaluate, galaxy, scorecard
 from solarlike_distance.config import make_config
+from solarlike_distance.mock import galaxy as mock_galaxy
+from solarlike_distance.tables import gradients, inputs, recovery
 from tests.toy_sol_predictions import RADIAL, VERTICAL, made_up
 
 LAW = mock_galaxy.Galaxy(radial=RADIAL, vertical=VERTICAL, cross=0.0)

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import linregress
 
 from common.errors import SuiteError
-from solarlike_distance import gradients, recovery
+from solarlike_distance.tables import gradients, recovery
 
 RADIAL, VERTICAL = -0.06, -0.2  # dex/kpc, planted
 

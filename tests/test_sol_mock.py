@@ -9,9 +9,13 @@ from common.errors import MissingDataError, SuiteError, UsageError
 from common.mocks import lamost, lamost_sky
 from common.surveys.apogee import read_allstar
 from common.surveys.read import read as read_spectra
-from solarlike_distance import mock, mock_galaxy, mock_labels, mock_photometry, mock_spectra
 from solarlike_distance.config import make_config
-from solarlike_distance.mock_correction import fit_correction
+from solarlike_distance.mock import galaxy as mock_galaxy
+from solarlike_distance.mock import labels as mock_labels
+from solarlike_distance.mock import make as mock
+from solarlike_distance.mock import photometry as mock_photometry
+from solarlike_distance.mock import spectra as mock_spectra
+from solarlike_distance.mock.correction import fit_correction
 from solarlike_distance.preprocess import preprocess
 from tests.toy_sol_mock import as_spectra
 
@@ -102,7 +106,7 @@ def test_a_binary_is_the_sum_of_its_stars(universe):
 def test_correction_brings_unseen_miles_stars_nearer():
     """Fitted on two thirds of MILES, the ratio explains most of the lines of the other third."""
     from common.mocks.miles import read_miles
-    from solarlike_distance.mock_correction import log_ratio
+    from solarlike_distance.mock.correction import log_ratio
 
     try:
         model = mock_spectra.StarSpectra()

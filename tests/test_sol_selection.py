@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from common.crossmatch import nearest
 from common.errors import MissingDataError, ReadError, UsageError
-from solarlike_distance import selection, sources
+from solarlike_distance import selection
 from solarlike_distance.config import make_config
+from solarlike_distance.labels import sources
 from tests import toy_sol_spectra as toy
 
 CONFIG = make_config("lamost")

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from solarlike_distance import gradients
+from solarlike_distance.tables import gradients
 
 SIGMA = {"teff": 90.0, "logg": 0.08, "feh": 0.07, "mg": 0.2, "bprp": 0.03}  # of the network
 SHRINK = 0.9  # of predicted [Fe/H] about its middle

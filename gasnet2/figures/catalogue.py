@@ -9,8 +9,10 @@ import pandas as pd
 
 from common.errors import SuiteError
 from common.figures import save, spectra_figure
-from gasnet2 import figures, figures_classes, samples
+from gasnet2 import samples
 from gasnet2.config import COARSE
+from gasnet2.figures import classes as figures_classes
+from gasnet2.figures import redshifts as figures
 from gasnet2.tables import coarse, outlier_limit
 
 NUMBERS = {  # number of the same figure in the paper, per survey

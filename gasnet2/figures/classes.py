@@ -22,7 +22,7 @@ from common.figures import (
 from common.lines import visible
 from gasnet2 import tables
 from gasnet2.config import COARSE, extragalactic
-from gasnet2.figures import label, pair, parts
+from gasnet2.figures.redshifts import label, pair, parts
 
 
 @styled

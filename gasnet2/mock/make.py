@@ -34,7 +34,7 @@ from common.errors import UsageError
 from common.mocks import instrument
 from common.mocks.noise import FibreNoise
 from gasnet2.config import CLASSES
-from gasnet2.mock_classes import Universe, desi_class, distributions, fourmost_class, sdss_class
+from gasnet2.mock.classes import Universe, desi_class, distributions, fourmost_class, sdss_class
 
 CHUNK = 250  # spectra made at a time: 14 MB per array at rest
 ROWS_PER_FILE = 5000  # a file, and what is held in memory to make it, stays below 1 GB

@@ -7,8 +7,9 @@ import numpy as np
 from common import calibration as intervals
 from common.errors import SuiteError
 from common.figures import BLACK, BLUE, COLOURS, GREEN, RED, panels, styled
-from lamost_metallicity import tables, tables_beyond
-from lamost_metallicity.figures import OH, STYLES, density_scatter
+from lamost_metallicity.figures.regression import OH, STYLES, density_scatter
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import regression as tables
 
 LINE_EDGES = (3, 5, 8, 12, 20, 40, np.inf)
 

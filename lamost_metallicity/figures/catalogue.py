@@ -8,7 +8,10 @@ import pandas as pd
 
 from common.errors import SuiteError
 from common.figures import curve_panel, panels, save, styled
-from lamost_metallicity import figures, figures_beyond, figures_relations, tables
+from lamost_metallicity.figures import beyond as figures_beyond
+from lamost_metallicity.figures import regression as figures
+from lamost_metallicity.figures import relations as figures_relations
+from lamost_metallicity.tables import regression as tables
 
 
 @dataclass

@@ -17,7 +17,7 @@ from common.figures import (
     panels,
     styled,
 )
-from lamost_metallicity import tables
+from lamost_metallicity.tables import regression as tables
 
 OH = "12 + log(O/H)"
 SPLIT_COLOURS = {"train": BLUE, "valid": ORANGE, "test": GREEN, "real": RED}

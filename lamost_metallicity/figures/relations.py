@@ -6,8 +6,9 @@ import numpy as np
 
 from common.errors import SuiteError
 from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, Figure, panels, styled
-from lamost_metallicity import tables, tables_beyond
-from lamost_metallicity.figures import OH, density_scatter
+from lamost_metallicity.figures.regression import OH, density_scatter
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import regression as tables
 
 KINDS = {"star-forming": BLUE, "composite": ORANGE, "AGN": BLACK, "other": "#999999"}
 

@@ -99,7 +99,7 @@ def figure_hii_regions(*, fluxes, label, oh_grid, regions):
     """
     import matplotlib.pyplot as plt
 
-    from lamost_metallicity.mock_labels import kauffmann, kewley
+    from lamost_metallicity.mock.labels import kauffmann, kewley
 
     mock = mock_ratios(fluxes)
     figure, axes = plt.subplots(2, 3, figsize=(11, 7), layout="constrained")

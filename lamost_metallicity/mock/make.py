@@ -29,9 +29,10 @@ from common.mocks import lamost
 from common.mocks.galaxies import Galaxies
 from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
 from common.mocks.stars import Stars
-from lamost_metallicity import mock_labels, mock_population
-from lamost_metallicity.mock_continuum import Continua
-from lamost_metallicity.mock_lines import Lines, add_lines
+from lamost_metallicity.mock import labels as mock_labels
+from lamost_metallicity.mock import population as mock_population
+from lamost_metallicity.mock.continuum import Continua
+from lamost_metallicity.mock.lines import Lines, add_lines
 
 CHUNK = 250  # spectra made at a time
 ROWS_PER_FILE = 5000

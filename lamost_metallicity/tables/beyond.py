@@ -9,7 +9,7 @@ import pandas as pd
 
 from common import calibration as intervals
 from common import metrics
-from lamost_metallicity.tables import FEWEST, bins_of, sigma_of
+from lamost_metallicity.tables.regression import FEWEST, bins_of, sigma_of
 
 MASS_RANGE = (8.5, 11.5)  # Sect. 4.5
 MASS_STEP = 0.2  # dex, default

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mtopnet import linemap, tables
+from mtopnet import linemap
 from mtopnet import pdf as pdfs
+from mtopnet.tables import redshifts as tables
 
 SECOND = 0.3  # default: a second peak with more than this share of the first is told of
 BAD_PIXELS = 0.3  # default: a larger share of channels without information is flagged

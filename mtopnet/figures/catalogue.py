@@ -9,7 +9,10 @@ import pandas as pd
 
 from common.errors import SuiteError
 from common.figures import curve_panel, panels, save, styled
-from mtopnet import figures, figures_pdf, tables, tables_variants
+from mtopnet.figures import pdf as figures_pdf
+from mtopnet.figures import redshifts as figures
+from mtopnet.tables import redshifts as tables
+from mtopnet.tables import variants as tables_variants
 
 
 @dataclass
@@ -19,7 +22,7 @@ class Evaluation:
     Attributes
     ----------
     df : DataFrame
-        Predictions of the test split (or of files), with dz (`mtopnet.tables.with_dz`).
+        Predictions of the test split (or of files), with dz (`mtopnet.tables.redshifts.with_dz`).
     everything : DataFrame
         All splits that were saved.
     dataset : str
@@ -30,7 +33,7 @@ class Evaluation:
         PDFs and the rows of `df` that they belong to.
     edges : ndarray of shape (n_bins + 1,) or None
     variants : dict
-        As `mtopnet.tables_variants.read_variants` gives them.
+        As `mtopnet.tables.variants.read_variants` gives them.
     real : bool
         True for an evaluation on files (--on).
     """

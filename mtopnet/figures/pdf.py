@@ -6,7 +6,8 @@ import numpy as np
 
 from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Figure, panels, styled
 from mtopnet import pdf as pdfs
-from mtopnet import tables, tables_pdf
+from mtopnet.tables import pdf as tables_pdf
+from mtopnet.tables import redshifts as tables
 
 FLUX = ("f_ha", "f_oiii")
 LEVELS = np.linspace(0.05, 0.95, 19)

@@ -16,7 +16,7 @@ from common.figures import (
     panels,
     styled,
 )
-from mtopnet import tables
+from mtopnet.tables import redshifts as tables
 
 HOURS = {"2 h": BLUE, "4 h": GREEN, "8 h": RED}
 COLOURS = HOURS | {"MOONRISE-like": "#777777", "F(Hα) > 1e-17": PURPLE, "all": BLACK,
@@ -222,7 +222,8 @@ def success_by_magnitude(df, expected=None):
     ----------
     df : DataFrame
     expected : DataFrame, optional
-        low, high, fraction: the rate that the lines let expect (`mtopnet.tables.expected_table`).
+        low, high, fraction: the rate that the lines let expect
+        (`mtopnet.tables.redshifts.expected_table`).
     """
     table = tables.magnitude_table(df)
     figure = Figure(figsize=(6.4, 5.0), layout="constrained")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.mocks import moons, moons_camera
-from mtopnet import mock_population
+from mtopnet.mock import population as mock_population
 
 PLANCK, LIGHT = 6.62607015e-27, 2.99792458e10  # erg s, cm/s (SI 2019)
 

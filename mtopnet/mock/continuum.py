@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 from common import assets
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
-from mtopnet.mock_population import COSMOLOGY
+from mtopnet.mock.population import COSMOLOGY
 
 LOG0, STEP, PIXELS = 3.12, 1e-4, 10250  # 1318 to 13960 Å at rest, 69 km/s a pixel
 SUN = 3.828e33  # erg/s (IAU 2015)

@@ -6,7 +6,8 @@ import numpy as np
 
 from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, panels, save, styled
 from common.mocks import moons
-from mtopnet import mock_check, mock_lines
+from mtopnet.mock import check as mock_check
+from mtopnet.mock import lines as mock_lines
 
 BRIGHTNESS = (-15.0, -16.5, -17.5)  # log F(Ha) of the three examples of Fig. 2
 MARKED = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61}

@@ -11,8 +11,8 @@ from astropy.table import Table
 
 from common.files import atomic_path
 from common.mocks import moons, moons_camera
-from mtopnet import mock_lines
-from mtopnet.mock_continuum import BANDS
+from mtopnet.mock import lines as mock_lines
+from mtopnet.mock.continuum import BANDS
 
 UNIT = moons_camera.Camera.UNIT
 SNR_LINES = ("OII3727", "OII3729", "Hb", "OIII4959", "OIII", "Ha", "NII", "SII6716", "SIII9531")

@@ -13,7 +13,7 @@ import numpy as np
 from common.mocks.dust import calzetti
 from common.mocks.lines import C_KMS, add_gaussian
 from common.mocks.moons import ARMS, FWHM_SIGMA, arm_slices
-from mtopnet.mock_population import IMF
+from mtopnet.mock.population import IMF
 
 MPC = 3.0857e24  # cm
 # Vacuum wavelengths in Å (NIST) of the lines that the mock makes.

@@ -27,8 +27,10 @@ from common import cli
 from common.errors import UsageError
 from common.files import atomic_path
 from common.mocks import moons, moons_camera
-from mtopnet import mock_files, mock_lines, mock_population
-from mtopnet.mock_continuum import ABSORPTION, BANDS, WIND_KMS, Continua, absorption
+from mtopnet.mock import files as mock_files
+from mtopnet.mock import lines as mock_lines
+from mtopnet.mock import population as mock_population
+from mtopnet.mock.continuum import ABSORPTION, BANDS, WIND_KMS, Continua, absorption
 
 CHUNK = 250  # galaxies made at a time, and in one file
 VERSION = 3  # of the recipe; files of another one are made anew
@@ -262,11 +264,7 @@ def _command(args):
     print(f"{len(paths)} files of mock spectra (simulated, not observed) in {args.out}/spectra, "
           f"labels in {args.out}/labels.fits")  # fmt: skip
     if args.figures:
-        from mtopnet import figures_mock
+        from mtopnet.mock import figures as figures_mock
 
         for path in figures_mock.draw_all(Path(args.out), offline=args.offline):
             print(path)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

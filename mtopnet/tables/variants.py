@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import ReadError
-from mtopnet import tables
+from mtopnet.tables import redshifts as tables
 
 TASKS = {  # of an ablation: its name in tables, and the published catastrophic fraction at 8 h
     ("lines", "mass", "sfr", "z"): ("multi-task", 0.02),

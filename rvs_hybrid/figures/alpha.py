@@ -8,7 +8,7 @@ from matplotlib.colors import LogNorm
 from common.errors import SuiteError
 from common.figures import BLACK, BLUE, RED, Figure, styled
 from rvs_hybrid.bimodality import SLICE
-from rvs_hybrid.figures import NAMES
+from rvs_hybrid.figures.labels import NAMES
 from rvs_hybrid.galactic import R_EDGES, Z_EDGES, bins
 
 CONTOURED = 40  # stars that a panel needs for contours

@@ -10,8 +10,10 @@ import pandas as pd
 
 from common.errors import SuiteError
 from common.figures import Figure, curve_panel, save, styled
-from rvs_hybrid import bimodality, figures, figures_alpha, galactic
+from rvs_hybrid import bimodality, galactic
 from rvs_hybrid.config import GIANT
+from rvs_hybrid.figures import alpha as figures_alpha
+from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.tables import BINS, SYNTHETIC, labels_of
 
 UPPER_GIANTS = 2.2  # dex: the proceedings' Fig. 1 shows giants of lower log g

@@ -16,8 +16,8 @@ from common.surveys.apogee_xp import RADIUS, possible
 from common.surveys.find import find_files
 from common.surveys.gaia_source import read_gaia_source
 from rvs_hybrid.config import LABELS
-from rvs_hybrid.sample import Sample, complete
-from rvs_hybrid.sources import ENDINGS, kind_of, read_sources
+from rvs_hybrid.stars.sample import Sample, complete
+from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources
 
 APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001
 FROM_APOGEE = ("apogee_id", "snr", "j", "h", "k", "a_k", *LABELS, *(f"{n}_err" for n in LABELS))
@@ -41,7 +41,7 @@ def read_folder(data_dir, *, progress=True):
 
     Returns
     -------
-    rvs_hybrid.sample.Sample
+    rvs_hybrid.stars.sample.Sample
         Stars with APOGEE labels that Gaia's files name. Joined by source_id, or, where allStar has
         those of Gaia DR2 (before DR17), by position within 1 arcsec at the epoch 2000.
 

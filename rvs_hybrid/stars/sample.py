@@ -127,8 +127,8 @@ def load(*, offline=False, progress=True):
 
 
 def from_folder(data_dir):
-    """Return the user's own stars: see `rvs_hybrid.folder.read_folder`."""
-    from rvs_hybrid.folder import read_folder
+    """Return the user's own stars: see `rvs_hybrid.stars.folder.read_folder`."""
+    from rvs_hybrid.stars.folder import read_folder
 
     return read_folder(data_dir)
 

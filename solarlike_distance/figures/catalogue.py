@@ -8,17 +8,13 @@ import pandas as pd
 
 from common.errors import SuiteError
 from common.figures import save
-from solarlike_distance import (
-    comparison,
-    figures,
-    figures_distance,
-    figures_galaxy,
-    figures_network,
-    galaxy,
-    gradients,
-    recovery,
-    tables,
-)
+from solarlike_distance import galaxy
+from solarlike_distance.figures import distance as figures_distance
+from solarlike_distance.figures import galaxy as figures_galaxy
+from solarlike_distance.figures import network as figures_network
+from solarlike_distance.figures import sample as figures
+from solarlike_distance.tables import comparison, gradients, recovery
+from solarlike_distance.tables import scatter as tables
 
 
 @dataclass

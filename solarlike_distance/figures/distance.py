@@ -7,8 +7,9 @@ from matplotlib.patches import Circle
 
 from common.errors import SuiteError
 from common.figures import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, Figure, panels, styled
-from solarlike_distance import comparison, tables
-from solarlike_distance.figures import density_scatter, span
+from solarlike_distance.figures.sample import density_scatter, span
+from solarlike_distance.tables import comparison
+from solarlike_distance.tables import scatter as tables
 
 CUTS = (5.0, 10.0, 20.0)  # parallax over its error, Fig. 2
 CUT_COLOURS = (GREEN, BLUE, PURPLE)

@@ -6,8 +6,8 @@ import numpy as np
 
 from common.errors import SuiteError
 from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, Figure, panels, styled
-from solarlike_distance import gradients
-from solarlike_distance.figures import span
+from solarlike_distance.figures.sample import span
+from solarlike_distance.tables import gradients
 
 EARLIER = {"radial": (-0.10, 0.0), "vertical": (-0.25, -0.10)}  # dex/kpc, Sect. 4.4
 

@@ -20,8 +20,8 @@ from common.figures import (
     panels,
     styled,
 )
-from solarlike_distance import tables
-from solarlike_distance.figures import span
+from solarlike_distance.figures.sample import span
+from solarlike_distance.tables import scatter as tables
 
 LEVELS = np.linspace(0.05, 0.99, 40)
 

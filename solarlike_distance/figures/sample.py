@@ -6,7 +6,7 @@ import numpy as np
 from scipy.stats import gaussian_kde
 
 from common.figures import BLACK, BLUE, ORANGE, RED, SKY, Figure, panels, styled
-from solarlike_distance import tables
+from solarlike_distance.tables import scatter as tables
 
 TEFF_RANGE, EDGE = (4800.0, 6800.0), (5.98, -0.00035)  # K; log g = 5.98 - 0.00035 Teff (Table 1)
 SUN = (5772.0, 4.438)  # K, dex: IAU 2015

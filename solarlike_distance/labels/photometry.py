@@ -12,7 +12,7 @@ from common.cli import say
 from common.errors import ReadError, UsageError
 from common.surveys.gaia_source import parallax_zero_point
 from common.surveys.gaia_tables import columns_of, read_gaia_table
-from solarlike_distance.sources import DISTANCE, GAIA, read_distances
+from solarlike_distance.labels.sources import DISTANCE, GAIA, read_distances
 
 NAMES = {  # ours: columns of the archive, of Table D.1 and of VizieR's copies, in this order
     **{name: (name,) for name in GAIA},

@@ -9,7 +9,7 @@ import pandas as pd
 
 from common.surveys.columns import stem
 from common.surveys.lamost_catalogue import read_star_catalogue
-from solarlike_distance.photometry import Places
+from solarlike_distance.labels.photometry import Places
 from solarlike_distance.selection import LASP
 
 KEPT = tuple(f"{name}{end}" for name in LASP for end in ("", "_err"))

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.mocks import lamost
 from common.mocks.miles import FWHM, LIMITS, read_miles
-from solarlike_distance.mock_spectra import C_KMS, RED, TAPER, blurred, fine_grid
+from solarlike_distance.mock.spectra import C_KMS, RED, TAPER, blurred, fine_grid
 
 # Stars that are fitted, and limits to which labels are clipped when the ratio is evaluated.
 TEFF, LOGG, FEH = (4300.0, 7500.0), (3.2, 5.1), (-1.6, 0.6)

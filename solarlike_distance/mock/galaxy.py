@@ -1,6 +1,7 @@
 """A mock Galaxy with known metallicity gradients: do they come back through the whole chain?
 
-Stars of the mock (`solarlike_distance.mock`) at positions in a disc, whose [Fe/H] follows them.
+Stars of the mock (`solarlike_distance.mock.make`) at positions in a disc, whose [Fe/H] follows
+them.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import numpy as np
 import pandas as pd
 
 from common.errors import SuiteError, UsageError
-from solarlike_distance import gradients, mock, mock_population
+from solarlike_distance.mock import make as mock
+from solarlike_distance.mock import population as mock_population
+from solarlike_distance.tables import gradients
 
 FAINTEST = 16.5  # G in mag, `default`: of stars with S/N_g above 10
 NEAREST = 80.0  # pc

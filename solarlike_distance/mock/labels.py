@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from solarlike_distance.mock_photometry import PER_COLOUR
+from solarlike_distance.mock.photometry import PER_COLOUR
 
 # Standard deviations of the surveys' parameters: K, dex, dex.
 APOGEE_ERRORS = {"teff": 30.0, "logg": 0.03, "feh": 0.02}

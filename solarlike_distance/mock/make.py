@@ -34,10 +34,10 @@ from common.errors import UsageError
 from common.files import atomic_path
 from common.mocks import lamost, lamost_sky
 from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
-from solarlike_distance import mock_labels
-from solarlike_distance.mock_correction import fit_correction
-from solarlike_distance.mock_population import Population
-from solarlike_distance.mock_spectra import C_KMS, GAS_KMS, StarSpectra, interstellar
+from solarlike_distance.mock import labels as mock_labels
+from solarlike_distance.mock.correction import fit_correction
+from solarlike_distance.mock.population import Population
+from solarlike_distance.mock.spectra import C_KMS, GAS_KMS, StarSpectra, interstellar
 
 CHUNK = 250  # spectra made at a time
 ROWS_PER_FILE = 5000

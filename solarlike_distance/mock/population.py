@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from solarlike_distance import mock_photometry as photometry
+from solarlike_distance.mock import photometry
 
 # Labels are those of real stars, moved by about APOGEE's own errors, so that no two are alike.
 JITTER = {"teff": 40.0, "logg": 0.05, "feh": 0.05}  # K, dex

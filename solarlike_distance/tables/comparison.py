@@ -11,7 +11,7 @@ import pandas as pd
 
 from common.crossmatch import by_id, by_position
 from common.errors import ReadError, SuiteError
-from solarlike_distance import tables
+from solarlike_distance.tables import scatter as tables
 
 RADIUS = 1.0  # arcsec, default: where only positions are there
 OURS = "this work"

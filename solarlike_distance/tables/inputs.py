@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common import catalog
 from common.errors import ReadError
-from solarlike_distance.recovery import BOTH
+from solarlike_distance.tables.recovery import BOTH
 
 
 def read_ecsv(path):

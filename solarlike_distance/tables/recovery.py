@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import SuiteError
-from solarlike_distance import gradients
+from solarlike_distance.tables import gradients
 
 LAMBDAS = (0.0, 0.5, 1.0, 1.5, 2.0)  # default: added noise, in variances of the real one
 DRAWS = 100  # default: resamplings of stars and of the errors' library

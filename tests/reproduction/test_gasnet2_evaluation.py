@@ -3,7 +3,8 @@
 import pytest
 from astropy.table import Table
 
-from gasnet2 import evaluate, figures, tables
+from gasnet2 import evaluate, tables
+from gasnet2.figures import redshifts as figures
 
 PAPER = "GaSNet-II (Zhong et al. 2024), from the authors' released test predictions"
 QUANTITIES = ("n", "mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10",

