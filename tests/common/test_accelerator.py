@@ -14,7 +14,7 @@ import pytest
 from common.accelerator import choose, cpu_flags
 from common.errors import UsageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOSS_TOLERANCE = 1e-5  # two replicas add the same gradients in another order
 
 TRAIN = """
@@ -30,7 +30,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from gasnet2.model import build_redshift
-from tests.toy import tiny_config
+from tests.gasnet2.toy import tiny_config
 keras.utils.set_random_seed(3)
 rng = np.random.default_rng(0)
 x = rng.normal(size=(64, 320)).astype("f")

@@ -16,7 +16,7 @@ from common.catalog import check_format, read_table, write_table
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 ENDINGS = (".fits", ".vot", ".xml", ".parquet", ".ecsv", ".csv")
 
 

@@ -7,7 +7,7 @@ from astropy.table import Table
 from common import claims
 from common.errors import ReadError
 
-OURS = Path(__file__).parents[1] / "gasnet2" / "claims.toml"
+OURS = Path(__file__).parents[2] / "gasnet2" / "claims.toml"
 
 
 def claim(**changes):

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from common.errors import ReadError
 from common.surveys.gaia_source import parallax_zero_point, read_gaia_source, read_gspspec
-from tests.test_gaia import FORMS, IDS, save
+from tests.common.test_gaia import FORMS, IDS, save
 
 
 def source_table():

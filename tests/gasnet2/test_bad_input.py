@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from common.errors import ReadError, SuiteError, UsageError
 from common.surveys import find_files, read, read_many
-from tests.test_sdss import spec_hdus, table_hdus
+from tests.common.test_sdss import spec_hdus, table_hdus
 
 
 def truncated(path):

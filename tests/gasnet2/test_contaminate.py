@@ -9,7 +9,7 @@ from gasnet2 import train
 from gasnet2.contaminate import contaminate, shuffled
 from gasnet2.contaminate import main as contaminate_main
 from gasnet2.measured import measure
-from tests.toy import tiny_config, write_table
+from tests.gasnet2.toy import tiny_config, write_table
 
 
 @pytest.mark.parametrize("fraction", [0.0, 0.05, 0.10, 1.0])

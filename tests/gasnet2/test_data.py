@@ -17,7 +17,7 @@ from gasnet2.data import (
     prepare,
 )
 from gasnet2.preprocess import normalise, preprocess
-from tests.toy import tiny_config, write_table
+from tests.gasnet2.toy import tiny_config, write_table
 
 
 def labels(n_per_class=40, seed=0, classes=("STAR_A0", "QSO_nan", "GALAXY_AGN")):

@@ -6,7 +6,7 @@ from common.ensemble import combine, mean_and_error
 from common.errors import SuiteError, UsageError
 from gasnet2.config import Config
 from gasnet2.model import build_classifier, build_redshift, shortest_input
-from tests.toy import tiny_config
+from tests.gasnet2.toy import tiny_config
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from gasnet2 import predict, train
 from gasnet2.config import extragalactic
 from gasnet2.networks import load_networks, read_config, routed
 from gasnet2.predict import predict_files, predict_labelled
-from tests.toy import tiny_config, write_table
+from tests.gasnet2.toy import tiny_config, write_table
 
 CONFIG = tiny_config()
 

@@ -10,7 +10,7 @@ from common.surveys import read_many
 from lamost_metallicity import data
 from lamost_metallicity.data import choose_sample, prepare, split_of
 from lamost_metallicity.preprocess import min_max, preprocess
-from tests.toy_oh import (
+from tests.lamost_metallicity.toy import (
     fluxes,
     galaxies,
     tiny_config,

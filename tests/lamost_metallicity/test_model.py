@@ -17,7 +17,7 @@ from lamost_metallicity.model import (
     known_mse,
     shortest_input,
 )
-from tests.toy_oh import tiny_config
+from tests.lamost_metallicity.toy import tiny_config
 
 
 def test_parameters_are_those_of_the_paper():
@@ -118,7 +118,7 @@ def test_every_scale_has_the_papers_network(dataset, scale):
 
 
 def test_scale_table_of_the_documentation_matches():
-    page = Path(__file__).resolve().parents[1] / "docs/command-line.md"
+    page = Path(__file__).resolve().parents[2] / "docs/command-line.md"
     text = page.read_text().split("## python -m lamost_metallicity.train")[1].split("\n## ")[0]
     for scale in SCALES:
         row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1]

@@ -17,7 +17,14 @@ from lamost_metallicity import fitting, predict, train
 from lamost_metallicity.data import choose_sample
 from lamost_metallicity.networks import NAMES, load_networks, read_config, snr_group
 from lamost_metallicity.predict import predict_files, predict_labelled
-from tests.toy_oh import fluxes, galaxies, tiny_config, write_lamost, write_mpajhu, write_survey
+from tests.lamost_metallicity.toy import (
+    fluxes,
+    galaxies,
+    tiny_config,
+    write_lamost,
+    write_mpajhu,
+    write_survey,
+)
 
 N = 700
 CONFIG = tiny_config(epochs=10, per_kind=200, learning_rate=5e-3)

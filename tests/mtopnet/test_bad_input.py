@@ -12,7 +12,7 @@ from mtopnet import data, predict
 from mtopnet import preprocess as pre
 from mtopnet.config import make_config
 from mtopnet.mock import make as mock
-from tests import toy_mtop_run as tiny
+from tests.mtopnet import toy_run as tiny
 
 H = moons.arm_slices()["H"]
 

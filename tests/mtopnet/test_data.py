@@ -12,7 +12,7 @@ from mtopnet import data
 from mtopnet import preprocess as pre
 from mtopnet.config import Config, make_config
 from mtopnet.preprocess import preprocess, running_median
-from tests.toy_mtop_run import galaxies, tiny_config, write_spectra
+from tests.mtopnet.toy_run import galaxies, tiny_config, write_spectra
 
 FULL = make_config("moons-mock", "paper", sky_limit=float("inf"))
 

@@ -18,7 +18,7 @@ from mtopnet.figures import catalogue as drawing
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
-from tests import toy_mtop as toy
+from tests.mtopnet import toy as toy
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from mtopnet.model import (
     set_standard,
     shortest_input,
 )
-from tests.toy_mtop_run import tiny_config
+from tests.mtopnet.toy_run import tiny_config
 
 
 def inputs(config, n=8, seed=0):

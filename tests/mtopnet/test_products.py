@@ -16,8 +16,8 @@ from mtopnet.catalogue import columns as catalogue
 from mtopnet.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
 from mtopnet.figures import explain as figures_explain
 from mtopnet.tables import redshifts as tables
-from tests import toy_mtop as toy
-from tests import toy_mtop_run as tiny
+from tests.mtopnet import toy as toy
+from tests.mtopnet import toy_run as tiny
 
 
 @pytest.fixture(scope="module")

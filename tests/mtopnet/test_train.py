@@ -8,7 +8,7 @@ from common.errors import ReadError, UsageError
 from mtopnet import adversarial, networks, train
 from mtopnet.config import Config
 from mtopnet.pdf import summary
-from tests.toy_mtop_run import galaxies, tiny_config, train_tiny, write_folder, write_spectra
+from tests.mtopnet.toy_run import galaxies, tiny_config, train_tiny, write_folder, write_spectra
 
 
 @pytest.fixture(scope="module")

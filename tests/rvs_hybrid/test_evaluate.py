@@ -14,7 +14,7 @@ from rvs_hybrid import evaluate, galactic, measured, tables
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.figures.catalogue import Evaluation
-from tests import toy_rvs
+from tests.rvs_hybrid import toy as toy_rvs
 
 SYNTHETIC = "gaia-apogee + semi-synthetic RVS"
 CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")

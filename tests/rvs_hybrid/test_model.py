@@ -12,7 +12,7 @@ from rvs_hybrid.config import INPUTS, make_config
 from rvs_hybrid.fitting import kept, loss
 from rvs_hybrid.model import build_model, build_precursor, input_shapes
 from rvs_hybrid.quality import distance, fit_limits, judge
-from tests.rvs_stars import make_sample
+from tests.rvs_hybrid.stars import make_sample
 
 EVERY = make_config(inputs=INPUTS, rvs="semi-synthetic")
 

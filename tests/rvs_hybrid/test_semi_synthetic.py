@@ -13,7 +13,7 @@ from rvs_hybrid import data, explain, predict
 from rvs_hybrid.config import make_config
 from rvs_hybrid.networks import load_networks
 from rvs_hybrid.train import train
-from tests.rvs_stars import make_sample
+from tests.rvs_hybrid.stars import make_sample
 
 REAL = ("Kepler-93", "KOI-001", "GaiaDR3-1535964555128078720")
 

@@ -14,7 +14,7 @@ from rvs_hybrid.config import make_config
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
-from tests.rvs_stars import make_sample
+from tests.rvs_hybrid.stars import make_sample
 
 SMALL = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
 

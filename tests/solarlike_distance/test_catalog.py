@@ -18,8 +18,8 @@ from solarlike_distance.catalogue import columns as catalog_columns
 from solarlike_distance.catalogue import parts as catalog_parts
 from solarlike_distance.labels import extinction
 from solarlike_distance.labels.photometry import Places, Sky, read_photometry
-from tests import toy_sol_run as run
-from tests import toy_sol_spectra as toy
+from tests.solarlike_distance import toy_run as run
+from tests.solarlike_distance import toy_spectra as toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning")
 PRINTED = """obsid ra dec snrg snrr flag cnn_teff cnn_logg cnn_feh cnn_mg cnn_bprp cnn_distance

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from common.errors import MissingDataError, UsageError
 from solarlike_distance import data
 from solarlike_distance.config import make_config
-from tests import toy_sol_spectra as toy
+from tests.solarlike_distance import toy_spectra as toy
 
 CONFIG = make_config("lamost", "smoke")
 

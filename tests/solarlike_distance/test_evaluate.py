@@ -18,7 +18,7 @@ from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
 from solarlike_distance.tables import comparison, inputs
 from solarlike_distance.tables import scatter as tables
-from tests.toy_sol_predictions import BINARIES, SIGMA, made_up
+from tests.solarlike_distance.toy_predictions import BINARIES, SIGMA, made_up
 
 CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
 

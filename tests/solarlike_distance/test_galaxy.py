@@ -14,7 +14,7 @@ from solarlike_distance import evaluate, galaxy, scorecard
 from solarlike_distance.config import make_config
 from solarlike_distance.mock import galaxy as mock_galaxy
 from solarlike_distance.tables import gradients, inputs, recovery
-from tests.toy_sol_predictions import RADIAL, VERTICAL, made_up
+from tests.solarlike_distance.toy_predictions import RADIAL, VERTICAL, made_up
 
 LAW = mock_galaxy.Galaxy(radial=RADIAL, vertical=VERTICAL, cross=0.0)
 

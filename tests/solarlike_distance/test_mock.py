@@ -17,7 +17,7 @@ from solarlike_distance.mock import photometry as mock_photometry
 from solarlike_distance.mock import spectra as mock_spectra
 from solarlike_distance.mock.correction import fit_correction
 from solarlike_distance.preprocess import preprocess
-from tests.toy_sol_mock import as_spectra
+from tests.solarlike_distance.toy_mock import as_spectra
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from common.surveys import read, read_many
 from solarlike_distance.config import make_config
 from solarlike_distance.continuum import continuum, widen
 from solarlike_distance.preprocess import preprocess, savgol
-from tests import solardis_reference as slow
-from tests import toy_sol_spectra as toy
+from tests.solarlike_distance import solardis_reference as slow
+from tests.solarlike_distance import toy_spectra as toy
 
 CONFIG = make_config("lamost")
 

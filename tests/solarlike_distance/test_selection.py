@@ -11,7 +11,7 @@ from common.errors import MissingDataError, ReadError, UsageError
 from solarlike_distance import selection
 from solarlike_distance.config import make_config
 from solarlike_distance.labels import sources
-from tests import toy_sol_spectra as toy
+from tests.solarlike_distance import toy_spectra as toy
 
 CONFIG = make_config("lamost")
 

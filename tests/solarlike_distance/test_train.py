@@ -11,7 +11,7 @@ from common.pipeline import Shards
 from solarlike_distance import fitting, train
 from solarlike_distance.config import TARGETS
 from solarlike_distance.networks import load_networks, members_predict, model_path, predicted
-from tests import toy_sol_run as run
+from tests.solarlike_distance import toy_run as run
 
 
 @pytest.fixture(scope="module")

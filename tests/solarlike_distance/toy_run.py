@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from solarlike_distance import train
 from solarlike_distance.config import make_config
-from tests import toy_sol_spectra as toy
+from tests.solarlike_distance import toy_spectra as toy
 
 TINY = dict(filters=(2, 2, 4), units=(8, 8), epochs=2, batch_size=16, members=2, folds=3,
             precision="float32")  # fmt: skip
