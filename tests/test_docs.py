@@ -56,6 +56,12 @@ def commands():
     return found
 
 
+def entry(module):
+    """Return the module that `python -m` runs: of a package its __main__."""
+    found = importlib.import_module(module)
+    return importlib.import_module(f"{module}.__main__") if hasattr(found, "__path__") else found
+
+
 class ParsedError(Exception):
     pass
 
@@ -72,7 +78,7 @@ def parse(monkeypatch):
 
     def run(module, arguments):
         with pytest.raises(ParsedError) as end:
-            importlib.import_module(module).main(arguments)
+            entry(module).main(arguments)
         return end.value.args[0]
 
     return run
@@ -96,7 +102,7 @@ def test_unknown_option_does_not_parse(parse):
 
 def options_of(module, capsys):
     with pytest.raises(SystemExit):
-        importlib.import_module(module).main(["--help"])
+        entry(module).main(["--help"])
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", capsys.readouterr().out)) - {"--help"}
 
 
