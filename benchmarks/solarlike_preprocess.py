@@ -38,7 +38,7 @@ def main():
     from common.surveys import read_many
     from solarlike_distance import preprocess as fast
     from solarlike_distance.config import make_config
-    from tests.solardis_reference import prepare_one
+    from tests.solarlike_distance.solardis_reference import prepare_one
 
     p = argparse.ArgumentParser(prog="python -m benchmarks.solarlike_preprocess",
                                 description=__doc__)  # fmt: skip
