@@ -7,7 +7,9 @@ import shutil
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from common.errors import ReadError, UsageError
+import pandas as pd
+
+from common.errors import ReadError, SuiteError, UsageError
 from common.files import write_json
 from common.provenance import versions
 
@@ -118,3 +120,26 @@ def read_config(run_dir, kind):
         return kind(**known), about
     except (ValueError, KeyError, TypeError) as error:
         raise ReadError(path, f"not a configuration ({error})", allowed) from error
+
+
+def predictions_of(run_dir, package):
+    """Return the path of a finished run's predictions.parquet.
+
+    Raises
+    ------
+    SuiteError
+        If the training is not finished.
+    """
+    path = Path(run_dir) / "predictions.parquet"
+    if not path.is_file():
+        raise SuiteError(
+            f"{run_dir} has no predictions.parquet: its training is not finished. Go on with it: "
+            f"python -m {package}.train --run-dir {run_dir} --resume, with the same options."
+        )
+    return path
+
+
+def history_of(run_dir):
+    """Return the history of a run's networks, a DataFrame; None without one."""
+    path = Path(run_dir) / "history.csv"
+    return pd.read_csv(path) if path.is_file() else None

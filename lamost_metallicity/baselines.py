@@ -58,7 +58,7 @@ def forest_predictions(job, held, *, chunk=4096):
             if np.array_equal(file["held"], held):
                 about = {"rows": int(file["rows"]), "seconds": float(file["seconds"])}
                 return file["oh"], about
-    rows = job.rows(job.in_oh)["train"]
+    rows = job.rows("train", job.in_oh)
     if job.config.tree_rows:
         order = np.random.default_rng(job.config.seed).permutation(len(rows))
         rows = np.sort(rows[order[: job.config.tree_rows]])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from common.errors import UsageError
+from common.paper import Paper, number, whole
 
-DATASETS = ("lamost", "lamost-mock")
 TARGETS = (
     "oh",
     "lgm_fib",
@@ -70,27 +69,22 @@ SCALES = {
     "paper": dict(),
 }  # fmt: skip
 
-
-def make_config(dataset, scale="demo", **changes):
-    """Return the configuration of a data set at a scale.
-
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-    scale : {"smoke", "demo", "paper"}
-        Sizes and schedule: a check, a laptop's minutes, the paper's own.
-    **changes
-        Fields of `Config` to override; those that are None are left alone.
-
-    Raises
-    ------
-    UsageError
-        If a name is unknown.
-    """
-    if dataset not in DATASETS:
-        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
-    if scale not in SCALES:
-        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
-    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
-    return replace(base, **{k: v for k, v in changes.items() if v is not None})
+PAPER = Paper(
+    package="lamost_metallicity",
+    network="Feng, Wang & Li 2026",
+    about="Train the networks of gas-phase metallicity from LAMOST spectra.",
+    config=Config,
+    datasets=("lamost-mock", "lamost"),
+    scales=SCALES,
+    data_dir="folder with LAMOST spectra and the MPA-JHU tables; a mock is written and kept there",
+    options=(
+        whole("--galaxies", "galaxies of a mock, all kinds together", sets="n_galaxies"),
+        whole("--per-kind", "star-forming and other galaxies, of each, that the classifier learns "
+              "from, all splits together", sets="per_kind"),
+        whole("--epochs", "epochs of each network", sets="epochs"),
+        number("--learning-rate", "highest learning rate", sets="learning_rate"),
+        whole("--batch-size", "spectra of a batch", sets="batch_size"),
+        whole("--trees", "trees of the random forest", sets="trees"),
+    ),
+)  # fmt: skip
+make_config = PAPER.configure

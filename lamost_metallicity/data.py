@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from common import sample
 from common.catalog import write_table
 from common.cli import say
-from common.errors import MissingDataError, UsageError
+from common.errors import MissingDataError
+from common.files import write_parquet
 from common.pipeline import Shards, ShardWriter, finished
+from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.mpajhu import read_mpajhu
 from lamost_metallicity import selection
 from lamost_metallicity.preprocess import preprocess
 
-SPLITS = ("train", "valid", "test")
 TABLES = ("gal_", "galspec", "fiblgm", "totlgm", "lamost-catalog", "dr")  # files without spectra
 ABOUT = ("id", "file", "survey", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
 
@@ -50,29 +51,8 @@ def label_folder(data_dir):
 
 
 def split_of(objects, config):
-    """Split by a hash of each object, 7:1:2 (Sect. 3.2).
-
-    Parameters
-    ----------
-    objects : sequence of str
-        Name of the object behind each spectrum: all its spectra go into one split.
-    config : Config
-        Fractions, and the seed that is hashed too.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-        "train", "valid" or "test"; the same for an object whatever else the sample holds.
-    """
-    edges = np.cumsum(config.split)[:2]
-
-    def place(name):
-        digest = hashlib.sha256(f"{config.seed}/{name}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
-
-    known = {name: place(name) for name in dict.fromkeys(objects)}
-    at = np.array([known[name] for name in objects], dtype=float)
-    return np.array(SPLITS, dtype=object)[np.searchsorted(edges, at, side="right")]
+    """Return the split of each spectrum, 7:1:2 by a hash of its object (Sect. 3.2)."""
+    return split_by_hash(objects, config.split, seed=config.seed)
 
 
 def choose_sample(labels, config):
@@ -103,8 +83,8 @@ def choose_sample(labels, config):
 def fingerprint(labels):
     """Return a short hash of ids, classes and metallicities, in any order of rows."""
     columns = labels[["id", "bptclass", "oh_true"]].fillna({"bptclass": 0, "oh_true": 0.0})
-    rows = sorted(f"{i}|{c}|{oh:.5f}" for i, c, oh in columns.itertuples(index=False))
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+    rows = [f"{i}|{c}|{oh:.5f}" for i, c, oh in columns.itertuples(index=False)]
+    return sample.fingerprint(rows)
 
 
 def _find_data(config, data_dir, offline):
@@ -167,7 +147,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         for spectra in read_many(paths, rejects=rejects):
             prepared = preprocess(spectra, config)
             about = object_table(spectra, prepared)
-            _refuse_mock(about, config)
+            refuse_mock(about, config)
             galaxy = about["class"].str.upper().isin(("", "GALAXY")).to_numpy()  # not "Unknown"
             seen.append(about[galaxy])
             rejects += rejected(about, prepared)
@@ -187,18 +167,16 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             f"No galaxy of {len(paths)} file(s) in {data_dir} can be used and has an MPA-JHU "
             f"counterpart within {config.match_radius:g} arcsec.{first}"
         )
-    sample, counts = selection.select(
+    chosen, counts = selection.select(
         pd.concat(seen, ignore_index=True), mpajhu, z_max=config.z_max, snr_min=config.snr_min,
         radius=config.match_radius,
     )  # fmt: skip
     write_table(counts, folder / "selection.ecsv", meta={"DATASET": config.dataset})
     say(selection.printed(counts))
-    labels = pd.concat(kept, ignore_index=True).merge(sample, on="id", how="left")
+    labels = pd.concat(kept, ignore_index=True).merge(chosen, on="id", how="left")
     labels["has_label"] = labels["has_label"].eq(True)
     labels = labels.merge(_truth(data_dir), on="id", how="left")
-    part = folder / "labels.parquet.part"
-    labels.to_parquet(part)
-    part.replace(folder / "labels.parquet")
+    write_parquet(labels, folder / "labels.parquet")
     return Shards(folder)
 
 
@@ -249,18 +227,3 @@ def _truth(data_dir):
         return pd.DataFrame({"id": pd.Series(dtype=str), "oh_planted": pd.Series(dtype=float)})
     table = pd.read_parquet(path, columns=["obsid", "oh"])
     return pd.DataFrame({"id": table["obsid"].astype(str), "oh_planted": table["oh"]})
-
-
-def _refuse_mock(about, config):
-    if about["mock"].any() and not config.is_mock:
-        raise UsageError(
-            f"{about['file'][about['mock']].iloc[0]} is a mock (header card MOCK = T), and "
-            "--dataset lamost takes observed spectra. Use --dataset lamost-mock."
-        )
-
-
-def rejected(about, prepared):
-    """Return the rows of the table of rejects: file, id, reason."""
-    bad = ~prepared.usable
-    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
-    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]

@@ -10,9 +10,13 @@ import numpy as np
 import pandas as pd
 
 from common import claims
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError
 from common.explain import saliency
+from common.files import write_parquet
+from common.paper import Option
+from lamost_metallicity.config import PAPER
 
 REST = np.arange(3100.0, 7901.0, 2.0)  # Å, vacuum
 FEWEST = 5  # spectra of a bin that is drawn
@@ -24,6 +28,8 @@ LINE_WINDOWS = {  # Å at rest, vacuum
     "[O II]": (3710.0, 3748.0),
     "[S II]": (6700.0, 6752.0),
 }
+PER_BIN = Option("--per-bin", "test galaxies of each bin of redshift", short="-n",
+                 more={"type": int, "default": 60})  # fmt: skip
 FREE = ((4440.0, 4660.0), (5060.0, 5180.0), (5220.0, 5500.0), (5530.0, 5740.0), (5940.0, 6270.0),
         (6390.0, 6500.0))  # Å at rest: no strong emission line, no Na D, outside Mg b  # fmt: skip
 
@@ -158,10 +164,10 @@ def _from_run(run_dir, per_bin):
 
 
 def _from_files(networks, paths):
-    from lamost_metallicity.predict import _files, usable_chunks
+    from lamost_metallicity.predict import files_of, usable_chunks
 
     rejects = []
-    parts = [(about, x) for _, about, x in usable_chunks(networks, _files(paths), rejects)]
+    parts = [(about, x) for _, about, x in usable_chunks(networks, files_of(paths), rejects)]
     if not parts:
         first = f" The first: {rejects[0]['reason']}" if rejects else ""
         raise SuiteError(f"None of the files holds a spectrum that can be used.{first}")
@@ -209,11 +215,8 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
             parts.append(window_weights(values[here]).assign(z=name))
     table = pd.concat(parts, ignore_index=True)
     out = Path(out or run_dir)
-    (out / "explain").mkdir(parents=True, exist_ok=True)
     curves = pd.DataFrame({"rest": REST, **{name: mean for name, (_, mean) in bins.items()}})
-    part = out / "explain" / ".saliency.parquet"
-    curves.to_parquet(part)
-    part.replace(out / "explain" / "saliency.parquet")
+    write_parquet(curves, out / "explain" / "saliency.parquet")
     claims.write(table, out / "tables" / "saliency_windows.ecsv", dataset=networks.config.dataset)
     figure = saliency_by_redshift(
         rest=REST, bins=bins, flux={n: m for n, (_, m) in by_redshift(flux, z).items()}, table=table
@@ -226,24 +229,8 @@ def _names():
     return [f"{low:g} ≤ z < {high:g}" for low, high in pairwise(Z_EDGES)]
 
 
-def _arguments():
-    p = parser("python -m lamost_metallicity.explain",
-               "Which lines the metallicity network looks at, by redshift.")  # fmt: skip
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help="run folder of lamost_metallicity.train")  # fmt: skip
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--per-bin", type=int, default=60,
-                   help="test galaxies of each bin of redshift")  # fmt: skip
-    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
-                   help="spectra to explain (default: test galaxies of the run)")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table = explain_run(args.run_dir, args.paths, args.output, per_bin=args.per_bin)
     for row in table[table["z"] == "all"].dropna().itertuples():
         say(f"{row.window:12s} {row.ratio:5.1f} times a line-free window ({row.n} spectra)")
@@ -252,7 +239,14 @@ def work(args):
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Which lines the metallicity network looks at, by redshift.",
+        _explain,
+        argv,
+        options=[PER_BIN],
+        paths="spectra to explain (default: test galaxies of the run)",
+    )
 
 
 if __name__ == "__main__":

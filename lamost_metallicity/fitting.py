@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from common.cli import say
+from common import fitting
 from common.errors import MissingDataError
 from lamost_metallicity.config import TARGETS
 from lamost_metallicity.networks import NAMES
@@ -18,31 +17,21 @@ LABELS = dict(zip(TARGETS, ("oh_true", "lgm_fib_true", "sfr_true"), strict=True)
 
 
 @dataclass
-class Job:
-    """What all networks of a run share.
+class Job(fitting.Job):
+    """What all networks of a run share; see `common.fitting.Job`.
 
     Attributes
     ----------
-    config : Config
-    run_dir : Path
-    shards : Shards
-    split : ndarray of str, shape (n,)
     in_oh, in_class : ndarray of bool, shape (n,)
         As from `lamost_metallicity.data.choose_sample`.
-    accelerator : common.accelerator.Accelerator
     """
 
-    config: object
-    run_dir: object
-    shards: object
-    split: np.ndarray
     in_oh: np.ndarray
     in_class: np.ndarray
-    accelerator: object
 
-    def rows(self, use):
+    def used(self, use):
         """Return the training and validation rows among those where `use` is True."""
-        return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
+        return {split: self.rows(split, use) for split in ("train", "valid")}
 
 
 @dataclass
@@ -88,7 +77,7 @@ def task(name, job, models):
     from lamost_metallicity.model import gaussian_nll, known_mse
 
     labels = job.shards.labels
-    train = job.rows(job.in_oh)["train"]
+    train = job.rows("train", job.in_oh)
     if name == "classifier":
         is_sf = labels["is_sf"].eq(True).to_numpy(dtype=bool)
         target = np.stack([is_sf, ~is_sf], axis=1).astype("float32")
@@ -129,23 +118,14 @@ def networks(job, history):
     MissingDataError
         If there are too few labelled galaxies of a kind.
     """
-    import keras
-
-    from common.training import save_model, write_history
-
     _check(job)
     models = {}
     for name in NAMES:
-        path, work = job.run_dir / "models" / f"{name}.keras", job.run_dir / "work" / name
-        if path.exists():
-            history += json.loads((work / "history.json").read_text())
-            models[name] = keras.models.load_model(path, compile=False)
-        else:
-            models[name], rows = _train(name, task(name, job, models), job, work)
-            history += rows
-            save_model(models[name], path)
-            (work / "state.npz").unlink(missing_ok=True)  # the saved network makes it superfluous
-        write_history(job.run_dir / "history.csv", history)
+
+        def train(folder, name=name):
+            return _train(name, task(name, job, models), job, folder)
+
+        models[name] = job.once(name, train, history)
     return models
 
 
@@ -157,7 +137,7 @@ def _check(job):
         "other galaxies": job.in_class & ~is_sf,
     }
     for kind, use in kinds.items():
-        n = len(job.rows(use)["train"])
+        n = len(job.rows("train", use))
         if n < FEWEST:
             raise MissingDataError(
                 f"{n} {kind} to train on; at least {FEWEST} are needed. Labels come from the "
@@ -183,12 +163,10 @@ def _train(name, what, job, folder):
     """Train one network; return it with its best weights, and its history."""
     import keras
 
-    from common.files import write_json
-    from common.pipeline import dataset
-    from common.training import fit, learning_rate
+    from common.training import learning_rate
     from lamost_metallicity.model import BUILDERS
 
-    config, accelerator, rows = job.config, job.accelerator, job.rows(what.use)
+    config, rows = job.config, job.used(what.use)
     batch_size = config.mlp_batch if name == "mlp" else config.batch_size
     steps = math.ceil(len(rows["train"]) / batch_size)
     rate, plateau, epochs = config.learning_rate, None, config.epochs
@@ -199,7 +177,7 @@ def _train(name, what, job, folder):
     else:
         rate = learning_rate(config.schedule, initial=rate, epochs=epochs, steps_per_epoch=steps)
     keras.utils.set_random_seed(config.seed + NAMES.index(name))
-    with accelerator.scope():
+    with job.accelerator.scope():
         model = BUILDERS[name](config)
         _start(model, what)
         metrics = [what.metric] if what.metric else []
@@ -207,31 +185,15 @@ def _train(name, what, job, folder):
     target = what.target
     if what.scale is not None:
         target = ((target - what.scale[0]) / what.scale[1]).astype("float32")
-    options = dict(batch_size=batch_size, replicas=accelerator.replicas)
-    train = dataset(job.shards, rows["train"], target[rows["train"]], seed=config.seed, **options)
-    valid = None
-    if len(rows["valid"]):
-        valid = dataset(job.shards, rows["valid"], target[rows["valid"]], **options)
-    accelerator.ready(model, train)
-    history = fit(
-        model,
-        train,
-        valid,
-        name=name,
-        folder=folder,
-        epochs=epochs,
-        monitor="val_loss" if valid is not None else "loss",
-        mode="min",
-        plateau=plateau,
-    )
+    history = job.fit(
+        model, target, rows=rows, name=name, folder=folder, seed=config.seed,
+        batch_size=batch_size, epochs=epochs, mode="min", plateau=plateau,
+    )  # fmt: skip
     if what.scale is not None:
         kernel, bias = model.layers[-1].get_weights()
         mean, std = (np.asarray(v, dtype="float32") for v in what.scale)
         model.layers[-1].set_weights([kernel * std, bias * std + mean])
-    history = [row | {"n_train": len(rows["train"])} for row in history]
-    write_json(folder / "history.json", history)
-    shown = [k for k in ("loss", "val_loss", "mae", "val_mae", "accuracy", "val_accuracy")
-             if k in history[-1]]  # fmt: skip
-    last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in shown)
-    say(f"{name}: {last} after {len(history)} epochs of {len(rows['train'])} spectra")
+    fitting.say_last(
+        name, history, ("loss", "mae", "accuracy"), end=f" of {len(rows['train'])} spectra"
+    )
     return model, history

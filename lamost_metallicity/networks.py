@@ -11,6 +11,7 @@ import pandas as pd
 from common import runs
 from common.calibration import Calibration
 from common.errors import ReadError
+from common.fitting import load_model
 from lamost_metallicity.config import Config
 
 NAMES = ("regressor", "classifier", "error", "multitask", "mlp")
@@ -79,8 +80,6 @@ def load_networks(run_dir):
     ReadError
         If the folder holds no run, or its training is not finished.
     """
-    import keras
-
     from lamost_metallicity.model import BUILDERS
 
     config, about = read_config(run_dir)
@@ -94,20 +93,10 @@ def load_networks(run_dir):
             f"Finish it: python -m lamost_metallicity.train --dataset {config.dataset} --run-dir "
             f"{run_dir} --resume, with the same options.",
         )
-    models = {}
-    for name in NAMES:
-        path = folder / f"{name}.keras"
-        try:
-            models[name] = keras.models.load_model(path, compile=False)
-        except (ValueError, OSError, KeyError) as error:
-            raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
-        # Keras stores each layer's precision: networks trained in another one are built again,
-        # so that they compute in the one that was chosen now.
-        trained = config.precision if config.precision.startswith("mixed") else "float32"
-        if keras.mixed_precision.global_policy().name != trained:
-            again = BUILDERS[name](config)
-            again.set_weights(models[name].get_weights())
-            models[name] = again
+    models = {
+        name: load_model(folder / f"{name}.keras", config, lambda name=name: BUILDERS[name](config))
+        for name in NAMES
+    }
     calibration = about["calibration"]
     return Networks(
         config,

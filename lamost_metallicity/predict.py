@@ -12,9 +12,10 @@ from common.catalog import check_format, write_or_spare, write_table
 from common.cli import parser, progress, run, say
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.pipeline import ahead
+from common.sample import rejected
 from common.surveys import read_many
 from lamost_metallicity import selection
-from lamost_metallicity.data import label_folder, object_table, rejected, spectrum_files
+from lamost_metallicity.data import label_folder, object_table, spectrum_files
 from lamost_metallicity.networks import load_networks, predicted, prediction_table
 from lamost_metallicity.preprocess import preprocess
 
@@ -135,7 +136,7 @@ def usable_chunks(networks, files, rejects):
             yield spectra[use], about[use].reset_index(drop=True), prepared.x[use]
 
 
-def _files(paths):
+def files_of(paths):
     """Return the spectrum files among files and folders, each once."""
     if not paths:
         raise UsageError("No files given. Name files or folders that hold spectra.")
@@ -170,7 +171,7 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False):
     """
     out = Path(out)
     check_format(out)
-    files = _files(paths)
+    files = files_of(paths)
     networks = load_networks(run_dir)
     confidence = networks.config.confidence if confidence is None else confidence
     if not 0 <= confidence <= 1:
@@ -245,7 +246,7 @@ def predict_labelled(run_dir, paths):
 
     networks, mpajhu = load_networks(run_dir), _labels(paths)
     rejects, parts = [], []
-    for spectra, about, x in usable_chunks(networks, _files(paths), rejects):
+    for spectra, about, x in usable_chunks(networks, files_of(paths), rejects):
         labels = about if mpajhu is None else selection.label(about, mpajhu)
         if mpajhu is not None:
             labels["in_class"] = labels["is_sf"].notna()

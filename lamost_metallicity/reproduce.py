@@ -3,50 +3,24 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from common.cli import parser, run, say
-from common.surveys import find_files
-from lamost_metallicity import train as training
-
-
-def _arguments():
-    p = parser(
-        "python -m lamost_metallicity.reproduce",
-        "Train, evaluate, explain and report the metallicities of LAMOST galaxies.",
-    )
-    training.add_training_options(p)
-    p.add_argument("-o", "--output", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    p.add_argument("--on", type=Path, action="append", default=[],
-                   help="folder of real files to test on too; repeatable")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-    from lamost_metallicity.evaluate import evaluate_run
-    from lamost_metallicity.explain import explain_run
-
-    config = training.config_of(args)
-    for folder in args.on:  # a wrong path is better known before the training than after it
-        find_files([folder])
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.output or training.default_run_dir(config)
-    training.train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
-                   resume=args.resume, offline=args.offline)  # fmt: skip
-    explain_run(run_dir)
-    for folder in args.on:
-        say(f"real spectra of {folder}: {evaluate_run(run_dir, on=folder)}")
-    report = evaluate_run(run_dir)
-    say(f"report: {report}")
+from common.commands import reproduce
+from lamost_metallicity.config import PAPER
+from lamost_metallicity.evaluate import evaluate_run
+from lamost_metallicity.explain import explain_run
+from lamost_metallicity.train import train
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=training.KEPT)
+    return reproduce.main(
+        PAPER,
+        "Train, evaluate, explain and report the metallicities of LAMOST galaxies.",
+        train=train,
+        steps=[("saliency", lambda run_dir, config, args: explain_run(run_dir))],
+        evaluate=evaluate_run,
+        argv=argv,
+    )
 
 
 if __name__ == "__main__":

@@ -4,72 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from common.cli import parser, run, say
-from common.errors import SuiteError, UsageError
-from lamost_metallicity.config import DATASETS, SCALES, make_config
-
-KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
-POSITIVE = ("galaxies", "per_kind", "epochs", "batch_size", "learning_rate", "trees")
-
-
-def _arguments():
-    p = parser(
-        "python -m lamost_metallicity.train",
-        "Train the networks of gas-phase metallicity from LAMOST spectra.",
-    )
-    add_training_options(p)
-    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    return p
-
-
-def add_training_options(p):
-    """Add the options of a training to an argument parser."""
-    p.add_argument("--dataset", default="lamost-mock", choices=DATASETS, help="what to train on")
-    p.add_argument("--data-dir", type=Path, help="folder with LAMOST spectra and the MPA-JHU "
-                   "tables; a mock is written and kept there")  # fmt: skip
-    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
-    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
-    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
-                   "mixed_float16")  # fmt: skip
-    p.add_argument("--galaxies", type=int, help="galaxies of a mock, all kinds together")
-    p.add_argument("--per-kind", type=int, help="star-forming and other galaxies, of each, that "
-                   "the classifier learns from, all splits together")  # fmt: skip
-    p.add_argument("--epochs", type=int, help="epochs of each network")
-    p.add_argument("--learning-rate", type=float, help="highest learning rate")
-    p.add_argument("--batch-size", type=int, help="spectra of a batch")
-    p.add_argument("--trees", type=int, help="trees of the random forest")
-    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    p.add_argument("--offline", action="store_true", help="use no network")
-
-
-def config_of(args):
-    """Return the configuration that the options of `add_training_options` ask for."""
-    for name in POSITIVE:
-        value = getattr(args, name)
-        if value is not None and value <= 0:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} must be above 0. Received {value}.")
-    return make_config(
-        args.dataset,
-        args.scale,
-        seed=args.seed,
-        n_galaxies=args.galaxies,
-        per_kind=args.per_kind,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        trees=args.trees,
-    )
-
-
-def default_run_dir(config):
-    """Return the run folder of a configuration where the user names none."""
-    return Path("runs") / f"{config.dataset}-{config.scale}"
+from common.cli import say
+from common.commands import train as command
+from common.errors import SuiteError
+from lamost_metallicity.config import PAPER
 
 
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
@@ -93,7 +34,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
-    from common.files import write_json
+    from common.files import write_json, write_parquet
     from common.runs import begin
     from lamost_metallicity import fitting
     from lamost_metallicity.baselines import forest_predictions
@@ -119,7 +60,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
 
     history = []
-    job = fitting.Job(config, run_dir, shards, split, in_oh, in_class, accelerator)
+    job = fitting.Job(config, run_dir, shards, accelerator, in_oh, in_class)
     models = fitting.networks(job, history)
     about["timing"]["training_s"] = sum(row["seconds"] for row in history)
     about["parameters"] = {name: model.count_params() for name, model in models.items()}
@@ -139,9 +80,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
     table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    part = run_dir / ".predictions.parquet"
-    table.to_parquet(part)
-    part.replace(run_dir / "predictions.parquet")
+    write_parquet(table, run_dir / "predictions.parquet")
     write_json(run_dir / "config.json", about)
     return table
 
@@ -194,23 +133,9 @@ def _seconds_each(models, x):
     return out
 
 
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    config = config_of(args)
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.run_dir or default_run_dir(config)
-    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
-          offline=args.offline)  # fmt: skip
-    say(f"run folder: {run_dir}")
-    say(f"next: python -m lamost_metallicity.evaluate --run-dir {run_dir}")
-
-
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    return command.main(PAPER, train, argv)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,15 @@ import pytest
 from astropy.table import Table
 
 from common import claims
+from common import evaluation as common_evaluation
+from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from lamost_metallicity import evaluate, measured, reporting, selection
+from common.evaluation import held_out
+from lamost_metallicity import evaluate, measured, selection
 from lamost_metallicity.config import make_config
+from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.figures import beyond as figures_beyond
-from lamost_metallicity.figures import catalogue as drawing
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
@@ -304,8 +307,8 @@ def test_a_table_without_splits_is_judged_whole(tmp_path, rows):
 def test_small_and_sparse_tables_give_what_they_can(tmp_path, predictions, n, without, monkeypatch):
     df = predictions.groupby(["split", "is_sf"]).head(n).drop(columns=list(without))
     df.to_parquet(tmp_path / "p.parquet")
-    monkeypatch.setattr(drawing, "save", lambda figure, path: path)  # drawn, not written
-    monkeypatch.setattr(reporting, "write_report", lambda path, **kwargs: path)
+    monkeypatch.setattr(common_plots, "save", lambda figure, path: path)  # drawn, not written
+    monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
     report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
     judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
     ours = judged[judged["ours"].notna()]
@@ -339,7 +342,7 @@ def test_bad_arguments(tmp_path, capsys):
         evaluate.main([])
     assert stop.value.code == 2
     with pytest.raises(SuiteError, match="no row of split 'test'"):
-        evaluate._test_split(pd.DataFrame({"split": ["valid"]}))
+        held_out(pd.DataFrame({"split": ["valid"]}))
     with pytest.raises(ReadError, match="oh_true and oh_pred"):
         (tmp_path / "t.csv").write_text("oh_true\n8.9\n")
         tables.read_predictions(tmp_path / "t.csv")
@@ -367,7 +370,7 @@ def test_real_spectra_are_compared_with_their_own_lines(rows):
     assert row.loc["all with these lines", "mean"] == pytest.approx(-0.1, abs=0.03)
     assert row.loc["all with these lines", "sigma"] == pytest.approx(0.05, abs=0.02)
     assert len(tables_real.object_table(df)) == 40
-    ev = drawing.Evaluation(df=df, everything=df, dataset="x", real=True)
-    names = [name for name, *_ in drawing.catalogue(ev)]
+    ev = Evaluation(df=df, everything=df, dataset="x", real=True)
+    names = [plot.name for plot in ev.figures()]
     assert names[0] == "real" and not len(ev.rows)
     assert figures_beyond.real_spectra(df).axes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from common.errors import UsageError
-from lamost_metallicity.config import DATASETS, SCALES, Config, make_config
+from lamost_metallicity.config import PAPER, SCALES, Config, make_config
 from lamost_metallicity.model import (
     build_classifier,
     build_error,
@@ -111,7 +111,7 @@ def test_paper_scale_is_the_papers():
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", PAPER.datasets)
 def test_every_scale_has_the_papers_network(dataset, scale):
     config = make_config(dataset, scale)
     assert build_regressor(config).count_params() == 104337

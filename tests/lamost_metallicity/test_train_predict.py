@@ -159,9 +159,8 @@ def test_papers_schedule_falls_with_the_validation_loss(run_dir, tmp_path):
 
     config = tiny_config(schedule="plateau", patience=1, epochs=8, learning_rate=0.02)
     shards = Shards(run_dir / "data")
-    split = shards.labels["split"].to_numpy()
-    job = fitting.Job(config, tmp_path, shards, split, *choose_sample(shards.labels, config),
-                      choose("float32"))  # fmt: skip
+    job = fitting.Job(config, tmp_path, shards, choose("float32"),
+                      *choose_sample(shards.labels, config))  # fmt: skip
     model, history = fitting._train(
         "regressor", fitting.task("regressor", job, {}), job, tmp_path / "work"
     )
@@ -170,7 +169,7 @@ def test_papers_schedule_falls_with_the_validation_loss(run_dir, tmp_path):
     assert rate < 0.02, "so fast a training does not get better in every epoch"
     assert float(model.optimizer.learning_rate) == pytest.approx(rate, rel=1e-5)
     target = shards.labels["oh_true"].to_numpy()
-    rows = job.rows(job.in_oh)["valid"]
+    rows = job.rows("valid", job.in_oh)
     best = np.mean((model.predict(shards.rows(rows), verbose=0)[:, 0] - target[rows]) ** 2)
     assert best == pytest.approx(min(losses), rel=1e-3), "the best validation network is kept"
 

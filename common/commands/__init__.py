@@ -1,0 +1,1 @@
+"""The commands that every paper has; each package hands in what is its own."""

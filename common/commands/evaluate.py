@@ -1,0 +1,56 @@
+"""The command `evaluate`: a run on its test split or on files, or a table made elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from common.catalog import FORMATS
+from common.cli import parser, run, say
+from common.errors import UsageError
+
+
+def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=()):
+    """Run the command line; return the exit status.
+
+    Parameters
+    ----------
+    paper : common.paper.Paper
+    about : str
+        One sentence for --help.
+    argv : sequence of str, optional
+    of_run : callable
+        (run_dir, out, on, **options) -> path of the report.
+    of_table : callable
+        (path, out, **options) -> path of the report.
+    options, of_run_only : sequence of common.paper.Option
+        Further options of both, and of runs alone.
+    """
+    p = parser(paper.module("evaluate"), about)
+    source = p.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run-dir", type=Path, help=f"run folder of {paper.package}.train")
+    source.add_argument("--predictions", type=Path, metavar="FILE", help="table of true and "
+                        f"predicted values made elsewhere ({', '.join(FORMATS)})")  # fmt: skip
+    p.add_argument("--on", type=Path, metavar="DIR",
+                   help="folder of files with labels to test the run on")  # fmt: skip
+    for option in (*of_run_only, *options):
+        option.add(p)
+    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
+
+    def work(args):
+        more = {o.key: getattr(args, o.key) for o in options}
+        only = {o.key: getattr(args, o.key) for o in of_run_only}
+        if args.predictions is None:
+            say(f"report: {of_run(args.run_dir, args.output, args.on, **only, **more)}")
+            return
+        if args.output is None:
+            raise UsageError("--predictions needs -o DIR, the folder to write to.")
+        if args.on is not None or any(only.values()):
+            names = " and ".join(["--on", *(o.name for o in of_run_only)])
+            raise UsageError(
+                f"{names} go with --run-dir: a table of predictions has no networks."
+                if only
+                else "--on goes with --run-dir: a table of predictions has no networks."
+            )
+        say(f"report: {of_table(args.predictions, args.output, **more)}")
+
+    return run(work, p.parse_args(argv))

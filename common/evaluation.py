@@ -1,0 +1,351 @@
+"""From an evaluation to its tables, figures, claims, report and cover: one way for every paper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.table import Table
+
+from common import claims
+from common.cli import say
+from common.errors import SuiteError
+from common.plots import draw
+from common.report import Section, claims_section, run_facts, write_report
+
+MOCK = (
+    "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
+    "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
+    "untested."
+)
+MOCK_TO_REAL = (
+    "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
+    "survey's own claims stay untested."
+)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What a report shows of evaluations on files, which lie in on_*/ beside it.
+
+    Attributes
+    ----------
+    title, text : str
+        Of the section.
+    table : str
+        Name of the table of each that is shown.
+    figures : dict of str to str
+        Name of a figure -> caption.
+    """
+
+    title: str
+    text: str
+    table: str
+    figures: dict = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """Everything that tables, figures and report of one evaluation are made from.
+
+    A paper derives from it: class attributes say what its report says, methods what is measured.
+
+    Attributes
+    ----------
+    df : DataFrame
+        Predictions that are judged.
+    dataset : str
+        What they were made on, in words ("sdss-mock").
+    config : the paper's Config, optional
+        Of the run; None for a table made elsewhere.
+    about : dict
+        config.json of the run, or {}.
+    history : DataFrame, optional
+    real : bool
+        True for an evaluation on files (--on).
+    run_dir : Path, optional
+        Its on_*/ are shown beside.
+
+    Other Parameters
+    ----------------
+    paper : common.paper.Paper
+    claims : Path
+        The paper's claims.toml.
+    title : str
+        Of the report; {} is the data set.
+    survey, subject, place : str
+        As of `common.report.claims_section`.
+    parts : dict of str to (str, sequence of str)
+        Section of the report -> text, names of its tables.
+    references : sequence of str
+    training : sequence of str
+        Fields of the configuration that the report names.
+    printed : sequence of str
+        Tables that are printed.
+    others : sequence of str
+        Tables that another command wrote, which stay as they are.
+    elsewhere : dict of str to (str, str)
+        Figures that another command draws: name -> caption, verb.
+    cover_figures : sequence of str
+        Names of figures that an overview of several papers shows.
+    beside : Beside, optional
+    rejected : str
+        What the section of rejects says.
+    """
+
+    df: pd.DataFrame
+    dataset: str
+    config: object = None
+    about: dict = field(default_factory=dict)
+    history: pd.DataFrame | None = None
+    real: bool = False
+    run_dir: Path | None = None
+
+    # No annotations: these are a paper's own, not fields.
+    paper = None
+    claims = None
+    title = "{}"
+    survey = subject = place = ""
+    parts = {}  # noqa: RUF012
+    references = ()
+    training = ("epochs", "batch_size", "learning_rate", "schedule")
+    printed = ()
+    others = ()
+    elsewhere = {}  # noqa: RUF012
+    cover_figures = ()
+    beside = None
+    rejected = "Spectra left out, with the reason."
+
+    def tables(self, out):
+        """Return {file name: (caption, DataFrame)} of every table that the predictions allow.
+
+        Parameters
+        ----------
+        out : Path
+            Output folder, which may hold tables of other commands.
+        """
+        raise NotImplementedError
+
+    def figures(self):
+        """Return the list of `common.plots.Plot` of every figure, in order."""
+        raise NotImplementedError
+
+    def measured(self, every):
+        """Return {claim id: value} for the claims that the evaluation speaks to."""
+        raise NotImplementedError
+
+    @property
+    def is_mock(self):
+        """True where the networks were trained or tested on simulated spectra."""
+        return (self.config is not None and self.config.is_mock) or "mock" in self.dataset
+
+    def judged(self):
+        """Return the table of claims; an evaluation on files speaks to none."""
+        every = claims.load(self.claims)
+        return claims.judge(every, {} if self.real else self.measured(every), self.dataset)
+
+    def card(self, judged):
+        """Return the section of published numbers, None where there is none to show."""
+        if self.real:
+            return None
+        return claims_section(judged, dataset=self.dataset, survey=self.survey,
+                              subject=self.subject, place=self.place)  # fmt: skip
+
+    def banner(self):
+        """Return what a reader must know first."""
+        if not self.is_mock:
+            return f"Measured on: {self.dataset}."
+        to_real = self.real and "real files" in self.dataset
+        return (MOCK_TO_REAL if to_real else MOCK).format(self.dataset)
+
+    def tested(self):
+        """Return how many spectra were tested, in words."""
+        return len(self.df)
+
+    def facts(self, source=None):
+        """Return what it was made on and with, {name: value}; `source` is a file's name."""
+        own = {
+            "measured on": self.dataset,
+            "spectra in the test": self.tested(),
+            "predictions from": source,
+        }
+        return own | run_facts(self.about, self.training)
+
+    def text_of(self, title, made):
+        """Return the text of a section of `parts`, given the tables that were made."""
+        return self.parts[title][0]
+
+    def sections(self, made):
+        """Return the sections of tables."""
+        out = []
+        for title, (_, names) in self.parts.items():
+            found = dict(made[name] for name in names if name in made)
+            if found:
+                out.append(Section(title, self.text_of(title, made), found))
+        return out
+
+    def header(self, caption):
+        """Return what the header of a table's file says."""
+        return {"dataset": self.dataset}
+
+    def told(self, made):
+        """Return what is printed of the tables, list of str."""
+        return [as_text(made[name][1]) for name in self.printed if name in made]
+
+    def made_elsewhere(self, folder):
+        """Return [(caption, PNG or None, reason)] of figures that other commands draw."""
+        out = []
+        for name, (caption, verb) in self.elsewhere.items():
+            path = folder / f"{name}.png"
+            reason = f"run `{self.paper.module(verb)} --run-dir DIR` first"
+            out.append((caption, path if path.is_file() else None, reason))
+        return out
+
+    def cover(self, card, made, drawn):
+        """Return what an overview of several papers shows: score card and some figures."""
+        tables = {k: v for k, v in card.tables.items() if "ours" in v} if card else {}
+        chosen = {c: f for c, f in drawn.items() if f.stem in self.cover_figures}
+        return Section("", card.text if card else "", tables, chosen)
+
+
+def write(ev, out, *, rejects=None, source=None):
+    """Write tables, figures, claims, report and cover of an evaluation.
+
+    Parameters
+    ----------
+    ev : Evaluation
+    out : path-like
+        Gets tables/, figures/, claims.ecsv, report.html and cover.json.
+    rejects : DataFrame, optional
+        Spectra that could not be used.
+    source : path-like, optional
+        File of predictions made elsewhere.
+
+    Returns
+    -------
+    Path
+        Of report.html.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    judged, made = ev.judged(), {k: v for k, v in ev.tables(out).items() if _some(v[1])}
+    for name, (caption, table) in made.items():
+        if name not in ev.others:
+            claims.write(table, out / "tables" / f"{name}.ecsv", **ev.header(caption))
+    if _some(rejects):
+        claims.write(rejects, out / "tables" / "rejects.ecsv", dataset=ev.dataset)
+    claims.write(
+        judged,
+        out / "claims.ecsv",
+        measured_on=ev.dataset,
+        seed=(ev.about.get("config") or {}).get("seed"),
+        commit=(ev.about.get("versions") or {}).get("commit"),
+    )
+    drawn, skipped = draw(ev.figures(), out / "figures", rows=ev.df, on_files=ev.real)
+    for caption, path, reason in ev.made_elsewhere(out / "figures"):
+        if path is not None:
+            drawn[caption] = path
+        elif not ev.real:
+            skipped.append({"figure": caption, "reason": reason})
+    for text in ev.told(made):
+        say(text)
+    return _report(ev, out, judged, made, drawn, skipped, rejects, source)
+
+
+def _report(ev, out, judged, made, drawn, skipped, rejects, source):
+    """Write report.html and cover.json: the look of every paper's report."""
+    card = ev.card(judged)
+    sections = [card] if card else []
+    sections += ev.sections(made)
+    if ev.beside is not None and not ev.real:
+        sections += _beside(ev.beside, sorted({out, Path(ev.run_dir or out)}))
+    sections.append(Section("Figures", "", {}, drawn))
+    if _some(rejects):
+        sections.append(Section("Not used", ev.rejected, {"": rejects}))
+    if skipped:
+        table = pd.DataFrame(skipped, columns=["figure", "reason"])
+        sections.append(Section("Not drawn", "Figures whose input is not here.", {"": table}))
+    sections.append(Section("References", "\n\n".join(ev.references)))
+    return write_report(
+        out / "report.html",
+        title=ev.title.format(ev.dataset),
+        banner=ev.banner(),
+        warn=ev.is_mock,
+        facts=ev.facts(None if source is None else Path(source).name),
+        sections=sections,
+        cover=ev.cover(card, made, drawn),
+    )
+
+
+def _beside(beside, folders):
+    """Return the section of what earlier evaluations on files left in on_*/ of some folders."""
+    found, figures = {}, {}
+    for path in sorted(p for f in folders for p in f.glob(f"on_*/tables/{beside.table}.ecsv")):
+        table = Table.read(path, format="ascii.ecsv")
+        found[f"{table.meta.get('dataset', path.parts[-3])}"] = table.to_pandas()
+    for path in sorted(p for f in folders for p in f.glob("on_*/figures/*.png")):
+        if path.stem in beside.figures:
+            figures[f"{beside.figures[path.stem]} ({path.parts[-3]})"] = path
+    return [Section(beside.title, beside.text, found, figures)] if found else []
+
+
+def _some(table):
+    return table is not None and len(table) > 0
+
+
+def as_text(table, form=".4f"):
+    """Return a table as text, numbers in a format, "-" where there is none."""
+
+    def text(value):
+        if isinstance(value, float):
+            return format(value, form) if np.isfinite(value) else "-"
+        return str(value)
+
+    return table.map(text).to_string(index=False)
+
+
+def held_out(df, known=("train", "valid")):
+    """Return the rows of the test split; all rows where the table names no splits.
+
+    Parameters
+    ----------
+    df : DataFrame
+        With or without a column split.
+    known : sequence of str
+        Other splits that a run has.
+
+    Raises
+    ------
+    SuiteError
+        If the table has rows of other splits only.
+    """
+    if "split" in df and (df["split"] == "test").any():
+        kept = df[df["split"] == "test"].reset_index(drop=True)
+        kept.attrs = df.attrs
+        return kept
+    others = [name for name in known if "split" in df and (df["split"] == name).any()]
+    if others:
+        raise SuiteError(
+            f"The table has rows of split {', '.join(others)} but no row of split 'test'."
+        )
+    return df
+
+
+def name_of(config, n, wanted):
+    """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
+
+    A smaller run on the survey's spectra cannot confirm or miss what the paper says of its own.
+
+    Parameters
+    ----------
+    config : the paper's Config
+    n : int
+        Spectra that were tested.
+    wanted : float
+        Spectra that the paper tested.
+    """
+    if config.is_mock or (config.scale == "paper" and n >= 0.9 * wanted):
+        return config.dataset
+    return f"{config.dataset} ({config.scale} scale, {n} test spectra)"

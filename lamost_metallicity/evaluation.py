@@ -1,0 +1,213 @@
+"""What an evaluation of metallicities holds, measures and says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import evaluation
+from common.evaluation import Beside, as_text
+from lamost_metallicity.config import PAPER
+from lamost_metallicity.figures.catalogue import plots
+from lamost_metallicity.measured import measure, peak
+from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import real as tables_real
+from lamost_metallicity.tables import regression as tables
+
+REFERENCES = (
+    "Feng J., Wang L., Li P. 2026, Acta Astron. Sin. 67, 2: the paper reproduced here",
+    "Tremonti C. A. et al. 2004, ApJ 613, 898; Brinchmann J. et al. 2004, MNRAS 351, 1151; "
+    "Kauffmann G. et al. 2003, MNRAS 341, 33: the MPA-JHU labels",
+    "Pettini M., Pagel B. E. J. 2004, MNRAS 348, L59; Marino R. A. et al. 2013, A&A 559, A114: N2 "
+    "and O3N2",
+    "Kewley L. J., Ellison S. L. 2008, ApJ 681, 1183: why the scales differ",
+    "Kauffmann G. et al. 2003, MNRAS 346, 1055; Kewley L. J. et al. 2001, ApJ 556, 121: curves of "
+    "the BPT plane",
+    "Okabe M., Ito K. 2008: the colours of the figures",
+)
+PARTS = {  # section: (text, names of its tables)
+    "Regression": (
+        'Estimate less label, dex. The label is oh_p50 of MPA-JHU. "On the labels\' scale": a '
+        "cubic in the line index, fitted on the validation split, because N2 and O3N2 have scales "
+        "of their own (Kewley & Ellison 2008).",
+        (
+            "selection",
+            "methods",
+            "methods_planted",
+            "noise",
+            "sigma_snr_r",
+            "sigma_z",
+            "winner",
+        ),
+    ),
+    "Mass and metallicity": (
+        "Fibre mass (lgm_fib_p50), as in the paper. Errors of medians by resampling.",
+        ("mzr", "mzr_fit", "recovery"),
+    ),
+    "Classifier and catalogue": ("", ("classifier", "mistakes", "catalogue")),
+    "Errors, several tasks": (
+        "The error of a prediction is the half-width of a 68 % interval for the label, label noise "
+        "included, calibrated on the validation split.",
+        ("coverage", "multitask"),
+    ),
+    "Real spectra, one by one": (
+        "The reference is the strong-line estimate of the same spectrum, not the truth: Pettini & "
+        "Pagel's O3N2 itself scatters by 0.14 dex about direct abundances.",
+        ("agreement", "objects"),
+    ),
+}
+ELSEWHERE = {"saliency": ("Where the network looks, at rest wavelengths, by redshift", "explain")}
+
+
+@dataclass(kw_only=True)
+class Evaluation(evaluation.Evaluation):
+    """One evaluation; see `common.evaluation.Evaluation`.
+
+    Attributes
+    ----------
+    df : DataFrame
+        Predictions of the test split (or of real files), with strong lines on the labels' scale.
+    everything : DataFrame
+        All splits that were saved.
+    counts : DataFrame or None
+        What each cut left.
+    half : dict of float to ndarray
+        Half-widths of the intervals of `rows`, by level.
+    groups : ndarray of str or None
+        What the intervals of `rows` were calibrated by.
+    """
+
+    everything: pd.DataFrame
+    counts: pd.DataFrame | None = None
+    half: dict = field(default_factory=dict)
+    groups: object = None
+
+    paper = PAPER
+    claims = Path(__file__).with_name("claims.toml")
+    title = "Gas-phase metallicity on {}"
+    survey, subject, place = "lamost", "LAMOST", "LAMOST itself"
+    printed = ("methods", "classifier", "agreement")
+    elsewhere = ELSEWHERE
+    cover_figures = ("F4_predicted_true", "F6_mzr")
+    beside = Beside(
+        "Real spectra",
+        "The networks of this run on real spectra: the network's metallicity less the strong-line "
+        "estimate of the same spectrum. Reports of their own are in the folders on_*.",
+        "agreement",
+        {"real": "Network against strong lines"},
+    )
+    references, parts = REFERENCES, PARTS
+
+    @property
+    def rows(self):
+        """The rows that the regression is judged by."""
+        return tables.regression_rows(self.df)
+
+    def tables(self, out):
+        """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
+        return _tables(self)
+
+    def figures(self):
+        """Return the list of `common.plots.Plot` of every figure, in order."""
+        return plots(self)
+
+    def measured(self, every):
+        """Return {claim id: value} for the claims that the evaluation speaks to."""
+        # How many galaxies a mock makes, and which share has labels, is its own choice.
+        mock = self.config is not None and self.config.is_mock
+        return measure(every, self.df, rows=self.rows, counts=None if mock else self.counts,
+                       parameters=self.about.get("parameters"))  # fmt: skip
+
+    def tested(self):
+        """Return how many spectra were tested, in words."""
+        return f"{len(self.df)}, {len(self.rows)} of them star-forming with a label"
+
+    def text_of(self, title, made):
+        """Return the text of a section; who wins is known only from the table."""
+        text = self.parts[title][0]
+        if title == "Regression" and "winner" in made:
+            text += "\n\n" + tables_beyond.winners_in_words(made["winner"][1])
+        return text
+
+    def told(self, made):
+        """Return what is printed of the tables, list of str."""
+        return [as_text(made[name][1].drop(columns="column", errors="ignore"))
+                for name in self.printed if name in made]  # fmt: skip
+
+
+def _tables(ev):
+    rows, df, out = ev.rows, ev.df, {}
+    if ev.counts is not None:
+        out["selection"] = ("Sample: spectra left after each cut (Sect. 2)", ev.counts)
+    if len(rows) >= tables.FEWEST:
+        compared = [c for c in ("oh_pred", "oh_rf", "oh_mlp", "oh_n2_cal", "oh_o3n2_cal")
+                    if c in rows]  # fmt: skip
+        out["methods"] = (
+            "As Table 1, with the classic strong lines: estimate - label; share: galaxies that "
+            "get an estimate",
+            tables.method_table(rows),
+        )
+        if "oh_planted" in rows and rows["oh_planted"].notna().any():
+            out["methods_planted"] = (
+                "The same against what was planted in the mock",
+                tables.method_table(rows, against="oh_planted"),
+            )
+        out["noise"] = ("Label noise: the floor that no network can pass",
+                        tables_beyond.noise_table(rows))  # fmt: skip
+        for by, figure in (("snr_r", "5a"), ("z", "5b")):
+            if by in rows and rows[by].notna().any():
+                out[f"sigma_{by}"] = (f"As Fig. {figure}: sigma (dex) in bins of {by}",
+                                      tables.binned_table(rows, by, columns=compared))  # fmt: skip
+        if "snr_r" in rows:
+            out["winner"] = ("Network or strong lines, by S/N_r, on the galaxies that have both",
+                             tables_beyond.winner_table(rows))  # fmt: skip
+        mzr = tables_beyond.mzr_table(rows)
+        out["mzr"] = ("As Fig. 6: medians in bins of stellar mass", mzr)
+        out["recovery"] = (
+            "The planted mass-metallicity relation, from the predictions: differences of the "
+            "medians in bins of mass",
+            pd.DataFrame([tables_beyond.recovery(mzr)]).dropna(how="all"),
+        )
+        ours = tables_beyond.fit_mzr(rows)
+        if ours is not None:
+            out["mzr_fit"] = ("Eq. 3, ours, beside Eq. 2 (Tremonti et al. 2004): 12 + log(O/H) = "
+                              "a + b m + c m^2, m = log M", _fits(ours))  # fmt: skip
+        out["coverage"] = ("Errors: fraction of labels (planted values) inside the intervals",
+                           tables_beyond.coverage_table(rows, ev.half, ev.groups))  # fmt: skip
+        out["multitask"] = ("One task or several: difference of the sigmas, paired",
+                            tables_beyond.multitask_table(rows))  # fmt: skip
+    out["classifier"] = ("As Table 2", tables.class_table(df))
+    out["mistakes"] = ("Whom the classifier mistakes, by bptclass", tables.mistake_table(df))
+    out["catalogue"] = ("Catalogue: galaxies called star-forming with confidence 0.85 (Fig. 7)",
+                        _catalogue(df))  # fmt: skip
+    if ev.real:
+        out["agreement"] = ("Network less the strong-line estimate of the same spectrum",
+                            tables_real.agreement_table(df))  # fmt: skip
+        out["objects"] = ("One by one", tables_real.object_table(df))
+    return out
+
+
+def _fits(ours):
+    rows = {"ours": ours, "Tremonti et al. 2004": tables_beyond.T04}
+    return pd.DataFrame([{"relation": k, **dict(zip("abc", v, strict=True))}
+                         for k, v in rows.items()])  # fmt: skip
+
+
+def _catalogue(df):
+    """Return one row: how many, mean, peak and spread of the catalogue's metallicities."""
+    rows = tables.catalogue_rows(df)
+    if len(rows) < tables.FEWEST:
+        return pd.DataFrame()
+    value = rows["oh_pred"].to_numpy(float)
+    row = {"n": len(value), "of": len(df), "mean": value.mean(), "peak": peak(value),
+           "p16": np.percentile(value, 16), "p84": np.percentile(value, 84),
+           "within_8.5_9.2": np.mean((value >= 8.5) & (value <= 9.2))}  # fmt: skip
+    if "is_sf" in rows and rows["is_sf"].notna().any():
+        known = rows["is_sf"].dropna().astype(bool)
+        row["purity"] = known.mean()
+        every = df["is_sf"].fillna(False).astype(bool)
+        row["completeness"] = known.sum() / max(every.sum(), 1)
+    return pd.DataFrame([row])
