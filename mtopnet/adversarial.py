@@ -134,7 +134,7 @@ def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rat
     """
     import keras
 
-    from common.training import learning_rate
+    from common.schedules import learning_rate
     from mtopnet.data import dataset, targets
     from mtopnet.losses import losses
     from mtopnet.networks import NAME
@@ -271,8 +271,9 @@ def adapt(
     """
     from common.catalog import write_table
     from common.files import write_json
+    from common.models import save_model
     from common.pipeline import Shards
-    from common.training import save_model, write_history
+    from common.runs import write_history
     from mtopnet.networks import NAME, load_networks, read_config
 
     run_dir = Path(run_dir)

@@ -64,7 +64,7 @@ def predict_unseen(job, networks):
 
 def say_of(job, models, rows, batch=2048):
     """Return what some networks say of rows of the shards, ndarray of shape (n_models, n, 5)."""
-    from common.training import predict
+    from common.inference import predict
 
     parts = [np.zeros((len(models), 0, len(TARGETS)))]
     for start in range(0, len(rows), batch):
