@@ -19,6 +19,7 @@ import pandas as pd
 
 from common.cli import parser, run, say
 from common.errors import UsageError
+from common.metrics import mad_sigma
 
 UNITS = 64  # default: of the domain classifier
 KEPT = "Prepared spectra are kept; the same command takes them up again."
@@ -199,8 +200,8 @@ def scores(table, config):
     for limit in (0.003, 0.01, 0.1):
         out[f"success_{limit:g}"] = float(np.mean(away < limit + 1e-9))
     for name in ("lgm", "sfr"):
-        residual = np.abs(table[f"{name}_pred"] - table[f"{name}_true"]).to_numpy(dtype=float)
-        out[f"{name}_mad"] = float(1.4826 * np.nanmedian(residual))
+        residual = (table[f"{name}_pred"] - table[f"{name}_true"]).to_numpy(dtype=float)
+        out[f"{name}_mad"] = float(mad_sigma(residual, about=0))
     return out
 
 
