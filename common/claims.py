@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import ReadError
+from common.files import atomic_path
 
 COLUMNS = (
     "id", "where", "quantity", "conditions", "published", "tolerance", "ours", "dataset", "verdict",
@@ -153,14 +153,11 @@ def score_card(tables):
 
 
 def write(table, path, **meta):
-    """Write a DataFrame as ECSV through a temporary name; `meta` goes to its header."""
+    """Write a DataFrame as ECSV, whole or not at all; `meta` goes to its header."""
     from astropy.table import Table
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     out = Table.from_pandas(table.reset_index(drop=True))
     out.meta.update({key: value for key, value in meta.items() if value is not None})
-    temporary = path.with_name(f".{path.name}.part")
-    out.write(temporary, format="ascii.ecsv", overwrite=True)
-    os.replace(temporary, path)
-    return path
+    with atomic_path(path) as temporary:
+        out.write(temporary, format="ascii.ecsv")
+    return Path(path)
