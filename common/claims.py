@@ -130,28 +130,6 @@ def judge(claims, measured, dataset):
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def score_card(tables):
-    """Join the tables of several runs: one row per claim, one column of values per data set.
-
-    Parameters
-    ----------
-    tables : iterable of DataFrame
-        As `judge` returns them; a later value replaces an earlier one of the same data set.
-
-    Returns
-    -------
-    DataFrame
-        Columns id, where, quantity, conditions, published, tolerance, then one per data set.
-    """
-    joined = pd.concat(list(tables), ignore_index=True)
-    keys = list(COLUMNS[:6])
-    wide = joined[keys].drop_duplicates("id").reset_index(drop=True)
-    for name in dict.fromkeys(joined["dataset"]):
-        part = joined[(joined["dataset"] == name) & joined["ours"].notna()]
-        wide[name] = wide["id"].map(part.drop_duplicates("id", keep="last").set_index("id")["ours"])
-    return wide
-
-
 def write(table, path, **meta):
     """Write a DataFrame as ECSV, whole or not at all; `meta` goes to its header."""
     from astropy.table import Table
