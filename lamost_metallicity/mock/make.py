@@ -42,10 +42,7 @@ UNMATCHED = 0.05  # share of galaxies that MPA-JHU did not observe
 class Universe:
     """Everything that the mock needs, loaded once.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

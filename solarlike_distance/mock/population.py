@@ -44,14 +44,9 @@ class Population:
     Parameters
     ----------
     offline : bool
-        Never touch the network.
+        As `common.assets.fetch` takes it, with its errors.
     progress : bool
         Say what is fetched.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
     """
 
     def __init__(self, *, offline=False, progress=False):
