@@ -53,11 +53,6 @@ class Universe:
     def make(self, n, rng):
         """Return n observed galaxies.
 
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
-
         Returns
         -------
         flux, ivar : ndarray of shape (n, lamost.PIXELS), float32
@@ -88,10 +83,8 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
         Same seed and n, same files.
     out_dir : path-like
         Made where missing.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

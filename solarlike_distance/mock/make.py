@@ -119,10 +119,8 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
         Same seed and n, same files.
     out_dir : path-like
         Made where missing.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

@@ -96,11 +96,6 @@ class Population:
     def draw(self, n, rng):
         """Return n stars as far away as the real ones of their kind are.
 
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
-
         Returns
         -------
         DataFrame
