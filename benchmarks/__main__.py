@@ -78,8 +78,8 @@ def speed(rounds, folder):
     import pandas as pd
 
     from common.accelerator import choose
+    from common.inference import predict
     from common.pipeline import Shards, ShardWriter, dataset
-    from common.training import predict
     from gasnet2.config import SDSS_CLASSES, extragalactic, make_config
     from gasnet2.model import build_classifier, build_redshift
     from gasnet2.networks import Networks, routed

@@ -88,7 +88,7 @@ def as_conv1d(config):
 
 def speed(rounds):
     """Print spectra per second of training and prediction, and seconds against the paper's."""
-    from common.training import predict
+    from common.inference import predict
     from mtopnet.networks import _answers
 
     work, times = {}, {}

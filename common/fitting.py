@@ -55,7 +55,8 @@ class Job:
         """
         import keras
 
-        from common.training import save_model, write_history
+        from common.models import save_model
+        from common.runs import write_history
 
         path, work = self.run_dir / "models" / f"{name}.keras", self.run_dir / "work" / name
         if path.exists():

@@ -6,7 +6,6 @@ import numpy as np
 from astropy import units
 
 from common.errors import SuiteError, UsageError
-from common.spectra import Spectra
 from common.surveys.columns import SURVEY_UNIT, make_meta
 
 
@@ -69,7 +68,7 @@ def to_specutils(spectra):
 
 
 def from_specutils(spectra, ids=None, *, medium, frame):
-    """Build Spectra from `specutils.Spectrum` objects.
+    """Return what `Spectra` takes from `specutils.Spectrum` objects.
 
     Parameters
     ----------
@@ -83,9 +82,9 @@ def from_specutils(spectra, ids=None, *, medium, frame):
 
     Returns
     -------
-    Spectra
-        Flux in 1e-17 erg / (s cm2 Angstrom) where the unit converts to it, else in the unit of
-        the first spectrum. Descending spectral axes are turned round.
+    dict
+        The arguments of `Spectra`. Flux in 1e-17 erg / (s cm2 Angstrom) where the unit converts
+        to it, else in the unit of the first spectrum. Descending spectral axes are turned round.
 
     Raises
     ------
@@ -122,7 +121,7 @@ def from_specutils(spectra, ids=None, *, medium, frame):
     has_ivar = all(ivar is not None for ivar in ivars)
     one_grid = all(np.array_equal(w, waves[0]) for w in waves)
     join = np.stack if one_grid else list
-    return Spectra(
+    return dict(
         wavelength=waves[0] if one_grid else waves,
         flux=join(fluxes),
         ivar=join(ivars) if has_ivar else None,

@@ -89,13 +89,35 @@ def mean_delta_z(*, z_true, z_pred):
     return _mean(value)
 
 
+def mad_sigma(values, *, about=None, axis=None):
+    """Return 1.4826 times the median |value - middle|: the sigma of a Gaussian, blind to outliers.
+
+    Parameters
+    ----------
+    values : array-like
+        NaN is left out.
+    about : float, optional
+        The middle; the median without it.
+    axis : int, optional
+        One sigma for each of the other axes' places; one of all values without it.
+
+    Returns
+    -------
+    float or ndarray; NaN of no value.
+    """
+    values = np.asarray(values)
+    if about is None:
+        about = np.nanmedian(values, axis=axis, keepdims=True)
+    return 1.4826 * np.nanmedian(np.abs(values - about), axis=axis)
+
+
 def nmad(*, z_true, z_pred):
     """Return (1.4826 median |dz - median dz| with signed dz over finite pairs, n)."""
     z_true, z_pred = _finite(*_pair(z_true, z_pred, ("z_true", "z_pred")))
     if not z_true.size:
         return float("nan"), 0
     signed = (z_pred - z_true) / (1 + z_true)
-    return float(1.4826 * np.median(np.abs(signed - np.median(signed)))), signed.size
+    return float(mad_sigma(signed)), signed.size
 
 
 def fraction_within(*, z_true, z_pred, z_err, k=3.0):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from common.errors import ReadError, SuiteError, UsageError
-from common.files import write_json
+from common.files import atomic_path, write_json
 from common.provenance import versions
 
 
@@ -137,6 +137,12 @@ def predictions_of(run_dir, package):
             f"python -m {package}.train --run-dir {run_dir} --resume, with the same options."
         )
     return path
+
+
+def write_history(path, rows):
+    """Write the history of all networks as CSV, one row an epoch."""
+    with atomic_path(path) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False)
 
 
 def history_of(run_dir):

@@ -175,4 +175,4 @@ class Spectra:
         """Build from `specutils.Spectrum` objects (extra ``specutils``)."""
         from common.interchange import from_specutils
 
-        return from_specutils(spectra, ids=ids, medium=medium, frame=frame)
+        return cls(**from_specutils(spectra, ids=ids, medium=medium, frame=frame))

@@ -1,88 +1,18 @@
-"""One fit() for every paper: run folder, history, best checkpoint, resume, finite-loss guard."""
+"""One fit() for every paper: history, best epoch, resume, finite-loss guard."""
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
 from common.cli import progress
 from common.errors import SuiteError
-
-HISTORY = "history.csv"
-
-
-def learning_rate(kind, *, initial, epochs, steps_per_epoch, final=1e-6):
-    """Return a learning-rate schedule over optimiser steps.
-
-    Parameters
-    ----------
-    kind : {"steps", "cosine"}
-        "steps" halves every 5 epochs (Zhong et al. 2024, Sect. 3.3), not below `final`; "cosine"
-        warms up over a tenth of the run and falls to `final` along a cosine, for short runs.
-    initial : float
-        Highest rate.
-    epochs, steps_per_epoch : int
-        Length of the run.
-    final : float
-        Lowest rate.
-
-    Raises
-    ------
-    SuiteError
-        If the kind is unknown.
-    """
-    schedules = keras.optimizers.schedules
-    if kind == "steps":
-        edges = list(range(5, min(epochs, 50), 5))
-        rates = [max(initial * 0.5**i, final) for i in range(len(edges) + 1)]
-        if not edges:
-            return initial
-        return schedules.PiecewiseConstantDecay([e * steps_per_epoch for e in edges], rates)
-    if kind == "cosine":
-        total = epochs * steps_per_epoch
-        warm = max(1, total // 10)
-        return schedules.CosineDecay(
-            initial / 20,
-            decay_steps=max(1, total - warm),
-            alpha=final / initial,
-            warmup_target=initial,
-            warmup_steps=warm,
-        )
-    raise SuiteError(f"schedule must be 'steps' or 'cosine'. Received {kind!r}.")
-
-
-def plateau_rate(values, *, initial, factor, patience, mode="min"):
-    """Return the learning rate of the next epoch where it falls on plateaus.
-
-    Parameters
-    ----------
-    values : sequence of float
-        The monitored quantity of each finished epoch.
-    initial : float
-        First rate.
-    factor : float
-        The rate is multiplied by it after `patience` epochs without a better value, and again
-        after as many more.
-    patience : int
-        Epochs.
-    mode : {"min", "max"}
-        Which values are better.
-    """
-    sign = 1 if mode == "min" else -1
-    rate, best, waited = initial, np.inf, 0
-    for value in values:
-        waited += 1
-        if sign * value < best:
-            best, waited = sign * value, 0
-        if waited >= patience:
-            rate, waited = rate * factor, 0
-    return rate
+from common.models import restore_optimizer
+from common.schedules import plateau_rate
+from common.training_state import load_state, save_state
 
 
 class _Plateau(keras.callbacks.Callback):
@@ -145,7 +75,7 @@ class _Recorder(keras.callbacks.Callback):
         self.state["epoch"] = epoch + 1
         if _waited(self.state["history"], self.monitor, self.better) == self.patience:
             self.model.stop_training = True
-        _save_state(self.folder / "state.npz", self.state, self.model)
+        save_state(self.folder / "state.npz", self.state, self.model)
         self.bar.set_postfix({self.monitor: f"{score:.4g}"})
         self.bar.update()
 
@@ -170,39 +100,6 @@ def _waited(history, monitor, better):
     return len(scores) - 1 - best
 
 
-def _save_state(path, state, model):
-    """Write weights, optimiser, best weights and history as one file, whole or not at all."""
-    scores = {split: best["score"] for split, best in state["watched"].items()}
-    kept = {k: state[k] for k in ("epoch", "best", "history")}
-    about = json.dumps(kept | {"watched": scores})
-    groups = {
-        "weights": model.get_weights(),
-        "optimizer": [v.numpy() for v in model.optimizer.variables],
-        "best": state["best_weights"],
-        **{f"watched-{split}": best["weights"] for split, best in state["watched"].items()},
-    }
-    arrays = {f"{k}_{i:04d}": a for k, group in groups.items() for i, a in enumerate(group)}
-    part = path.with_name("part-" + path.name)  # keeps the ending, which numpy insists on
-    np.savez(part, about=np.array(about), **arrays)
-    os.replace(part, path)
-
-
-def _load_state(path):
-    with np.load(path) as file:
-        state = json.loads(str(file["about"]))
-
-        def arrays(group):
-            return [file[n] for n in sorted(n for n in file.files if n.startswith(f"{group}_"))]
-
-        state |= {group: arrays(group) for group in ("weights", "optimizer")}
-        state["best_weights"] = arrays("best")
-        state["watched"] = {
-            split: {"score": score, "weights": arrays(f"watched-{split}")}
-            for split, score in state.get("watched", {}).items()
-        }
-    return state
-
-
 def watched_weights(folder, split):
     """Return the weights of the epoch that was best on a split that `fit` watched.
 
@@ -217,16 +114,7 @@ def watched_weights(folder, split):
     -------
     list of ndarray
     """
-    return _load_state(Path(folder) / "state.npz")["watched"][split]["weights"]
-
-
-def save_model(model, path):
-    """Save a model as .keras under a temporary name, then move it into place."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name("part-" + path.name)  # keeps the ending, which Keras insists on
-    model.save(part)
-    os.replace(part, path)
+    return load_state(Path(folder) / "state.npz")["watched"][split]["weights"]
 
 
 def fit(
@@ -288,7 +176,7 @@ def fit(
     better = np.less if mode == "min" else np.greater
     state = {"epoch": 0, "best": None, "history": [], "watched": {}}
     if (folder / "state.npz").exists():
-        state = _load_state(folder / "state.npz")
+        state = load_state(folder / "state.npz")
     stopped = patience and _waited(state["history"], monitor, better) >= patience
     if state["epoch"] < epochs and not stopped:
         if state["epoch"]:
@@ -320,108 +208,3 @@ def fit(
             )
     model.set_weights(state["best_weights"])
     return state["history"]
-
-
-def restore_optimizer(model, values):
-    """Set all variables of a model's optimiser, building them first where that is still to do."""
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    for variable, value in zip(model.optimizer.variables, values, strict=True):
-        variable.assign(value)
-
-
-class Reusable:
-    """Compiled models to use again with new weights.
-
-    Tracing a network's training step takes TensorFlow several seconds; the members of an ensemble
-    and the ensembles of a pipeline can share one trace.
-    """
-
-    def __init__(self):
-        self._held = {}
-
-    def get(self, key, build):
-        """Return a freshly initialised compiled model.
-
-        Parameters
-        ----------
-        key : hashable
-            Models of equal key are built and compiled alike.
-        build : callable
-            Returns a new model (and compiles it, given ``compiled=True``).
-        """
-        if key not in self._held:
-            model = build(compiled=True)
-            model.optimizer.build(model.trainable_variables)
-            self._held[key] = model, [v.numpy() for v in model.optimizer.variables]
-            return model
-        model, optimizer = self._held[key]
-        model.set_weights(build(compiled=False).get_weights())
-        restore_optimizer(model, optimizer)
-        return model
-
-
-def write_history(path, rows):
-    """Write the history of all networks as CSV, one row an epoch."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    pd.DataFrame(rows).to_csv(part, index=False)
-    os.replace(part, path)
-
-
-def predict(model, x, *, batch_size=256, desc=None):
-    """Run a model over all rows.
-
-    Parameters
-    ----------
-    model : keras.Model
-    x : ndarray of shape (n, n_pixels), or dict of str to ndarray of n rows
-        The second for a model with named inputs.
-    batch_size : int
-    desc : str, optional
-        Show a progress bar with this text.
-
-    Returns
-    -------
-    ndarray of shape (n, n_outputs), float32
-    """
-    step = compiled(model)
-    out = []
-    n = len(next(iter(x.values()))) if isinstance(x, dict) else len(x)
-    starts = range(0, n, batch_size)
-    for start in progress(starts, desc=desc) if desc else starts:
-        rows = slice(start, start + batch_size)
-        out.append(step({k: v[rows] for k, v in x.items()} if isinstance(x, dict) else x[rows]))
-    if not out:
-        return np.zeros((0, model.output_shape[-1]), dtype="float32")
-    return np.concatenate(out)
-
-
-def compiled(model):
-    """Return a function ndarray (or dict of them) -> ndarray that runs a model as one graph.
-
-    `Model.predict` builds a data pipeline at every call, which costs more than a small batch
-    itself; the traced function is kept with the model.
-    """
-    import tensorflow as tf
-
-    if getattr(model, "_compiled_call", None) is None:
-        object.__setattr__(model, "_compiled_call", {})
-    graphs = model._compiled_call
-
-    def graph_of(named):
-        if named not in graphs:
-            specs = {t.name: tf.TensorSpec((None, *t.shape[1:]), tf.float32) for t in model.inputs}
-            graphs[named] = tf.function(
-                lambda x: model(x, training=False),
-                input_signature=[specs if named else next(iter(specs.values()))],
-            )
-        return graphs[named]
-
-    def run(x):
-        if isinstance(x, dict):
-            arrays = {k: np.ascontiguousarray(v, dtype="float32") for k, v in x.items()}
-            return graph_of(True)(arrays).numpy()
-        return graph_of(False)(np.ascontiguousarray(x, dtype="float32")).numpy()
-
-    return run

@@ -65,7 +65,7 @@ def _from_run(run_dir, config, per_class):
 
 
 def _from_files(networks, paths):
-    from common.training import predict
+    from common.inference import predict
     from gasnet2.predict import usable_chunks
 
     parts = list(usable_chunks(networks, paths, []))

@@ -18,7 +18,7 @@ class Job:
     """What all networks of a run share."""
 
     def __init__(self, config, run_dir, shards, split, accelerator):
-        from common.training import Reusable
+        from common.models import Reusable
 
         self.config, self.run_dir, self.shards, self.split = config, run_dir, shards, split
         self.accelerator, self.reusable = accelerator, Reusable()
@@ -43,7 +43,7 @@ def networks(job, history, *, redshifts=True):
     -------
     keras.Model, dict of str to keras.Model
     """
-    from common.training import write_history
+    from common.runs import write_history
 
     classifier = _classifier(job, history)
     write_history(job.run_dir / "history.csv", history)
@@ -59,7 +59,7 @@ def networks(job, history, *, redshifts=True):
 
 
 def _classifier(job, history):
-    from common.training import save_model
+    from common.models import save_model
     from gasnet2.model import build_classifier
 
     config, labels = job.config, job.shards.labels
@@ -150,7 +150,7 @@ def _ensemble(name, job, history, pooled):
     import keras
 
     from common.ensemble import combine
-    from common.training import save_model
+    from common.models import save_model
     from gasnet2.model import build_redshift
 
     config, labels = job.config, job.shards.labels
@@ -222,7 +222,8 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs
 
     from common.files import write_json
     from common.pipeline import dataset
-    from common.training import fit, learning_rate
+    from common.schedules import learning_rate
+    from common.training import fit
 
     config, accelerator = job.config, job.accelerator
     epochs, rate = epochs or config.epochs, rate or config.learning_rate

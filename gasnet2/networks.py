@@ -121,7 +121,7 @@ def routed(networks, x, p, *, min_probability=MIN_PROBABILITY, all_classes=False
         0 for stars with `all_classes` (Eq. 1).
     """
     from common.ensemble import mean_and_error
-    from common.training import predict
+    from common.inference import predict
 
     classes = networks.config.classes
     top = p.argmax(axis=1)
@@ -163,7 +163,7 @@ def prediction_table(networks, rows_of, labels, *, split, batch=2048):
         paper's protocol, Sect. 4.2.2); z_routed_pred, z_routed_err from that of the predicted
         class (what a user gets).
     """
-    from common.training import predict
+    from common.inference import predict
 
     classes = np.array(networks.config.classes)
     column = {name: k for k, name in enumerate(classes)}

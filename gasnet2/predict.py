@@ -64,7 +64,7 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
     DataFrame of n rows
         See `DESCRIPTIONS`; p_CLASS for each class; with `all_classes` z_CLASS and sigma_z_CLASS.
     """
-    from common.training import predict
+    from common.inference import predict
 
     classes = np.array(networks.config.classes)
     p = predict(networks.classifier, x)

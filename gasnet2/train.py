@@ -155,7 +155,7 @@ def _seconds_each(trained, x, *, on_cpu):
     Wall time to classify it; for class and redshift the time of the cores that work on it, which
     other programs on the machine do not change, or the wall time of one accelerator.
     """
-    from common.training import predict
+    from common.inference import predict
     from gasnet2.networks import routed
 
     routed(trained, x[:1], predict(trained.classifier, x[:1]), all_classes=True)  # traces

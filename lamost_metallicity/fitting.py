@@ -163,7 +163,7 @@ def _train(name, what, job, folder):
     """Train one network; return it with its best weights, and its history."""
     import keras
 
-    from common.training import learning_rate
+    from common.schedules import learning_rate
     from lamost_metallicity.model import BUILDERS
 
     config, rows = job.config, job.used(what.use)

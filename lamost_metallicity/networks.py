@@ -131,7 +131,7 @@ def predicted(networks, x, snr_r):
         oh_sigma_raw (before calibration), oh_raw (the error network's own mean), oh_multi,
         lgm_pred, sfr_pred (multi-task), oh_mlp, p_sf, p_other.
     """
-    from common.training import predict
+    from common.inference import predict
 
     out = {name: predict(model, x) for name, model in networks.models.items()}
     table = pd.DataFrame({"oh_pred": out["regressor"][:, 0]})

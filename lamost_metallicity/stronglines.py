@@ -15,6 +15,8 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from common.metrics import mad_sigma
+
 C_KMS = 299792.458
 LINES = {"hb": 4862.68, "oiii": 5008.24, "ha": 6564.61, "nii": 6585.27}  # Å, vacuum
 PARTNER = {"oiii": (4960.30, 2.98), "nii": (6549.85, 3.05)}  # Å; strong over weak (Storey 2000)
@@ -192,7 +194,7 @@ def _cut(spectra, z, centre, half):
 def _noise(flux):
     """Return the noise of one pixel from how it differs from the mean of its neighbours."""
     bend = np.diff(flux[np.isfinite(flux)], 2)
-    return 1.4826 * np.median(np.abs(bend)) / np.sqrt(6) if bend.size > 4 else np.inf
+    return mad_sigma(bend, about=0) / np.sqrt(6) if bend.size > 4 else np.inf
 
 
 def _gauss(rest, centre, sigma):

@@ -122,7 +122,7 @@ def _ranges(labels):
 
 def _seconds_each(models, x):
     """Return wall times of a spectrum in each network, reading left out."""
-    from common.training import predict
+    from common.inference import predict
 
     out = {}
     for name, model in models.items():

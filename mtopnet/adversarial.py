@@ -19,6 +19,7 @@ import pandas as pd
 
 from common.cli import parser, run, say
 from common.errors import UsageError
+from common.metrics import mad_sigma
 
 UNITS = 64  # default: of the domain classifier
 KEPT = "Prepared spectra are kept; the same command takes them up again."
@@ -134,7 +135,7 @@ def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rat
     """
     import keras
 
-    from common.training import learning_rate
+    from common.schedules import learning_rate
     from mtopnet.data import dataset, targets
     from mtopnet.losses import losses
     from mtopnet.networks import NAME
@@ -199,8 +200,8 @@ def scores(table, config):
     for limit in (0.003, 0.01, 0.1):
         out[f"success_{limit:g}"] = float(np.mean(away < limit + 1e-9))
     for name in ("lgm", "sfr"):
-        residual = np.abs(table[f"{name}_pred"] - table[f"{name}_true"]).to_numpy(dtype=float)
-        out[f"{name}_mad"] = float(1.4826 * np.nanmedian(residual))
+        residual = (table[f"{name}_pred"] - table[f"{name}_true"]).to_numpy(dtype=float)
+        out[f"{name}_mad"] = float(mad_sigma(residual, about=0))
     return out
 
 
@@ -271,8 +272,9 @@ def adapt(
     """
     from common.catalog import write_table
     from common.files import write_json
+    from common.models import save_model
     from common.pipeline import Shards
-    from common.training import save_model, write_history
+    from common.runs import write_history
     from mtopnet.networks import NAME, load_networks, read_config
 
     run_dir = Path(run_dir)

@@ -92,7 +92,8 @@ def network(job, scaling, history):
     """
     import keras
 
-    from common.training import save_model, write_history
+    from common.models import save_model
+    from common.runs import write_history
     from mtopnet import comb, model  # noqa: F401 - layers of ours, to be known to Keras
 
     n = len(job.rows("train"))

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from common.training import learning_rate
+from common.schedules import learning_rate
 from mtopnet.model import COMPONENTS, LOG_SIGMA
 
 

@@ -124,7 +124,7 @@ def _answers(model):
 
 
 def _run(networks, name, build, x):
-    from common.training import predict
+    from common.inference import predict
 
     return predict(networks.part(name, build), split_input(networks, np.asarray(x)))
 
@@ -238,7 +238,7 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     """
     import keras
 
-    from common.training import compiled
+    from common.inference import compiled
     from mtopnet.model import build_heads, build_trunk
 
     config, model = networks.config, networks.models[NAME]

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from common import training
+from common import inference, schedules
 from rvs_hybrid.data import scaling
 
 NAME = "plain-mlp"
@@ -65,12 +65,12 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
     keras.utils.set_random_seed(config.seed)
     model = build_mlp(x.shape[1], len(config.labels))
     steps = int(np.ceil(fit.sum() / BATCH))
-    rate = training.learning_rate("cosine", initial=1e-3, epochs=epochs, steps_per_epoch=steps)
+    rate = schedules.learning_rate("cosine", initial=1e-3, epochs=epochs, steps_per_epoch=steps)
     model.compile(keras.optimizers.Adam(rate), loss="mse")
     target = ((y[fit] - offset) / unit).astype("float32")
     model.fit(x[fit], target, batch_size=BATCH, epochs=epochs, verbose=0)
     held = stars["split"].isin(HELD[1:]).to_numpy()
-    predicted = training.predict(model, x[held]) * unit + offset
+    predicted = inference.predict(model, x[held]) * unit + offset
     table = stars.loc[held, list(FROM_STARS)].reset_index(drop=True)
     for i, name in enumerate(config.labels):
         table[f"{name}_true"] = y[held, i]

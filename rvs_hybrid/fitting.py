@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from common import training
+from common import models, runs, schedules, training
 from common.cli import say
 from rvs_hybrid import data
 from rvs_hybrid.inputs import split_row, statistics
@@ -120,10 +120,10 @@ def train_members(job, *, offset, scale, history):
             watch={"test": parts["test"]},
         )
         history += rows
-        training.save_model(model, _path(job.run_dir, "held-out", member))
+        models.save_model(model, _path(job.run_dir, "held-out", member))
         model.set_weights(training.watched_weights(folder, "test"))
-        training.save_model(model, _path(job.run_dir, "precursor", member))
-        training.write_history(job.run_dir / "history.csv", history)
+        models.save_model(model, _path(job.run_dir, "precursor", member))
+        runs.write_history(job.run_dir / "history.csv", history)
         best = min(rows, key=lambda row: row["val_loss"])
         scores.append(
             {"held-out": best["val_loss"], "precursor": min(row["test_loss"] for row in rows)}
@@ -142,7 +142,7 @@ def _path(run_dir, rule, member):
 def _optimizer(config, steps):
     rate = config.learning_rate
     if config.schedule != "constant":
-        rate = training.learning_rate(
+        rate = schedules.learning_rate(
             config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
         )
     options = dict(global_clipnorm=config.clip_norm or None)  # one odd star must not undo an epoch

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import SuiteError
+from common.metrics import mad_sigma
 from rvs_hybrid.tables import parallax_sn
 
 PARALLAX_SN = 5  # below it the inverse of a parallax is too biased a distance
@@ -76,7 +77,7 @@ def fit_absolute_magnitude(*, teff, logg, metal, m_k):
     for _ in range(5):
         coefficients = np.linalg.lstsq(basis[keep], y[keep], rcond=1e-8)[0]
         r = y - basis @ coefficients
-        scatter = 1.4826 * np.median(np.abs(r - np.median(r)))
+        scatter = mad_sigma(r)
         keep = np.abs(r) <= max(3 * scatter, 1e-9)
     return AbsoluteMagnitude(low, high, coefficients, float(scatter), len(y))
 

@@ -11,7 +11,7 @@ import numpy as np
 from common import runs
 from common.calibration import Calibration
 from common.errors import ReadError
-from common.training import predict
+from common.inference import predict
 from rvs_hybrid.config import GIANT, Config
 
 FIRST = "python -m rvs_hybrid.train --run-dir DIR"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from common.calibration import LEVELS, coverage
 from common.errors import ReadError
+from common.metrics import mad_sigma
 from rvs_hybrid.config import GIANT, LABELS
 
 FEWEST = 10  # stars behind a row of a table
@@ -116,7 +117,7 @@ def scatter(residuals):
         "bias_mean": float(r.mean()),
         "bias_median": float(middle),
         "sd": float(r.std(ddof=1)) if r.size > 1 else np.nan,
-        "mad_sigma": float(1.4826 * np.median(np.abs(r - middle))),
+        "mad_sigma": float(mad_sigma(r)),
     }
 
 

@@ -84,7 +84,8 @@ def networks(job, scaler, history):
     MissingDataError
         If a network has too few stars to learn from, or the test set is empty.
     """
-    from common.training import save_model, write_history
+    from common.models import save_model
+    from common.runs import write_history
 
     _check(job)
     models = []
@@ -126,7 +127,8 @@ def _train(fold, job, scaler, folder):
 
     from common.files import write_json
     from common.pipeline import dataset
-    from common.training import fit, learning_rate
+    from common.schedules import learning_rate
+    from common.training import fit
     from solarlike_distance.model import build_model
 
     config, accelerator = job.config, job.accelerator

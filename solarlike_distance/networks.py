@@ -141,7 +141,7 @@ def load_model(path, config):
 
 def members_predict(networks, x):
     """Return what every network says, ndarray of shape (n_members, n, 5), float64."""
-    from common.training import predict
+    from common.inference import predict
 
     return np.stack([predict(model, x) for model in networks.models]).astype(float)
 

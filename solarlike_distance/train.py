@@ -155,7 +155,7 @@ def _ranges(labels):
 
 def _seconds_each(model, shards, rows):
     """Return the wall time of a spectrum in one network, reading left out."""
-    from common.training import predict
+    from common.inference import predict
 
     x = shards.rows(rows[:512])
     predict(model, x)  # traces

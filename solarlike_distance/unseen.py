@@ -7,6 +7,7 @@ import pandas as pd
 
 from common.cli import say
 from common.errors import SuiteError
+from common.metrics import mad_sigma
 from solarlike_distance.config import TARGETS
 from solarlike_distance.networks import described, with_distances
 from solarlike_distance.uncertainty import fit_errors, shrinkage
@@ -64,7 +65,7 @@ def predict_unseen(job, networks):
 
 def say_of(job, models, rows, batch=2048):
     """Return what some networks say of rows of the shards, ndarray of shape (n_models, n, 5)."""
-    from common.training import predict
+    from common.inference import predict
 
     parts = [np.zeros((len(models), 0, len(TARGETS)))]
     for start in range(0, len(rows), batch):
@@ -115,7 +116,7 @@ def correlation(a, b):
         if not keep.any():
             break
         off = np.abs(value - np.median(value[keep]))
-        keep &= off <= CUT * 1.4826 * np.median(off[keep])
+        keep &= off <= CUT * mad_sigma(value[keep])
     if keep.sum() < 20 or not (a[keep].std() > 0 and b[keep].std() > 0):
         return 0.0
     return float(np.corrcoef(a[keep], b[keep])[0, 1])

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.metrics import mad_sigma
 from lamost_metallicity.stronglines import bpt_kind
 
 AGAINST = {
@@ -68,7 +69,7 @@ def _agreement(rows, column):
         "n": len(off),
         "mean": off.mean(),
         "sigma": off.std(ddof=1) if len(off) > 1 else np.nan,
-        "nmad": 1.4826 * np.median(np.abs(off - np.median(off))) if len(off) > 1 else np.nan,
+        "nmad": mad_sigma(off) if len(off) > 1 else np.nan,
         "within_2": float(np.mean(np.abs(off) <= 2 * sigma))
         if np.isfinite(sigma).any()
         else np.nan,

@@ -9,6 +9,7 @@ import pandas as pd
 
 from common import catalog
 from common.errors import ReadError
+from common.metrics import mad_sigma
 from lamost_metallicity.selection import COMPOSITE, STAR_FORMING
 from lamost_metallicity.stronglines import TO_T04, to_t04
 
@@ -202,7 +203,7 @@ def method_table(df, *, against="oh_true"):
             continue
         residual = (df[column] - df[against]).dropna().to_numpy(float)
         sigma, error = sigma_of(residual)
-        nmad = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+        nmad = mad_sigma(residual)
         rows.append({"method": name, "column": column, "n": len(residual),
                      "share": len(residual) / len(df), "mean": residual.mean(), "sigma": sigma,
                      "sigma_err": error, "nmad": nmad})  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 
 from common import catalog
 from common.errors import ReadError
+from common.metrics import mad_sigma
 from mtopnet import pdf as pdfs
 
 EXPOSURES = (2.0, 4.0, 8.0)  # h, Sect. 2
@@ -291,7 +292,7 @@ def gaussian_fit(residual):
     if len(x) < FEWEST:
         return out
     centre = np.median(x)
-    out["spread"] = spread = 1.4826 * np.median(np.abs(x - centre))
+    out["spread"] = spread = mad_sigma(x)
     if spread <= 1e-12:  # more than half are equal: no histogram has a shape
         return out | {"mu": centre, "sigma": spread, "outside": np.mean(x != centre)}
     scaled = (x - centre) / spread

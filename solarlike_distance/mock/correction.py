@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.metrics import mad_sigma
 from common.mocks import lamost
 from common.mocks.miles import FWHM, LIMITS, read_miles
 from solarlike_distance.mock.spectra import C_KMS, RED, TAPER, blurred, fine_grid
@@ -97,7 +98,7 @@ def _remove_trend(row, legendre):
             return
         fitted = legendre @ np.linalg.lstsq(legendre[good], row[good], rcond=None)[0]
         away = np.abs(row - fitted)
-        good = usable & (away < 2.5 * 1.4826 * np.median(away[usable]))
+        good = usable & (away < 2.5 * mad_sigma(away[usable], about=0))
     row -= fitted
 
 
@@ -149,7 +150,7 @@ def _regress(terms, values):
         normal = (weight.T @ products).reshape(-1, *ridge.shape) + ridge
         fitted = np.linalg.solve(normal, ((weight * value).T @ terms)[:, :, None])[:, :, 0]
         away = np.abs(values - terms @ fitted.T)
-        sigma = 1.4826 * np.nanmedian(away, axis=0)
+        sigma = mad_sigma(away, about=0, axis=0)
         # Huber's weights: a few labels are wrong, a few spectra too.
         weight = known / np.maximum(np.nan_to_num(away / np.maximum(1.5 * sigma, 1e-6)), 1.0)
     return fitted, sigma

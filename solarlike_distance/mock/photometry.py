@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.metrics import mad_sigma
 from common.surveys import apogee_xp
 
 # Extinction in units of A(V) (PARSEC's for R(V) = 3.1; the released code has the same numbers).
@@ -80,7 +81,7 @@ def _robust(terms, values, *, above=2.5, below=2.5):
     for _ in range(FIT_ROUNDS):
         fitted = np.linalg.lstsq(terms[keep], values[keep], rcond=None)[0]
         away = values - terms @ fitted
-        sigma = max(1.4826 * np.median(np.abs(away[keep] - np.median(away[keep]))), LEAST_SIGMA)
+        sigma = max(mad_sigma(away[keep]), LEAST_SIGMA)
         keep = (away < above * sigma) & (away > -below * sigma)
     return fitted, float(sigma), keep
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from common import calibration, catalog
 from common.errors import ReadError
+from common.metrics import mad_sigma
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ def spread(values):
     fourth = np.mean((r - r.mean()) ** 4) / sd**4 if sd > 0 else 1.0
     error = sd * np.sqrt(max(fourth - 1, 0) / (4 * n)) if n >= FEWEST else np.nan
     return {"n": n, "bias": r.mean(), "median": middle, "sd": sd, "sd_err": error,
-            "mad_sigma": 1.4826 * np.median(np.abs(r - middle))}  # fmt: skip
+            "mad_sigma": mad_sigma(r)}  # fmt: skip
 
 
 def scatter_table(df, *, against="true"):

@@ -45,7 +45,7 @@ with accelerator.scope():
 data = tf.data.Dataset.from_tensor_slices((x, y)).batch(16)
 accelerator.ready(model, data)
 history = model.fit(data, epochs=3, verbose=0).history["loss"]
-from common.training import predict
+from common.inference import predict
 out = predict(model, x[:8])
 print("RESULT " + json.dumps(dict(
     loss=history, out=out.tolist(), dtype=str(out.dtype), precision=accelerator.precision,

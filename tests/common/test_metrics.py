@@ -66,6 +66,18 @@ def test_nmad_is_the_width_of_a_gaussian():
     assert value == pytest.approx(0.02, rel=0.03)
 
 
+def test_mad_sigma_leaves_out_nan_and_takes_a_middle_or_an_axis():
+    x = np.array([1.0, np.nan, 2.0, 4.0, -9.0])
+    assert metrics.mad_sigma(x) == 1.4826 * 1.5  # |x - 1.5| = 0.5, 0.5, 2.5, 10.5
+    assert metrics.mad_sigma(x, about=0) == 1.4826 * 3
+    both = np.stack([x, 2 * x])
+    assert list(metrics.mad_sigma(both, axis=1)) == [1.4826 * 1.5, 1.4826 * 3]
+    rng = np.random.default_rng(8)
+    for n in (1, 2, 7, 640, 641):
+        y = rng.normal(size=n).astype(np.float32)
+        assert metrics.mad_sigma(y) == 1.4826 * np.median(np.abs(y - np.median(y)))
+
+
 def test_coverage_and_pit_of_right_errors():
     rng = np.random.default_rng(4)
     z = rng.uniform(0, 2, 40_000)

@@ -5,15 +5,10 @@ import pytest
 import tensorflow as tf
 
 from common.errors import SuiteError
-from common.training import (
-    compiled,
-    fit,
-    learning_rate,
-    plateau_rate,
-    predict,
-    watched_weights,
-    write_history,
-)
+from common.inference import compiled, predict
+from common.runs import write_history
+from common.schedules import learning_rate, plateau_rate
+from common.training import fit, watched_weights
 
 X = np.random.default_rng(0).normal(size=(48, 6)).astype("f")
 Y = X[:, :1] * 2 - X[:, 1:2]
@@ -146,7 +141,7 @@ def test_predict_is_the_model_whatever_the_batch():
 
 
 def test_reused_model_starts_anew():
-    from common.training import Reusable
+    from common.models import Reusable
 
     def build(*, compiled):
         model, _ = model_and_data(seed=7)

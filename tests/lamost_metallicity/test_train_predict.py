@@ -155,7 +155,7 @@ def test_killed_run_goes_on_and_ends_where_a_whole_one_does(
 
 def test_papers_schedule_falls_with_the_validation_loss(run_dir, tmp_path):
     from common.pipeline import Shards
-    from common.training import plateau_rate
+    from common.schedules import plateau_rate
 
     config = tiny_config(schedule="plateau", patience=1, epochs=8, learning_rate=0.02)
     shards = Shards(run_dir / "data")

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from common.errors import UsageError
-from common.training import save_model
+from common.models import save_model
 from mtopnet import data, losses, scalar_pdf
 from mtopnet.comb import STEP, JoinBins, make_grid
 from mtopnet.config import DATASETS, SCALES, VARIANTS, Config, make_config, variant_of

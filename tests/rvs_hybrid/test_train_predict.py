@@ -106,19 +106,19 @@ def test_killed_training_goes_on(tmp_path, monkeypatch, run_dir):
     from rvs_hybrid import fitting
 
     config = make_config(scale="smoke", most_stars=0, **SMALL)
-    save = fitting.training.save_model
+    save = fitting.models.save_model
 
     def die(model, path):
         if path.name == "member_01.keras":
             raise KeyboardInterrupt
         save(model, path)
 
-    monkeypatch.setattr(fitting.training, "save_model", die)
+    monkeypatch.setattr(fitting.models, "save_model", die)
     with pytest.raises(KeyboardInterrupt):
         train.train(config, tmp_path / "r", accelerator=choose("float32"))
     with pytest.raises(SuiteError, match="--resume"):
         predict.predict_files(tmp_path / "r", [run_dir / "predictions.parquet"], tmp_path / "o.csv")
-    monkeypatch.setattr(fitting.training, "save_model", save)
+    monkeypatch.setattr(fitting.models, "save_model", save)
     keras.utils.set_random_seed(99)  # another state of the random numbers must not matter
     table = train.train(config, tmp_path / "r", accelerator=choose("float32"), resume=True)
     whole = pd.read_parquet(run_dir / "predictions.parquet")
