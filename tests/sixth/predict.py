@@ -4,7 +4,7 @@ import pandas as pd
 
 from common import runs
 from common.fitting import load_model
-from common.training import predict
+from common.inference import predict
 from tests.sixth.config import Config
 from tests.sixth.data import chunks
 from tests.sixth.model import build

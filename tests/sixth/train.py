@@ -12,7 +12,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from common import runs
     from common.files import write_parquet
     from common.fitting import Job
-    from common.training import predict
+    from common.inference import predict
     from tests.sixth import data
     from tests.sixth.model import build
 
