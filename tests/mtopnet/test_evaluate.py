@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import claims
+from common import claims, overview
 from common import evaluation as common_evaluation
 from common import plots as common_plots
 from common.catalog import write_table
@@ -89,6 +89,12 @@ def test_every_figure_and_table_is_there(run_dir):
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob("*.part*"))
+
+
+def test_an_overview_takes_the_run(run_dir):
+    cover = overview.read_cover(run_dir)
+    assert "MOCK DATA" in cover["banner"] and len(cover["tables"]) == 1
+    assert {Path(p).stem for p in cover["figures"].values()} == {"F4_residuals", "F7_thresholds"}
 
 
 def test_claims_are_judged_for_the_mock_alone(run_dir):
@@ -306,6 +312,9 @@ def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
 )
 def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, monkeypatch):
     made[0].head(n).drop(columns=list(without)).to_parquet(tmp_path / "p.parquet")
+    stale = tmp_path / "out" / "figures" / "F8_magnitude.png"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
     monkeypatch.setattr(common_plots, "save", lambda figure, path: path)  # drawn, not written
     monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
     report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
@@ -313,6 +322,7 @@ def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, 
     ours = judged[judged["ours"].notna()]
     assert report == tmp_path / "out" / "report.html"
     assert ("z-sigma" in set(ours["id"])) == (n >= tables.FEWEST)
+    assert not stale.exists(), "of another evaluation"
 
 
 @pytest.mark.parametrize(
