@@ -10,6 +10,7 @@ import pandas as pd
 
 from common import runs
 from common.errors import ReadError
+from common.fitting import load_model
 from solarlike_distance import distance
 from solarlike_distance.config import TARGETS, Config
 from solarlike_distance.uncertainty import ErrorModel
@@ -104,7 +105,7 @@ def load_networks(run_dir):
         )
     return Networks(
         config=config,
-        models=[load_model(model_path(run_dir, k), config) for k in folds],
+        models=[load_network(model_path(run_dir, k), config) for k in folds],
         folds=folds,
         scaler=about["scaling"],
         scatter=about["scatter"],
@@ -114,29 +115,11 @@ def load_networks(run_dir):
     )
 
 
-def load_model(path, config):
-    """Load one network; it computes in the precision that is chosen now.
-
-    Raises
-    ------
-    ReadError
-        If the file is damaged.
-    """
-    import keras
-
+def load_network(path, config):
+    """Load one network: `common.fitting.load_model`."""
     from solarlike_distance.model import build_model
 
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
-    # Keras stores each layer's precision: see lamost_metallicity.
-    trained = config.precision if config.precision.startswith("mixed") else "float32"
-    if keras.mixed_precision.global_policy().name != trained:
-        again = build_model(config)
-        again.set_weights(model.get_weights())
-        model = again
-    return model
+    return load_model(path, config, lambda: build_model(config))
 
 
 def members_predict(networks, x):
