@@ -257,7 +257,7 @@ def predict_labelled(run_dir, paths):
     Returns
     -------
     DataFrame, DataFrame
-        As `solarlike_distance.networks.prediction_table`, for every spectrum that can be used;
+        As predictions.parquet of a run (docs/run-folder.md), for every spectrum that can be used;
         and the rejects.
 
     Raises
