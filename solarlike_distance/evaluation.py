@@ -182,17 +182,14 @@ class Evaluation(evaluation.Evaluation):
         """Return what is printed of the tables, list of str."""
         return [as_text(made[name][1], ".4g") for name in self.printed if name in made]
 
-    def _once(self, key, function):
+    def _value(self, key, function):
+        """Return what a function gives, asked once; None where it cannot."""
         if key not in self._kept:
             try:
                 self._kept[key] = function()
-            except SuiteError as error:
-                self._kept[key] = error
+            except SuiteError:
+                self._kept[key] = None
         return self._kept[key]
-
-    def _value(self, key, function):
-        found = self._once(key, function)
-        return None if isinstance(found, SuiteError) else found
 
     def distances(self):
         """Return our and the others' distances (`comparison.distances`), None without others."""
