@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError
 from common.explain import input_gradients
-from rvs_hybrid.config import UNITS
+from common.paper import Option
+from rvs_hybrid.config import PAPER, UNITS
 from rvs_hybrid.inputs import split_row
 from rvs_hybrid.lines import GRIDS, line_spread, line_weights
 from rvs_hybrid.networks import group, load_networks, physical
@@ -27,6 +29,8 @@ PER = {
     "xp_line": "unit of flux over its median times 2 nm in an unresolved line",
     "xp_coefficients": "unit of c_i / c_0 of the band",
 }
+PER_CLASS = Option("--per-class", "stars of each group, at most: giants and dwarfs", short="-n",
+                   more={"type": int, "default": 200})  # fmt: skip
 
 
 def gradients(networks, inputs, *, names):
@@ -205,7 +209,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         If the network takes no spectra, or no star has all of them.
     """
     from common.figures import save
-    from common.files import atomic_path
+    from common.files import atomic_path, write_parquet
     from rvs_hybrid.figures import explain as figures_explain
 
     networks = load_networks(run_dir)
@@ -235,8 +239,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         networks.config.labels,
         seed=networks.config.seed,
     )
-    with atomic_path(out / "explain" / "gradients.parquet") as part:
-        table.to_parquet(part)
+    write_parquet(table, out / "explain" / "gradients.parquet")
     with atomic_path(out / "explain" / "line_weights.csv") as part:
         weights.to_csv(part, index=False)
     note = "semi-synthetic RVS" if networks.config.rvs == "semi-synthetic" else ""
@@ -294,22 +297,8 @@ def beside_synthetic(networks, paths, out, *, most=6):
     return numbers
 
 
-def _arguments():
-    p = parser("python -m rvs_hybrid.explain", "Gradients of the labels along RVS and XP spectra.")
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of rvs_hybrid.train")
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--per-class", type=int, default=200, help="stars of each group, at most: "
-                   "giants and dwarfs")  # fmt: skip
-    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
-                   help="Gaia's files to explain (default: test stars of the run)")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table, weights = explain_run(args.run_dir, args.paths, args.output, per_class=args.per_class)
     counts = table.groupby("group")["n_stars"].max()
     say(", ".join(f"{n} {name}s" for name, n in counts.items()) + " explained")
@@ -320,7 +309,14 @@ def work(args):
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Gradients of the labels along RVS and XP spectra.",
+        _explain,
+        argv,
+        options=[PER_CLASS],
+        paths="Gaia's files to explain (default: test stars of the run)",
+    )
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from common.calibration import LEVELS, coverage
+from common.catalog import read_table
 from common.errors import ReadError
 from common.metrics import mad_sigma
 from rvs_hybrid.config import GIANT, LABELS
@@ -48,13 +48,13 @@ NUMBERS = ("ra", "dec", "k", "a_k", "parallax", "parallax_error", "parallax_zp")
 
 
 def read_predictions(path):
-    """Read a table of true and predicted labels: .parquet, .fits, .ecsv or .csv.
+    """Read a table of true and predicted labels.
 
     Parameters
     ----------
     path : path-like
-        Columns LABEL_true and LABEL_pred for at least one of teff, logg, m_h, fe_h, alpha_m;
-        optional: those of predictions.parquet.
+        As `common.catalog.read_table` takes it, with columns LABEL_true and LABEL_pred for at least
+        one of teff, logg, m_h, fe_h, alpha_m; optional: those of predictions.parquet.
 
     Returns
     -------
@@ -66,23 +66,7 @@ def read_predictions(path):
     ReadError
         If the file cannot be read or holds no pair of true and predicted values.
     """
-    path = Path(path)
-    allowed = "a table (.parquet, .fits, .ecsv, .csv) with columns such as teff_true, teff_pred"
-    try:
-        if path.suffix == ".parquet":
-            df = pd.read_parquet(path)
-        elif path.suffix == ".csv":
-            df = pd.read_csv(path)
-        elif path.suffix in (".fits", ".ecsv") or path.name.endswith(".fits.gz"):
-            from astropy.table import Table
-
-            df = Table.read(path).to_pandas()
-        else:
-            raise ReadError(path, f"the ending {path.suffix!r}", allowed)
-    except ReadError:
-        raise
-    except Exception as error:  # each library has its own errors for a damaged file
-        raise ReadError(path, f"it cannot be read: {error}", allowed) from error
+    df = read_table(path)
     for name in df:
         base = name.removesuffix("_err").rsplit("_", 1)[0]
         if base in LABELS or name in BINS or name in NUMBERS:
@@ -92,8 +76,8 @@ def read_predictions(path):
                 raise ReadError(path, f"column {name}: {error}", "numbers") from error
     if not labels_of(df):
         found = f"no label with both true and predicted values among {', '.join(map(str, df))}"
-        remedy = f"Labels: {', '.join(LABELS)}."
-        raise ReadError(path, found, allowed, remedy)
+        allowed = "columns such as teff_true, teff_pred"
+        raise ReadError(path, found, allowed, f"Labels: {', '.join(LABELS)}.")
     return df
 
 
