@@ -11,6 +11,7 @@ from common.cli import say
 from common.commands import reproduce
 from common.errors import UsageError
 from common.paper import Option
+from common.surveys import find_files
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluate import evaluate_run
 from rvs_hybrid.train import train
@@ -75,6 +76,12 @@ def _check(config, args):
         )
 
 
+def _files(folders):
+    from rvs_hybrid.stars.sources import ENDINGS
+
+    return find_files(folders, ENDINGS)
+
+
 def main(argv=None):
     """Run the command line; return the exit status."""
     used = {}
@@ -96,6 +103,7 @@ def main(argv=None):
         argv=argv,
         options=[CHOSEN],
         check=_check,
+        files=_files,
     )
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from common import claims
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
+from common.overview import overview
 from rvs_hybrid import evaluate, galactic, measured, tables
 from rvs_hybrid.config import make_config
 from rvs_hybrid.evaluation import Evaluation
@@ -80,6 +81,11 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows):
     assert "semi-synthetic" not in text.lower()
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob("*.part*"))
+
+
+def test_the_overview_takes_the_run(run_dir, tmp_path):
+    text = overview([run_dir], tmp_path / "all.html").read_text()
+    assert "Hybrid network on gaia-apogee" in text and "58 549" in text
 
 
 def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir, toy):
