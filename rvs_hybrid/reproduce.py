@@ -62,7 +62,8 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
         shutil.rmtree(folder / "data")
 
 
-def _explain(run_dir, config, args):
+def explain(run_dir, config, args):
+    """Explain a finished run."""
     from rvs_hybrid.explain import explain_run  # loads TensorFlow, which the device comes before
 
     explain_run(run_dir)
@@ -98,7 +99,7 @@ def main(argv=None):
         PAPER,
         "Train, evaluate, explain and report.",
         train=first,
-        steps=[("variants", variants), ("gradients", _explain)],
+        steps=[("variants", variants), ("gradients", explain)],
         evaluate=evaluate_run,
         argv=argv,
         options=[CHOSEN],
