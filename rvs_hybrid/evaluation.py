@@ -14,6 +14,7 @@ from common.errors import SuiteError
 from common.report import Section
 from rvs_hybrid import galactic, giants, tables, texts
 from rvs_hybrid.config import PAPER
+from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.figures.catalogue import plots
 from rvs_hybrid.measured import measure
 
@@ -223,7 +224,7 @@ def _tables(ev):
                       "set in training", tables.protocol_table(df)),
         "coverage": ("Coverage of intervals, before and after calibration and of the bare "
                      "ensemble std; errors against the true scatter",
-                     tables.coverage_table(df, ev.calibrations)),
+                     coverage_table(df, ev.calibrations)),
         "bimodality": ("[alpha/M] of giants: two Gaussians against one. bic_difference above 0 "
                        "favours two; valley is the density between the peaks over the lower peak "
                        "(1: no valley), p_valley the fraction of bootstrap samples with two peaks, "

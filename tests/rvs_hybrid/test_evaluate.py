@@ -14,6 +14,7 @@ from common.errors import ReadError, SuiteError
 from common.overview import overview
 from rvs_hybrid import evaluate, galactic, measured, tables
 from rvs_hybrid.config import make_config
+from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
@@ -258,7 +259,7 @@ def test_protocols_stand_side_by_side(test_rows):
 
 def test_calibrated_errors_cover_and_bare_ones_do_not(toy, test_rows):
     fitted = evaluate.calibrations({}, toy)
-    table = tables.coverage_table(test_rows, fitted).set_index(["label", "stars", "error"])
+    table = coverage_table(test_rows, fitted).set_index(["label", "stars", "error"])
     for label in toy_rvs.LABELS:
         final = table.loc[(label, "all", "calibrated")]
         assert final["cover_68"] == pytest.approx(0.68, abs=0.06)
@@ -269,7 +270,7 @@ def test_calibrated_errors_cover_and_bare_ones_do_not(toy, test_rows):
         raw = table.loc[(label, "all", "aleatoric + ensemble, not calibrated")]
         assert raw["cover_68"] == pytest.approx(0.38, abs=0.05)  # a half
     kept = {"calibration": {k: v.to_dict() for k, v in fitted.items()}}
-    again = tables.coverage_table(test_rows, evaluate.calibrations(kept)).set_index(
+    again = coverage_table(test_rows, evaluate.calibrations(kept)).set_index(
         ["label", "stars", "error"]
     )
     pd.testing.assert_frame_equal(table, again)

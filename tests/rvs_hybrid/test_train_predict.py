@@ -16,7 +16,7 @@ from rvs_hybrid.config import make_config
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
-from tests.rvs_hybrid.stars import make_sample
+from tests.rvs_hybrid.stars import make_sample, source_table
 
 SMALL = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
 
@@ -38,19 +38,6 @@ def run_dir(tmp_path_factory):
         config = make_config(scale="smoke", most_stars=0, **SMALL)
         train.train(config, folder, accelerator=choose("float32"))
     return folder
-
-
-def source_table(path, stars, rows, **changes):
-    """Write a gaia_source table of some stars."""
-    part = stars.iloc[rows]
-    table = pd.DataFrame(
-        {"source_id": part["source_id"], "ra": part["ra"], "dec": part["dec"],
-         "phot_g_mean_mag": part["g"], "phot_bp_mean_mag": part["bp"],
-         "phot_rp_mean_mag": part["rp"], "parallax": part["parallax"],
-         "parallax_error": part["parallax_error"], "ruwe": 1.0}
-    ).assign(**changes)  # fmt: skip
-    table.to_csv(path, index=False)
-    return path
 
 
 def rvs_file(path, source_id, unit_nm=True):
