@@ -12,7 +12,8 @@ from common.errors import SuiteError
 from common.surveys import find_files
 
 
-def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=(), check=None):
+def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=(), check=None,
+         files=find_files):  # fmt: skip
     """Run the command line; return the exit status.
 
     Parameters
@@ -32,6 +33,8 @@ def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=
         Of this command alone.
     check : callable, optional
         (config, args) -> None: raises `UsageError` before the training.
+    files : callable
+        Folders -> files that may be tested on; raises `UsageError` where there are none.
     """
     p = parser(paper.module("reproduce"), about)
     paper.add_options(p)
@@ -45,7 +48,7 @@ def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=
         if check is not None:
             check(config, args)
         for folder in args.on:
-            find_files([folder])
+            files([folder])
 
     def work(args):
         clock = [("", time.perf_counter())]
