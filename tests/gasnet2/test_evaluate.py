@@ -89,7 +89,7 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert "MOCK DATA" in text
     assert "Not drawn" in text and "contamination_00.parquet" in text
     assert 'src="http' not in text and 'href="http' not in text
-    assert not list(run_dir.rglob("*.part*"))
+    assert not list(run_dir.rglob(".*"))
     assert "report.html" in capsys.readouterr().out
 
 
