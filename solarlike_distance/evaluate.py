@@ -17,6 +17,7 @@ from solarlike_distance.examples import file_examples, run_examples
 from solarlike_distance.tables import comparison
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.inputs import read_ecsv, read_gradients, read_isochrones, with_truth
+from solarlike_distance.tables.rows import read_predictions, with_types
 
 TEST_STARS = 3715  # Sect. 3.2
 KNOWN = ("reference",)  # splits beside the test set
@@ -76,7 +77,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
+    own = read_predictions(runs.predictions_of(run_dir, PAPER.package))
     own = with_truth(own, truth) if catalogue is None else own
     extra = {
         "config": config,
@@ -106,7 +107,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     df, rejects = predict_labelled(run_dir, [on])
     out = Path(out or run_dir / f"on_{on.resolve().name}")
     write_parquet(df, out / "predictions.parquet")
-    df = tables.with_types(df)
+    df = with_types(df)
     kind = "mock" if any_mock(df) else "real"
     extra["catalogue"] = df if extra["catalogue"] is None else extra["catalogue"]
     ev = Evaluation(
@@ -132,9 +133,9 @@ def _beside(compare, isochrones, gradients):
 def _catalogue(run_dir, path, truth, on):
     """Return the catalogue that is named, else the mock Galaxy that the run has predicted."""
     if path is not None:
-        return with_truth(tables.read_predictions(path), truth)
+        return with_truth(read_predictions(path), truth)
     made = run_dir / galaxy.FILE
-    return tables.read_predictions(made) if made.is_file() and on is None else None
+    return read_predictions(made) if made.is_file() and on is None else None
 
 
 def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, gradients=()):
@@ -143,7 +144,7 @@ def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, 
     Parameters
     ----------
     path : path-like
-        See `solarlike_distance.tables.scatter.read_predictions`.
+        See `solarlike_distance.tables.rows.read_predictions`.
     out : path-like
         Output folder.
     compare, truth, isochrones, gradients :
@@ -155,7 +156,7 @@ def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, 
         Of report.html.
     """
     path = Path(path)
-    own = with_truth(tables.read_predictions(path), truth)
+    own = with_truth(read_predictions(path), truth)
     df = held_out(own, KNOWN)
     kinds = sorted(set(df["dataset"].astype(str)) - {""}) if "dataset" in df else []
     name = f"{path.name}, {' and '.join(kinds)}" if kinds else path.name
