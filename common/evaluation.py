@@ -10,8 +10,9 @@ import pandas as pd
 from astropy.table import Table
 
 from common import claims
+from common.catalog import read_table
 from common.cli import say
-from common.errors import SuiteError
+from common.errors import ReadError, SuiteError
 from common.plots import draw
 from common.report import Section, claims_section, run_facts, write_report
 
@@ -304,6 +305,28 @@ def as_text(table, form=".4f"):
         return str(value)
 
     return table.map(text).to_string(index=False)
+
+
+def read_predictions(path, needs):
+    """Read a table of true and predicted values made elsewhere.
+
+    Parameters
+    ----------
+    path : path-like
+        Of a format of `common.catalog.FORMATS`.
+    needs : sequence of str
+        Columns that it must have.
+
+    Raises
+    ------
+    ReadError
+        If it cannot be read, or lacks a column.
+    """
+    df = read_table(path)
+    missing = [name for name in needs if name not in df]
+    if missing:
+        raise ReadError(path, f"no column {', '.join(missing)}", f"the columns {', '.join(needs)}")
+    return df
 
 
 def held_out(df, known=("train", "valid")):

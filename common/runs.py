@@ -110,7 +110,7 @@ def read_config(run_dir, kind):
         If the folder holds no run of this paper.
     """
     path = Path(run_dir) / "config.json"
-    package = kind.__module__.partition(".")[0]
+    package = kind.__module__.rpartition(".")[0]
     allowed = f"the folder of a run that `python -m {package}.train --run-dir DIR` made"
     if not path.exists():
         raise ReadError(run_dir, "no config.json in this folder", allowed)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from common.errors import UsageError
+from common.paper import Option, Paper, number, whole
 
 SDSS_CLASSES = (  # Table 1, in order of label
     "STAR_A0", "STAR_F5", "STAR_F9", "STAR_G2", "STAR_K1", "STAR_K3", "STAR_K5",
@@ -27,7 +28,6 @@ COARSE = {  # App. B
     **{c: c for c in DESI_CLASSES},
 }
 CLASSES = {"sdss": SDSS_CLASSES, "fourmost": FOURMOST_CLASSES, "desi": DESI_CLASSES}
-DATASETS = tuple(CLASSES) + tuple(f"{name}-mock" for name in CLASSES)
 
 
 def survey_of(dataset):
@@ -116,29 +116,48 @@ SCALES = {
 }  # fmt: skip
 
 
-def make_config(dataset, scale="demo", **changes):
-    """Return the configuration of a data set at a scale.
+def _scaled(dataset, scale):
+    """Return how many spectra of a class there are, where that is not the scale's own number."""
+    few = scale == "paper" and survey_of(dataset) == "desi"
+    return {"per_class": 7000} if few else {}  # Sect. 2.3
 
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-    scale : {"smoke", "demo", "paper"}
-        Sizes and schedule: CI, a laptop's minutes, the paper's own.
-    **changes
-        Fields of `Config` to override; those that are None are left alone.
 
-    Raises
-    ------
-    UsageError
-        If a name is unknown.
-    """
-    if dataset not in DATASETS:
-        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
-    if scale not in SCALES:
-        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
-    sizes = dict(SCALES[scale])
-    if scale == "paper" and survey_of(dataset) == "desi":
-        sizes["per_class"] = 7000  # Sect. 2.3
-    base = Config(dataset=dataset, scale=scale, **sizes)
-    return replace(base, **{k: v for k, v in changes.items() if v is not None})
+def _grid(args):
+    """Return the fields that --grid sets."""
+    if not args.grid:
+        return {}
+    first, last, pixels = args.grid
+    if not (0 < first < last and pixels == int(pixels) and pixels >= 2):
+        raise UsageError(
+            f"--grid takes FIRST < LAST in Angstrom and a whole number of pixels. Received "
+            f"{first:g} {last:g} {pixels:g}."
+        )
+    return dict(wave_min=first, wave_max=last, n_pixels=int(pixels), grid_named=True)
+
+
+PAPER = Paper(
+    package="gasnet2",
+    network="GaSNet-II",
+    about="Train GaSNet-II: classes and redshifts of spectra.",
+    config=Config,
+    datasets=(*(f"{name}-mock" for name in CLASSES), *CLASSES),
+    scales=SCALES,
+    data_dir="folder of the data set's files",
+    options=(
+        Option("--initialiser", "default: he; faithful is the authors' RandomNormal(0, 1e-3)",
+               sets="initialiser", more={"choices": ("he", "faithful")}),
+        whole("--members", "sub-networks of each ensemble", sets="members"),
+        whole("--epochs", "epochs of each network", sets="epochs"),
+        whole("--pool-epochs", "epochs of networks of all classes together, which members start "
+              "from; 0: none, as in the paper", sets="pool_epochs", zero=True),
+        whole("--per-class", "spectra of each class, all splits together", sets="per_class"),
+        number("--learning-rate", "highest learning rate", sets="learning_rate"),
+        whole("--batch-size", "spectra of a batch", sets="batch_size"),
+        number("--grid", "the network's linear grid in Angstrom, taken too for tables that do not "
+               "carry theirs, such as the authors' (default: 4000 9000 5001)",
+               nargs=3, metavar=("FIRST", "LAST", "PIXELS")),
+    ),
+    scaled=_scaled,
+    changes=_grid,
+)  # fmt: skip
+make_config = PAPER.configure

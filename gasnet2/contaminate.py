@@ -10,6 +10,7 @@ import numpy as np
 
 from common.cli import parser, run, say
 from common.errors import UsageError
+from common.files import write_parquet
 from gasnet2.networks import Networks, prediction_table, read_config
 
 TRIOS = {  # App. A
@@ -82,7 +83,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redsh
     config = replace(config, only=trio, epochs=config.epochs if epochs is None else epochs)
     shards = Shards(run_dir / "data")
     true = shards.labels["class"].to_numpy()
-    split = choose_split(shards.labels, config)
+    shards.labels["split"] = split = choose_split(shards.labels, config)
     used = np.flatnonzero(split != "")
     test = np.flatnonzero(split == "test")
     paths = []
@@ -94,7 +95,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redsh
             continue
         rng = np.random.default_rng([config.seed, round(1000 * fraction)])
         shards.labels["class"] = shuffled(true, used, fraction, rng)
-        job = fitting.Job(config, run_dir / "work" / path.stem, shards, split, accelerator)
+        job = fitting.Job(config, run_dir / "work" / path.stem, shards, accelerator)
         classifier, redshift = fitting.networks(job, [], redshifts=redshifts)
         table = prediction_table(
             Networks(config, classifier, redshift),
@@ -105,9 +106,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redsh
         shards.labels["class"] = true
         table["class_clean"] = true[test]
         table["dataset"] = config.dataset
-        part = path.with_name("part-" + path.name)
-        table.to_parquet(part)
-        part.replace(path)
+        write_parquet(table, path)
         right = [(table[c] == table["class_pred"]).mean() for c in ("class_true", "class_clean")]
         say(f"{fraction:.0%} contamination: accuracy {right[0]:.3f} of {len(table)} test spectra, "
             f"{right[1]:.3f} by their labels before")  # fmt: skip

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.errors import MissingDataError, UsageError
+from common import sample
+from common.catalog import write_table
+from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
+from common.sample import SPLITS, refuse_mock, rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import CLASSES, COARSE
 from gasnet2.preprocess import preprocess
 
-SPLITS = ("train", "valid", "test")
 SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
 COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z", "mock")
 
@@ -144,11 +145,11 @@ def choose_split(labels, config):
 
 def fingerprint(labels):
     """Return a short hash of ids, classes and redshifts, in any order of rows."""
-    rows = sorted(f"{i}|{c}|{z:.6f}" for i, c, z in labels[["id", "class", "z"]].to_numpy())
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+    rows = labels[["id", "class", "z"]].to_numpy()
+    return sample.fingerprint(f"{i}|{c}|{z:.6f}" for i, c, z in rows)
 
 
-def _poor(spectra, labels, config):
+def poor(spectra, labels, config):
     """Return the rows that the paper's selection leaves out (Sect. 2.3: DESI), ndarray of bool."""
     if config.survey != "desi":
         return np.zeros(len(labels), dtype=bool)
@@ -235,33 +236,20 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             labels = label_table(spectra, config.survey)
             inside = labels["class"].isin(CLASSES[config.survey]).to_numpy(copy=True)
             unlabelled += int((~inside).sum())
-            if labels["mock"].any() and not config.is_mock:
-                raise UsageError(
-                    f"{labels['file'][labels['mock']].iloc[0]} is a mock (header card MOCK = T), "
-                    f"and --dataset {config.dataset} takes observed spectra. Use --dataset "
-                    f"{config.dataset}-mock."
-                )
-            poor = _poor(spectra, labels, config) & inside
+            refuse_mock(labels, config)
+            left_out = poor(spectra, labels, config) & inside
             rejects += [
                 {"file": f, "id": i, "reason": "left out by the paper: S/N <= 2 or ZWARN > 0"}
-                for f, i in zip(labels["file"][poor], labels["id"][poor], strict=True)
+                for f, i in zip(labels["file"][left_out], labels["id"][left_out], strict=True)
             ]
-            inside &= ~poor
+            inside &= ~left_out
             if not inside.any():
                 continue
             chosen, labels = spectra[inside], labels[inside].reset_index(drop=True)
             prepared = preprocess(chosen, config)
-            ok = prepared.usable
-            rejects += [
-                {"file": f, "id": i, "reason": r}
-                for f, i, r in zip(
-                    labels["file"][~ok], labels["id"][~ok], prepared.reason[~ok], strict=True
-                )
-            ]
-            writer.write(prepared.x[ok], labels[ok])
+            rejects += rejected(labels, prepared)
+            writer.write(prepared.x[prepared.usable], labels[prepared.usable])
     if rejects:
-        from common.catalog import write_table
-
         write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
     shards = Shards(folder)
     if not len(shards):

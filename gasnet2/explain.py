@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError
 from common.explain import saliency
-from gasnet2.config import extragalactic
+from common.files import write_parquet
+from common.paper import Option
+from gasnet2.config import PAPER, extragalactic
 from gasnet2.networks import load_networks
+
+PER_CLASS = Option("--per-class", "test spectra of each class", short="-n",
+                   more={"type": int, "default": 1})  # fmt: skip
 
 
 def gradients(networks, x, names):
@@ -68,7 +74,7 @@ def _from_files(networks, paths):
     from common.inference import predict
     from gasnet2.predict import usable_chunks
 
-    parts = list(usable_chunks(networks, paths, []))
+    parts = list(usable_chunks(networks.config, paths, []))
     if not parts:
         raise SuiteError("None of the files holds a spectrum that can be used.")
     x = np.concatenate([p[1] for p in parts])
@@ -109,36 +115,27 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
     for name, values in (("flux", x), ("dz", dz), ("dp", dp)):
         table[name] = list(values.astype("float32"))
     out = Path(out or run_dir)
-    (out / "explain").mkdir(parents=True, exist_ok=True)
-    part = out / "explain" / ".gradients.parquet"
-    table.to_parquet(part)
-    part.replace(out / "explain" / "gradients.parquet")
+    write_parquet(table, out / "explain" / "gradients.parquet")
     save(draw(table, wavelength=config.grid), out / "figures" / "D1_gradients")
     return table
 
 
-def _arguments():
-    p = parser("python -m gasnet2.explain", "Gradients of redshift and class along the spectrum.")
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of gasnet2.train")
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--per-class", type=int, default=1, help="test spectra of each class")
-    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
-                   help="spectra to explain (default: test spectra of the run)")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table = explain_run(args.run_dir, args.paths, args.output, per_class=args.per_class)
     say(f"{len(table)} spectra explained -> {Path(args.output or args.run_dir) / 'figures'}")
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Gradients of redshift and class along the spectrum.",
+        _explain,
+        argv,
+        options=[PER_CLASS],
+        paths="spectra to explain (default: test spectra of the run)",
+    )
 
 
 if __name__ == "__main__":

@@ -5,27 +5,28 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 
-from common.cli import say
+from common import fitting
 from gasnet2.config import extragalactic
 
 MIN_TRAIN = 5  # default: a redshift network needs at least this many spectra
 
 
-class Job:
-    """What all networks of a run share."""
+@dataclass
+class Job(fitting.Job):
+    """What all networks of a run share; see `common.fitting.Job`."""
 
-    def __init__(self, config, run_dir, shards, split, accelerator):
+    def __post_init__(self):
         from common.models import Reusable
 
-        self.config, self.run_dir, self.shards, self.split = config, run_dir, shards, split
-        self.accelerator, self.reusable = accelerator, Reusable()
+        self.reusable = Reusable()
 
-    def rows(self, use):
+    def used(self, use=None):
         """Return the training and validation rows among those where `use` is True."""
-        return {s: np.flatnonzero(use & (self.split == s)) for s in ("train", "valid")}
+        return {split: self.rows(split, use) for split in ("train", "valid")}
 
 
 def networks(job, history, *, redshifts=True):
@@ -45,8 +46,7 @@ def networks(job, history, *, redshifts=True):
     """
     from common.runs import write_history
 
-    classifier = _classifier(job, history)
-    write_history(job.run_dir / "history.csv", history)
+    classifier = job.once("classifier", lambda folder: _classifier(job, folder), history)
     names, redshift = extragalactic(job.config.classes) if redshifts else (), {}
     pooled = _pooled(names, job, history) if names and job.config.pool_epochs else None
     for name in names:
@@ -58,31 +58,22 @@ def networks(job, history, *, redshifts=True):
     return classifier, redshift
 
 
-def _classifier(job, history):
-    from common.models import save_model
+def _classifier(job, folder):
     from gasnet2.model import build_classifier
 
     config, labels = job.config, job.shards.labels
     code = {name: k for k, name in enumerate(config.classes)}
-    path = job.run_dir / "models" / "classifier.keras"
-    work = job.run_dir / "work" / "classifier"
-    if path.exists():
-        return _finished(path, [work], history)
-    model, rows = _train(
+    return _train(
         job,
         "classifier",
-        work,
+        folder,
         lambda: build_classifier(config.n_pixels, len(config.classes), config),
-        job.rows(np.ones(len(labels), dtype=bool)),
+        job.used(),
         labels["class"].map(code).to_numpy(),
         seed=config.seed,
         loss="sparse_categorical_crossentropy",
         metric="accuracy",
     )
-    history += rows
-    save_model(model, path)
-    _forget([work])
-    return model
 
 
 def _redshift_labels(job):
@@ -119,10 +110,10 @@ def _pooled(names, job, history):
     import keras
 
     labels, target, weights = job.shards.labels, _redshift_labels(job), []
-    names = [n for n in names if len(job.rows(_known(labels, n))["train"]) >= MIN_TRAIN]
+    names = [n for n in names if len(job.used(_known(labels, n))["train"]) >= MIN_TRAIN]
     if not names:
         return None
-    rows = job.rows(labels["class"].isin(names).to_numpy() & np.isfinite(labels["z"]).to_numpy())
+    rows = job.used(labels["class"].isin(names).to_numpy() & np.isfinite(labels["z"]).to_numpy())
     missing = [n for n in names if not (job.run_dir / "models" / f"redshift_{n}.keras").exists()]
     for i in range(job.config.members):
         folder = job.run_dir / "work" / "pooled" / str(i)
@@ -157,8 +148,10 @@ def _ensemble(name, job, history, pooled):
     path = job.run_dir / "models" / f"redshift_{name}.keras"
     folders = [job.run_dir / "work" / f"redshift_{name}" / str(i) for i in range(config.members)]
     if path.exists():
-        return _finished(path, folders, history)
-    rows = job.rows(_known(labels, name))
+        for folder in folders:
+            history += json.loads((folder / "history.json").read_text())
+        return keras.models.load_model(path, compile=False)
+    rows = job.used(_known(labels, name))
     if len(rows["train"]) < MIN_TRAIN:
         print(
             f"warning: {name}: {len(rows['train'])} training spectra, {MIN_TRAIN} are needed; "
@@ -201,15 +194,6 @@ def _ensemble(name, job, history, pooled):
     return model
 
 
-def _finished(path, folders, history):
-    """Load a network that an earlier call finished, and its history."""
-    import keras
-
-    for folder in folders:
-        history += json.loads((folder / "history.json").read_text())
-    return keras.models.load_model(path, compile=False)
-
-
 def _forget(folders):
     """Remove training states that a saved network has made superfluous."""
     for folder in folders:
@@ -220,12 +204,9 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs
     """Train one network; return it with its best weights, and its history."""
     import keras
 
-    from common.files import write_json
-    from common.pipeline import dataset
     from common.schedules import learning_rate
-    from common.training import fit
 
-    config, accelerator = job.config, job.accelerator
+    config = job.config
     epochs, rate = epochs or config.epochs, rate or config.learning_rate
     steps = math.ceil(len(rows["train"]) / config.batch_size)
 
@@ -239,28 +220,12 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs
         return model
 
     keras.utils.set_random_seed(seed)
-    with accelerator.scope():
+    with job.accelerator.scope():
         model = job.reusable.get((metric, steps, epochs, rate), compiled_or_plain)
-    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
-    train = dataset(job.shards, rows["train"], target[rows["train"]], seed=seed, **options)
-    valid = None
-    if len(rows["valid"]):
-        valid = dataset(job.shards, rows["valid"], target[rows["valid"]], **options)
-    accelerator.ready(model, train)
-    history = fit(
-        model,
-        train,
-        valid,
-        name=name,
-        folder=folder,
-        epochs=epochs,
-        monitor=f"val_{metric}" if valid is not None else metric,
-        mode="max" if metric == "accuracy" else "min",
-        units={"mae": 1 / config.z_scale},
-    )
-    history = [row | {"n_train": len(rows["train"])} for row in history]
-    write_json(folder / "history.json", history)
-    shown = ("loss", "val_loss", metric, f"val_{metric}")
-    last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in shown if k in history[-1])
-    say(f"{name}: {last} after {len(history)} epochs")
+    history = job.fit(
+        model, target, rows=rows, name=name, folder=folder, seed=seed,
+        batch_size=config.batch_size, epochs=epochs, monitor=metric,
+        mode="max" if metric == "accuracy" else "min", units={"mae": 1 / config.z_scale},
+    )  # fmt: skip
+    fitting.say_last(name, history, ("loss", metric))
     return model, history

@@ -126,7 +126,7 @@ def _accuracy(run, *, snr):
 def _diagonal(run, classes, reduce, merge):
     if not _classified(run):
         return None
-    true, pred, labels = tables._labels(run["df"], run["classes"], merge)
+    true, pred, labels = tables.class_labels(run["df"], run["classes"], merge)
     matrix, n = metrics.confusion(true=true, pred=pred, labels=labels)
     rows = [labels.index(c) for c in (labels if classes is None else classes)]
     if (n[rows] < FEWEST).any():

@@ -11,6 +11,7 @@ import pandas as pd
 from common import runs
 from common.cli import progress
 from common.errors import ReadError
+from common.fitting import load_model
 from gasnet2.config import COARSE, Config
 
 MIN_PROBABILITY = 0.1  # default: classes less probable than this get no redshift
@@ -50,8 +51,6 @@ def load_networks(run_dir):
     ReadError
         If the folder holds no run, or its training has not come to the classifier's end.
     """
-    import keras
-
     from common.ensemble import combine
     from gasnet2.model import build_classifier, build_redshift
 
@@ -66,35 +65,17 @@ def load_networks(run_dir):
             "--resume",
         )
 
-    def load(path):
-        try:
-            return keras.models.load_model(path, compile=False)
-        except (ValueError, OSError, KeyError) as error:
-            raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
-
-    def rebuilt(build, saved):
-        # Keras stores each layer's precision: networks trained in another one are built
-        # again, so that they compute in the one that was chosen now.
-        trained = config.precision if config.precision.startswith("mixed") else "float32"
-        if keras.mixed_precision.global_policy().name == trained:
-            return saved
-        network = build()
-        network.set_weights(saved.get_weights())
-        return network
-
     def ensemble():
         members = [build_redshift(config.n_pixels, 1, config) for _ in range(config.members)]
         return combine(members, scale=1 / config.z_scale)
 
-    classifier = rebuilt(
+    classifier = load_model(
+        models / "classifier.keras",
+        config,
         lambda: build_classifier(config.n_pixels, len(config.classes), config),
-        load(models / "classifier.keras"),
     )
-    redshift = {}
-    for name in config.classes:
-        path = models / f"redshift_{name}.keras"
-        if path.exists():
-            redshift[name] = rebuilt(ensemble, load(path))
+    paths = {name: models / f"redshift_{name}.keras" for name in config.classes}
+    redshift = {k: load_model(path, config, ensemble) for k, path in paths.items() if path.exists()}
     return Networks(config, classifier, redshift, about.get("validation_mae", {}))
 
 

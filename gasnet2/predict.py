@@ -12,6 +12,7 @@ from common.catalog import check_format, write_or_spare, write_table
 from common.cli import parser, progress, run, say
 from common.errors import SuiteError
 from common.pipeline import ahead
+from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE
 from gasnet2.data import label_table
@@ -105,18 +106,14 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
     return table
 
 
-def usable_chunks(networks, paths, rejects):
+def usable_chunks(config, paths, rejects):
     """Yield labels (with bad_fraction) and network input of the spectra that can be used."""
-    config = networks.config
     for spectra in ahead(read_many(paths, rejects=rejects, grid=config.table_grid)):
         labels = label_table(spectra, config.survey)
         prepared = preprocess(spectra, config)
         labels["bad_fraction"] = prepared.bad_fraction
         ok = prepared.usable
-        for f, i, r in zip(
-            labels["file"][~ok], labels["id"][~ok], prepared.reason[~ok], strict=True
-        ):
-            rejects.append({"file": f, "id": i, "reason": r})
+        rejects += rejected(labels, prepared)
         if ok.any():
             yield labels[ok].reset_index(drop=True), prepared.x[ok]
 
@@ -154,7 +151,7 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     rejects, parts = [], []
     bar = progress(desc="predict", unit="spectra")
     try:
-        for labels, x in usable_chunks(networks, files, rejects):
+        for labels, x in usable_chunks(networks.config, files, rejects):
             parts.append(
                 catalogue(
                     networks, x, labels, min_probability=min_probability, all_classes=all_classes
@@ -218,7 +215,7 @@ def predict_labelled(run_dir, paths):
     """
     networks = load_networks(run_dir)
     rejects, parts = [], []
-    for labels, x in usable_chunks(networks, find_files(paths), rejects):
+    for labels, x in usable_chunks(networks.config, find_files(paths), rejects):
         known = ((labels["class"] != "") | np.isfinite(labels["z"].astype(float))).to_numpy()
         for f, i in zip(labels["file"][~known], labels["id"][~known], strict=True):
             rejects.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})

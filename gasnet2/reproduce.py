@@ -3,47 +3,24 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
-from pathlib import Path
 
-from common.cli import parser, run, say
-from common.surveys import find_files
-from gasnet2 import train as training
-
-
-def _arguments():
-    p = parser("python -m gasnet2.reproduce", "Train, evaluate, explain and report GaSNet-II.")
-    training.add_training_options(p)
-    p.add_argument("-o", "--output", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    p.add_argument("--on", type=Path, action="append", default=[],
-                   help="folder of labelled real files to test on too; repeatable")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-    from gasnet2.evaluate import evaluate_run
-    from gasnet2.explain import explain_run
-
-    config = training.config_of(args)
-    for folder in args.on:  # a wrong path is better known before the training than after it
-        find_files([folder])
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.output or training.default_run_dir(config)
-    training.train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
-                   resume=args.resume, offline=args.offline)  # fmt: skip
-    explain_run(run_dir)
-    for folder in args.on:
-        say(f"real spectra of {folder}: {evaluate_run(run_dir, on=folder)}")
-    report = evaluate_run(run_dir)
-    say(f"report: {report}")
+from common.commands import reproduce
+from gasnet2.config import PAPER
+from gasnet2.evaluate import evaluate_run
+from gasnet2.explain import explain_run
+from gasnet2.train import train
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=training.KEPT)
+    return reproduce.main(
+        PAPER,
+        "Train, evaluate, explain and report GaSNet-II.",
+        train=train,
+        steps=[("gradients", lambda run_dir, config, args: explain_run(run_dir))],
+        evaluate=evaluate_run,
+        argv=argv,
+    )
 
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 
 from common.errors import SuiteError
+from common.surveys import find_files
 from gasnet2.config import COARSE
+from gasnet2.tables import coarse
 
 ENOUGH = 200  # spectra of one class whose median and percentiles are drawn
 
@@ -50,9 +51,9 @@ def of_run(run_dir, config, per_class=ENOUGH):
 
 def of_files(config, paths):
     """Return prepared labelled spectra of files: labels and normalised flux, as `of_run`."""
-    from gasnet2.predict import find_files, usable_chunks
+    from gasnet2.predict import usable_chunks
 
-    chunks = list(usable_chunks(SimpleNamespace(config=config), find_files(paths), []))
+    chunks = list(usable_chunks(config, find_files(paths), []))
     if not chunks:
         raise SuiteError("None of the files holds a spectrum that can be used.")
     labels = pd.concat([c[0] for c in chunks], ignore_index=True)
@@ -158,8 +159,6 @@ def failures(df, labels, x, *, limits, most=12):
     limits : dict of str to float
         Coarse class → |dz| beyond which its redshift is catastrophic.
     """
-    from gasnet2.tables import coarse
-
     true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
     pred = coarse(df["class_pred"])
     dz = np.abs(df["z_routed_pred"] - df["z_true"]).to_numpy() / (1 + df["z_true"].to_numpy())

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from common import metrics
+from common.catalog import read_table
 from common.errors import ReadError, UsageError
 from gasnet2.config import CLASSES, COARSE, extragalactic, gf_threshold
 
@@ -36,7 +37,7 @@ def read_predictions(path):
     Parameters
     ----------
     path : path-like
-        .parquet, .fits, .ecsv or .csv, with this project's column names or those of the authors'
+        As of `common.catalog.read_table`, with this project's column names or those of the authors'
         released tables (label or Z, pred_bar, pred_std, SNR, CLASS, SUBCLASS, PLATE, MJD, FIBERID).
 
     Returns
@@ -51,7 +52,7 @@ def read_predictions(path):
         If the file cannot be read, or has neither classes nor redshifts to compare.
     """
     path = Path(path)
-    table = _read_table(path)
+    table = _scalar_columns(read_table(path))
     lower = {}
     for name in table.columns:  # the first of two names that differ in case only
         lower.setdefault(str(name).lower(), table[name])
@@ -97,44 +98,16 @@ def read_predictions(path):
     return result
 
 
-def _read_table(path):
-    """Return a table file as a DataFrame of scalar columns with text as str."""
-    from astropy.table import Table
-
-    if path.is_file() and path.stat().st_size == 0:
-        raise ReadError(path, "an empty file", "a table with one row per spectrum")
-    try:
-        kind = path.suffix.lower()
-        if kind == ".parquet":
-            return pd.read_parquet(path)
-        if kind == ".csv":
-            return pd.read_csv(path, keep_default_na=True)
-        if kind in (".fits", ".fit", ".gz"):
-            table = Table.read(path, format="fits")
-        elif kind == ".ecsv":
-            table = Table.read(path, format="ascii.ecsv")
-        else:
-            raise ReadError(path, f"the suffix {kind!r}", ".parquet, .fits, .ecsv or .csv")
-    except ReadError:
-        raise
-    except Exception as error:  # each reader has exceptions of its own
-        raise ReadError(path, f"{type(error).__name__}: {error}", "a readable table") from error
+def _scalar_columns(table):
+    """Return the columns with one value a row; the authors' files hold vectors of one."""
     columns = {}
-    for name in table.colnames:
-        mask = np.ma.getmaskarray(np.ma.asarray(table[name]))
-        value = np.asarray(table[name])
-        if value.ndim > 1 and value.shape[1:] == (1,):  # the authors' files hold (1,) vectors
-            value, mask = value[:, 0], mask[:, 0]
-        if value.ndim > 1:
-            continue
-        if value.dtype.kind == "S":
-            value = np.char.decode(value, "utf-8", "replace")
-        if value.dtype.kind in "fiu":  # FITS is big-endian, pandas wants the machine's order
-            value = value.astype(value.dtype.newbyteorder("="))
-        if mask.any():  # a masked value is no value: astropy would fill in a number
-            missing = "" if value.dtype.kind in "UO" else np.nan
-            value = np.where(mask, missing, value)
-        columns[name] = value
+    for name, column in table.items():
+        first = column.iloc[0] if len(column) else None
+        if isinstance(first, np.ndarray):
+            if first.shape != (1,):
+                continue
+            column = pd.Series(np.concatenate(column.to_list()), index=column.index)
+        columns[name] = column
     return pd.DataFrame(columns)
 
 
@@ -288,12 +261,12 @@ def class_table(df, classes=None):
 
 def confusion_table(df, classes, *, merge=False):
     """Return the confusion matrix as a table: one row per predicted, one column per true class."""
-    true, pred, labels = _labels(df, classes, merge)
+    true, pred, labels = class_labels(df, classes, merge)
     matrix, _ = metrics.confusion(true=true, pred=pred, labels=labels)
     return pd.DataFrame(matrix, columns=labels).assign(predicted=labels).set_index("predicted")
 
 
-def _labels(df, classes, merge):
+def class_labels(df, classes, merge):
     """Return true, predicted and all labels, merged into coarse classes if asked (App. B)."""
     if not merge:
         return df["class_true"].to_numpy(str), df["class_pred"].to_numpy(str), list(classes)

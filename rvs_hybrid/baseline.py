@@ -9,9 +9,9 @@ import numpy as np
 from keras import layers
 
 from common import inference, schedules
+from common.files import write_parquet
 from rvs_hybrid.data import scaling
 
-NAME = "plain-mlp"
 UNITS = (512, 256, 128)
 EPOCHS = 40
 BATCH = 128
@@ -52,8 +52,7 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
     from rvs_hybrid.inputs import split_row
     from rvs_hybrid.train import FROM_STARS, HELD
 
-    run_dir, stars = Path(run_dir), shards.labels
-    run_dir.mkdir(parents=True, exist_ok=True)
+    stars = shards.labels
     inputs = split_row(shards.rows(np.arange(len(shards))), config)
     x = np.concatenate([inputs["xp"], inputs["phot"][:, 1:3]], axis=1)
     x = np.clip(np.nan_to_num(x, nan=0.0), -5, 50)
@@ -76,7 +75,5 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
         table[f"{name}_true"] = y[held, i]
         table[f"{name}_pred"] = predicted[:, i].astype("float32")
     table["dataset"] = config.dataset
-    part = run_dir / ".predictions.parquet"
-    table.to_parquet(part)
-    part.replace(run_dir / "predictions.parquet")
+    write_parquet(table, Path(run_dir) / "predictions.parquet")
     return table

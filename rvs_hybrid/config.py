@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from common.errors import UsageError
+from common.paper import Option, Paper, number, whole
 
 LABELS = ("teff", "logg", "m_h", "fe_h", "alpha_m")  # [seed] Sect. 3: labels of APOGEE DR17
 UNITS = {"teff": "K", "logg": "dex", "m_h": "dex", "fe_h": "dex", "alpha_m": "dex"}
@@ -18,7 +20,6 @@ NAMES = {
     "teff": "Teff", "logg": "log g", "m_h": "[M/H]", "fe_h": "[Fe/H]", "alpha_m": "[alpha/M]",
 }  # fmt: skip
 INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
-DATASETS = ("gaia-apogee",)
 RVS = ("none", "semi-synthetic")  # or a folder of the user's files
 
 RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
@@ -85,37 +86,57 @@ SCALES = {
 }
 
 
-def make_config(dataset="gaia-apogee", scale="demo", **changes):
-    """Return the configuration of a data set at a scale.
+def _changes(args):
+    """Return the inputs that the options ask for: by default all that there are spectra for."""
+    if args.rvs not in RVS and not Path(args.rvs).is_dir():
+        raise UsageError(
+            f"--rvs must be none, semi-synthetic or a folder of RVS files. Received {args.rvs!r}, "
+            "which is no folder."
+        )
+    inputs = args.inputs
+    if inputs is None:
+        inputs = [name for name in INPUTS if name != "rvs" or args.rvs != RVS[0]]
+    return {"inputs": tuple(inputs), "rvs": args.rvs}
 
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-    scale : {"smoke", "demo", "paper"}
-        Sizes and schedule: CI, a laptop's minutes, the precursors' own.
-    **changes
-        Fields of `Config` to override; those that are None are left alone.
 
-    Raises
-    ------
-    UsageError
-        If a name is unknown, or inputs and spectra do not go together.
-    """
-    for option, value, allowed in (("dataset", dataset, DATASETS), ("scale", scale, SCALES)):
-        if value not in allowed:
-            raise UsageError(f"--{option} must be one of {', '.join(allowed)}. Received {value!r}.")
-    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
-    config = replace(base, **{k: v for k, v in changes.items() if v is not None})
+def _check(config):
+    """Return the configuration with its inputs in order."""
     unknown = [name for name in config.inputs if name not in INPUTS]
     if unknown or not config.inputs:
         raise UsageError(
             f"--inputs must be out of {', '.join(INPUTS)}. Received {', '.join(unknown) or 'none'}."
         )
-    if ("rvs" in config.inputs) != (config.rvs != "none"):
+    if ("rvs" in config.inputs) != (config.rvs != RVS[0]):
         raise UsageError(
             f"--inputs {' '.join(config.inputs)} and --rvs {config.rvs} do not go together: the "
             "input rvs needs --rvs semi-synthetic or a folder of RVS spectra, and only it does."
         )
-    ordered = tuple(name for name in INPUTS if name in config.inputs)
-    return replace(config, inputs=ordered)
+    return replace(config, inputs=tuple(name for name in INPUTS if name in config.inputs))
+
+
+PAPER = Paper(
+    package="rvs_hybrid",
+    network="rvs_hybrid",
+    about="Train the hybrid network: labels of Gaia's stars.",
+    config=Config,
+    datasets=("gaia-apogee",),
+    scales=SCALES,
+    data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source (default: the "
+    "registry's 40 000 stars)",
+    options=(
+        Option("--inputs", "out of rvs xp phot parallax (default: xp phot parallax, and rvs with "
+               "--rvs)", more={"nargs": "+", "metavar": "INPUT"}),
+        Option("--rvs", "RVS spectra: none, made at each star's labels, or a folder of Gaia files",
+               more={"default": RVS[0], "metavar": "none|semi-synthetic|DIR"}),
+        Option("--infrared", "2MASS magnitudes too", sets="infrared",
+               more={"action": "store_true", "default": None}),
+        whole("--members", "networks of the ensemble", sets="members"),
+        whole("--epochs", "epochs of each network", sets="epochs"),
+        number("--learning-rate", "highest learning rate", sets="learning_rate"),
+        whole("--batch-size", "stars of a batch", sets="batch_size"),
+        whole("--most-stars", "use no more stars than this; 0: all", sets="most_stars", zero=True),
+    ),
+    changes=_changes,
+    check=_check,
+)  # fmt: skip
+make_config = PAPER.configure

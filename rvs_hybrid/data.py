@@ -19,11 +19,13 @@ RVS_LIMITS = "the Cannon model's range"
 
 def load_sample(config, *, data_dir=None, offline=False):
     """Return the stars of a data set: the registry's archives, or the user's folder."""
-    from rvs_hybrid.stars import sample
-
     if data_dir is not None:
-        return sample.from_folder(data_dir)
-    return sample.load(offline=offline)
+        from rvs_hybrid.stars.folder import read_folder
+
+        return read_folder(data_dir)
+    from rvs_hybrid.stars.sample import load
+
+    return load(offline=offline)
 
 
 def labels_of(stars):
@@ -221,9 +223,7 @@ def scaling(y, kind):
     return np.nanmean(y, axis=0), np.nanstd(y, axis=0)
 
 
-def dataset(shards, rows, targets, config, *, seed=None, replicas=1):
-    """Return a tf.data pipeline of (dict of inputs, scaled labels) over some rows."""
-    plain = pipeline.dataset(
-        shards, rows, targets, batch_size=config.batch_size, seed=seed, replicas=replicas
-    )
+def dataset(shards, rows, targets, *, config, **options):
+    """Return `common.pipeline.dataset` of (dict of inputs, scaled labels) over some rows."""
+    plain = pipeline.dataset(shards, rows, targets, **options)
     return plain.map(lambda x, y: (split_row(x, config), y))

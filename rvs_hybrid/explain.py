@@ -10,134 +10,19 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError
-from common.explain import input_gradients
-from rvs_hybrid.config import UNITS
+from common.paper import Option
+from rvs_hybrid.config import PAPER
+from rvs_hybrid.gradients import average, by_coefficients, gradients
 from rvs_hybrid.inputs import split_row
 from rvs_hybrid.lines import GRIDS, line_spread, line_weights
 from rvs_hybrid.networks import group, load_networks, physical
 
-PER = {
-    "rvs": "unit of normalised flux in a pixel of 0.01 nm",
-    "rvs_line": "unit of normalised flux times 0.01 nm in an unresolved line",
-    "xp": "unit of flux over its median in a sample of 2 nm",
-    "xp_line": "unit of flux over its median times 2 nm in an unresolved line",
-    "xp_coefficients": "unit of c_i / c_0 of the band",
-}
-
-
-def gradients(networks, inputs, *, names):
-    """Return how an ensemble's labels change with its inputs.
-
-    Parameters
-    ----------
-    networks : Networks
-    inputs : dict of str to ndarray
-        As `rvs_hybrid.inputs.inputs_of` gives them, n rows.
-    names : sequence of str
-        The inputs to look along; without gaps in these rows.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n, n_labels, columns)
-        d label / d input of the mean over members, K and dex per unit of the input.
-    """
-    labels = range(len(networks.config.labels))
-    total = {}
-    for model in networks.members:
-        for name, part in input_gradients(model, inputs, names=names, outputs=labels).items():
-            total[name] = total.get(name, 0) + part / len(networks.members)
-    return {name: values * networks.scale[:, None] for name, values in total.items()}
-
-
-def coefficient_gradients(gradient, xp, *, matrix, first):
-    """Return gradients by XP coefficients from those by sampled flux (chain rule).
-
-    Parameters
-    ----------
-    gradient : ndarray of shape (n, n_labels, 343)
-        By flux over its median.
-    xp : ndarray of shape (n, 343)
-        Flux over its median.
-    matrix : ndarray of shape (110, 343)
-        Flux of each coefficient of value 1, `common.surveys.gaia_xp.design_matrix()`.
-    first : ndarray of shape (n, 2)
-        c_0 of BP and of RP of that flux.
-
-    Returns
-    -------
-    ndarray of shape (n, n_labels, 110)
-        By c_i / c_0 of the band, BP's 55 before RP's; what a change does through the median that
-        the flux is divided by is in it.
-    """
-    xp = np.asarray(xp, dtype=float)
-    direct = np.array(gradient, dtype=float)
-    middle = np.argsort(xp, axis=1, kind="stable")[:, xp.shape[1] // 2]  # the pixel of the median
-    through = np.einsum("nlp,np->nl", direct, xp)
-    rows = np.arange(len(xp))
-    direct[rows, :, middle] -= through
-    return direct @ matrix.T * np.repeat(first, matrix.shape[0] // 2, axis=1)[:, None, :]
-
-
-def by_coefficients(gradient, xp):
-    """Return `coefficient_gradients` by GaiaXPy's matrix, and c_i / c_0; needs extra gaia.
-
-    Parameters
-    ----------
-    gradient, xp
-        As `coefficient_gradients` takes them.
-
-    Returns
-    -------
-    gradient : ndarray of shape (n, n_labels, 110)
-    relative : ndarray of shape (n, 110)
-        c_i / c_0 of the band, fitted to the flux.
-    """
-    from common.surveys.gaia_xp import design_matrix, from_sampled
-
-    fitted = from_sampled(xp)
-    first = np.stack([fitted.bp[:, 0], fitted.rp[:, 0]], axis=1)
-    relative = np.concatenate([fitted.bp / first[:, :1], fitted.rp / first[:, 1:]], axis=1)
-    return coefficient_gradients(gradient, xp, matrix=design_matrix(), first=first), relative
-
-
-def average(found, groups, labels, *, inputs=None):
-    """Return mean gradients of each group of stars as one long table.
-
-    Parameters
-    ----------
-    found : dict of str to ndarray of shape (n, n_labels, columns)
-        As `gradients` gives them; NaN rows do not count.
-    groups : ndarray of str, shape (n,)
-    labels : sequence of str
-    inputs : dict of str to ndarray of shape (n, columns), optional
-        What the gradients are by, for `spread`.
-
-    Returns
-    -------
-    DataFrame
-        group, n_stars, label, input, x (wavelength in nm, or number of the coefficient), mean,
-        mean_abs, unit, and spread: the standard deviation of the input over the group's stars.
-    """
-    parts = []
-    for name, values in found.items():
-        x = GRIDS.get(name, np.arange(values.shape[2]))
-        known = np.isfinite(values).all(axis=(1, 2))
-        for which in np.unique(groups):
-            rows = known & (groups == which)
-            if not rows.any():
-                continue
-            mean, size = values[rows].mean(axis=0), np.abs(values[rows]).mean(axis=0)
-            spread = np.std(inputs[name][rows], axis=0) if name in (inputs or ()) else np.nan
-            for i, label in enumerate(labels):
-                columns = dict(group=which, n_stars=int(rows.sum()), label=label, input=name, x=x,
-                               mean=mean[i], mean_abs=size[i], spread=spread,
-                               unit=f"{UNITS[label]} per {PER[name]}")  # fmt: skip
-                parts.append(pd.DataFrame(columns))
-    return pd.concat(parts, ignore_index=True)
+PER_CLASS = Option("--per-class", "stars of each group, at most: giants and dwarfs", short="-n",
+                   more={"type": int, "default": 200})  # fmt: skip
 
 
 def _from_run(run_dir, networks, per_class):
@@ -205,7 +90,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         If the network takes no spectra, or no star has all of them.
     """
     from common.figures import save
-    from common.files import atomic_path
+    from common.files import atomic_path, write_parquet
     from rvs_hybrid.figures import explain as figures_explain
 
     networks = load_networks(run_dir)
@@ -235,8 +120,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
         networks.config.labels,
         seed=networks.config.seed,
     )
-    with atomic_path(out / "explain" / "gradients.parquet") as part:
-        table.to_parquet(part)
+    write_parquet(table, out / "explain" / "gradients.parquet")
     with atomic_path(out / "explain" / "line_weights.csv") as part:
         weights.to_csv(part, index=False)
     note = "semi-synthetic RVS" if networks.config.rvs == "semi-synthetic" else ""
@@ -294,22 +178,8 @@ def beside_synthetic(networks, paths, out, *, most=6):
     return numbers
 
 
-def _arguments():
-    p = parser("python -m rvs_hybrid.explain", "Gradients of the labels along RVS and XP spectra.")
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of rvs_hybrid.train")
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--per-class", type=int, default=200, help="stars of each group, at most: "
-                   "giants and dwarfs")  # fmt: skip
-    p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER",
-                   help="Gaia's files to explain (default: test stars of the run)")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table, weights = explain_run(args.run_dir, args.paths, args.output, per_class=args.per_class)
     counts = table.groupby("group")["n_stars"].max()
     say(", ".join(f"{n} {name}s" for name, n in counts.items()) + " explained")
@@ -320,7 +190,14 @@ def work(args):
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Gradients of the labels along RVS and XP spectra.",
+        _explain,
+        argv,
+        options=[PER_CLASS],
+        paths="Gaia's files to explain (default: test stars of the run)",
+    )
 
 
 if __name__ == "__main__":

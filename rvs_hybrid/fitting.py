@@ -7,7 +7,7 @@ stop and choose on the test split. One training serves both: they differ in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 
 import keras
 import numpy as np
@@ -51,20 +51,6 @@ def mean_absolute_error(y, predicted):
     return ops.sum(error, axis=-1) / ops.maximum(ops.sum(known, axis=-1), 1.0)
 
 
-@dataclass
-class Job:
-    """What the training of a run needs."""
-
-    config: object
-    run_dir: object
-    shards: object
-    accelerator: object
-
-    def rows(self, split):
-        """Return the row numbers of a split."""
-        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
-
-
 def statistics_of(job):
     """Return `rvs_hybrid.inputs.statistics` of the training rows (of a part of very many)."""
     rows = job.rows("train")
@@ -75,6 +61,14 @@ def statistics_of(job):
 
 def train_members(job, *, offset, scale, history):
     """Train all members, or go on where an interrupted run stopped.
+
+    Parameters
+    ----------
+    job : common.fitting.Job
+    offset, scale : ndarrays of shape (n_labels,)
+        As of `rvs_hybrid.data.scaling`.
+    history : list
+        Gets the rows of history.csv.
 
     Returns
     -------
@@ -87,6 +81,7 @@ def train_members(job, *, offset, scale, history):
     y = job.shards.labels[list(config.labels)].to_numpy(float)
     y = ((y - offset) / scale).astype("float32")
     steps = int(np.ceil(len(splits["train"]) / config.batch_size))
+    batches = partial(data.dataset, config=config)
     scores = []
     for member in range(config.members):
         folder = job.run_dir / "work" / f"member_{member}"
@@ -95,30 +90,15 @@ def train_members(job, *, offset, scale, history):
             model = build_model(config, statistics=about)
             model.compile(_optimizer(config, steps), loss=loss(config.beta),
                           metrics=[mean_absolute_error])  # fmt: skip
-        parts = {
-            name: data.dataset(
-                job.shards,
-                rows,
-                y[rows],
-                config,
-                seed=config.seed * 1000 + member if name == "train" else None,
-                replicas=job.accelerator.replicas,
-            )
-            for name, rows in splits.items()
-        }
-        job.accelerator.ready(model, parts["train"])
-        rows = training.fit(
-            model,
-            parts["train"],
-            parts["valid"],
-            name=f"member_{member}",
-            folder=folder,
-            epochs=config.epochs,
-            monitor="val_loss",
-            mode="min",
-            patience=config.patience,
-            watch={"test": parts["test"]},
-        )
+        test = batches(job.shards, splits["test"], y[splits["test"]], batch_size=config.batch_size,
+                       replicas=job.accelerator.replicas)  # fmt: skip
+        rows = job.fit(
+            model, y, rows=splits, name=f"member_{member}", folder=folder,
+            seed=config.seed * 1000 + member, batch_size=config.batch_size, make=batches,
+            epochs=config.epochs, mode="min", patience=config.patience, watch={"test": test},
+        )  # fmt: skip
+        for row in rows:
+            del row["n_train"]  # the same for every member: config.json has it
         history += rows
         models.save_model(model, _path(job.run_dir, "held-out", member))
         model.set_weights(training.watched_weights(folder, "test"))

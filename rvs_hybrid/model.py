@@ -42,7 +42,7 @@ def build_model(config=None, *, statistics=None):
     config : Config, optional
         `config.inputs` chooses the branches.
     statistics : dict, optional
-        Of the training set, as `rvs_hybrid.data.statistics` gives them: per input "mean" and
+        Of the training set, as `rvs_hybrid.inputs.statistics` gives them: per input "mean" and
         "scale", and "components" of shape (343, n) for XP. Zero, one and random without them.
 
     Returns
@@ -62,6 +62,23 @@ def build_model(config=None, *, statistics=None):
         x = layers.Dropout(config.dropout)(x)
     out = layers.Dense(2 * len(config.labels), dtype="float32", name="labels")(x)
     return keras.Model(given, out, name="hybrid")
+
+
+def stored_statistics(model):
+    """Return the `statistics` that a member was built with (`build_model`), from the member.
+
+    Keras keeps them in the layers' configuration or weights: a member that is built again needs
+    them.
+    """
+    out = {}
+    for layer in model.layers:
+        if layer.name == "xp_components":
+            out["components"] = layer.get_weights()[0]
+        elif isinstance(layer, layers.Normalization):
+            mean, variance = np.asarray(layer.input_mean), np.asarray(layer.input_variance)
+            name = layer.name.removesuffix("_scaled")
+            out[name] = {"mean": mean, "scale": np.sqrt(variance)}
+    return out
 
 
 def _standard(x, name, statistics, width):

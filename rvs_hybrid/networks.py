@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 from common import runs
 from common.calibration import Calibration
 from common.errors import ReadError
+from common.fitting import load_model
 from common.inference import predict
 from rvs_hybrid.config import GIANT, Config
 
@@ -45,11 +47,6 @@ class Networks:
     partial: dict = field(default_factory=dict)
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def load_networks(run_dir, rule="held-out"):
     """Load the members that an ensemble keeps.
 
@@ -64,9 +61,7 @@ def load_networks(run_dir, rule="held-out"):
     ReadError
         If the folder holds no run, or its training has not come to its end.
     """
-    import keras
-
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     if "kept" not in about:
         raise ReadError(
             run_dir,
@@ -74,16 +69,11 @@ def load_networks(run_dir, rule="held-out"):
             "a finished run",
             f"Go on with it: {FIRST.replace('DIR', str(run_dir))} --resume, with its options.",
         )
-    members = []
-    for number in about["kept"][rule]:
-        path = Path(run_dir) / "models" / rule / f"member_{number:02d}.keras"
-        try:
-            members.append(keras.models.load_model(path, compile=False))
-        except (ValueError, OSError, KeyError) as error:
-            raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
+    folder = Path(run_dir) / "models" / rule
+    paths = [folder / f"member_{number:02d}.keras" for number in about["kept"][rule]]
     return Networks(
         config=config,
-        members=members,
+        members=[load_model(path, config, partial(_build, path, config)) for path in paths],
         offset=np.array(about["scaling"]["offset"]),
         scale=np.array(about["scaling"]["scale"]),
         calibration={k: Calibration.from_dict(v) for k, v in about.get("calibration", {}).items()},
@@ -93,6 +83,16 @@ def load_networks(run_dir, rule="held-out"):
             for pattern, labels in about.get("calibration_partial", {}).items()
         },
     )
+
+
+def _build(path, config):
+    """Return the layers of a saved member; what they standardise with is stored with it."""
+    import keras
+
+    from rvs_hybrid.model import build_model, stored_statistics
+
+    stored = keras.models.load_model(path, compile=False)
+    return build_model(config, statistics=stored_statistics(stored))
 
 
 def physical(networks, inputs):

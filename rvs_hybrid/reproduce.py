@@ -1,29 +1,29 @@
-"""Train, compare with networks of fewer inputs, evaluate, explain and report, from one command."""
+"""Train, compare with networks of fewer inputs, explain, evaluate and report, from one command."""
 
 from __future__ import annotations
 
 import shutil
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
-from common.cli import parser, run, say
-from common.errors import SuiteError, UsageError
-from rvs_hybrid.baseline import NAME as MLP
-from rvs_hybrid.train import KEPT, add_training_options, config_of, default_run_dir
+from common.cli import say
+from common.commands import reproduce
+from common.errors import UsageError
+from common.paper import Option
+from common.surveys import find_files
+from rvs_hybrid.config import PAPER, Config
+from rvs_hybrid.evaluate import evaluate_run
+from rvs_hybrid.train import train
 
+MLP = "plain-mlp"
 VARIANTS = {"xp": ("xp",), "xp+phot": ("xp", "phot"), MLP: None}
-
-
-def _arguments():
-    p = parser("python -m rvs_hybrid.reproduce", "Train, evaluate, explain and report.")
-    add_training_options(p)
-    p.add_argument("-o", "--output", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    p.add_argument("--variants", nargs="*", default=list(VARIANTS), metavar="NAME",
-                   help=f"what to compare with on the same stars, out of {' '.join(VARIANTS)}; "
-                   "none after the option: nothing")  # fmt: skip
-    return p
+CHOSEN = Option(
+    "--variants",
+    f"what to compare with on the same stars, out of {' '.join(VARIANTS)}; none after the option: "
+    "nothing",
+    more={"nargs": "*", "default": list(VARIANTS), "metavar": "NAME"},
+)
 
 
 def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False):
@@ -41,9 +41,8 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
         As `rvs_hybrid.train.train` takes them.
     """
     from common.pipeline import Shards
+    from common.runs import read_config
     from rvs_hybrid.baseline import train_mlp
-    from rvs_hybrid.networks import read_config
-    from rvs_hybrid.train import train
 
     run_dir = Path(run_dir)
     for name in names:
@@ -55,7 +54,7 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
             continue
         say(f"variant {name}")
         if name == MLP:
-            train_mlp(Shards(run_dir / "data"), read_config(run_dir)[0], folder)
+            train_mlp(Shards(run_dir / "data"), read_config(run_dir, Config)[0], folder)
             continue
         part = replace(config, inputs=inputs, rvs="none", members=(config.members + 1) // 2)
         train(part, folder, accelerator=accelerator, data_dir=data_dir, resume=True,
@@ -63,40 +62,50 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
         shutil.rmtree(folder / "data")
 
 
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-    from rvs_hybrid.evaluate import evaluate_run
-    from rvs_hybrid.explain import explain_run
-    from rvs_hybrid.train import train
+def explain(run_dir, config, args):
+    """Explain a finished run."""
+    from rvs_hybrid.explain import explain_run  # loads TensorFlow, which the device comes before
 
+    explain_run(run_dir)
+
+
+def _check(config, args):
     unknown = [name for name in args.variants if name not in VARIANTS]
     if unknown:
         raise UsageError(
             f"--variants must be out of {', '.join(VARIANTS)}. Received {', '.join(unknown)}."
         )
-    config = config_of(args)
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.output or default_run_dir(config)
-    options = dict(accelerator=accelerator, data_dir=args.data_dir, offline=args.offline)
-    began = time.perf_counter()
-    train(config, run_dir, resume=args.resume, **options)
-    compare(config, run_dir, args.variants, **options)
-    trained = time.perf_counter()
-    try:
-        explain_run(run_dir)
-    except SuiteError as error:  # a network without spectra has no gradients along them
-        say(f"no gradients: {error}")
-    report = evaluate_run(run_dir)
-    ended = time.perf_counter()
-    say(f"training {(trained - began) / 60:.1f} min, all {(ended - began) / 60:.1f} min")
-    say(f"report: {report}")
+
+
+def _files(folders):
+    from rvs_hybrid.stars.sources import ENDINGS
+
+    return find_files(folders, ENDINGS)
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    used = {}
+
+    def first(config, run_dir, **options):
+        used.update(options)
+        train(config, run_dir, **options)
+
+    def variants(run_dir, config, args):
+        options = {name: used[name] for name in ("accelerator", "data_dir", "offline")}
+        compare(config, run_dir, args.variants, **options)
+
+    return reproduce.main(
+        PAPER,
+        "Train, evaluate, explain and report.",
+        train=first,
+        steps=[("variants", variants), ("gradients", explain)],
+        evaluate=evaluate_run,
+        argv=argv,
+        options=[CHOSEN],
+        check=_check,
+        files=_files,
+    )
 
 
 if __name__ == "__main__":

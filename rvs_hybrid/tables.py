@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.calibration import LEVELS, coverage
+from common.catalog import read_table
 from common.errors import ReadError
 from common.metrics import mad_sigma
 from rvs_hybrid.config import GIANT, LABELS
@@ -48,13 +47,13 @@ NUMBERS = ("ra", "dec", "k", "a_k", "parallax", "parallax_error", "parallax_zp")
 
 
 def read_predictions(path):
-    """Read a table of true and predicted labels: .parquet, .fits, .ecsv or .csv.
+    """Read a table of true and predicted labels.
 
     Parameters
     ----------
     path : path-like
-        Columns LABEL_true and LABEL_pred for at least one of teff, logg, m_h, fe_h, alpha_m;
-        optional: those of predictions.parquet.
+        As `common.catalog.read_table` takes it, with columns LABEL_true and LABEL_pred for at least
+        one of teff, logg, m_h, fe_h, alpha_m; optional: those of predictions.parquet.
 
     Returns
     -------
@@ -66,23 +65,7 @@ def read_predictions(path):
     ReadError
         If the file cannot be read or holds no pair of true and predicted values.
     """
-    path = Path(path)
-    allowed = "a table (.parquet, .fits, .ecsv, .csv) with columns such as teff_true, teff_pred"
-    try:
-        if path.suffix == ".parquet":
-            df = pd.read_parquet(path)
-        elif path.suffix == ".csv":
-            df = pd.read_csv(path)
-        elif path.suffix in (".fits", ".ecsv") or path.name.endswith(".fits.gz"):
-            from astropy.table import Table
-
-            df = Table.read(path).to_pandas()
-        else:
-            raise ReadError(path, f"the ending {path.suffix!r}", allowed)
-    except ReadError:
-        raise
-    except Exception as error:  # each library has its own errors for a damaged file
-        raise ReadError(path, f"it cannot be read: {error}", allowed) from error
+    df = read_table(path)
     for name in df:
         base = name.removesuffix("_err").rsplit("_", 1)[0]
         if base in LABELS or name in BINS or name in NUMBERS:
@@ -92,8 +75,8 @@ def read_predictions(path):
                 raise ReadError(path, f"column {name}: {error}", "numbers") from error
     if not labels_of(df):
         found = f"no label with both true and predicted values among {', '.join(map(str, df))}"
-        remedy = f"Labels: {', '.join(LABELS)}."
-        raise ReadError(path, found, allowed, remedy)
+        allowed = "columns such as teff_true, teff_pred"
+        raise ReadError(path, found, allowed, f"Labels: {', '.join(LABELS)}.")
     return df
 
 
@@ -167,7 +150,7 @@ def label_table(df, pred="pred"):
                 known = f"{label}_{column}" in df
                 row[key] = df.loc[here, f"{label}_{column}"].median() if known else np.nan
             rows.append(row)
-    return _kept(rows)
+    return kept(rows)
 
 
 def limits_table(df):
@@ -194,7 +177,7 @@ def limits_table(df):
                 left -= part if np.isfinite(part) else 0
             row["other_sigma"] = np.sqrt(max(left, 0))
             rows.append(row)
-    return _kept(rows)
+    return kept(rows)
 
 
 def binned_table(df, column):
@@ -212,7 +195,7 @@ def binned_table(df, column):
                 text = f"≥ {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
                 rows.append({"label": label, BINS[column][0]: text,
                              **scatter(residual(part, label))})  # fmt: skip
-    return _kept(rows)
+    return kept(rows)
 
 
 def variant_table(variants):
@@ -246,7 +229,7 @@ def variant_table(variants):
             for network, values in r.items():
                 rows.append({"label": label, "stars": name, "network": variant_name(
                     network, variants[network]), **scatter(values[here & known])})  # fmt: skip
-    return _kept(rows)
+    return kept(rows)
 
 
 def variant_name(name, df):
@@ -273,78 +256,9 @@ def protocol_table(df):
                 row["mean_std"] = df.loc[here, std].mean() if std in df else np.nan
                 row["std_over_sd"] = row["mean_std"] / row["sd"]
                 rows.append(row)
-    return _kept(rows)
+    return kept(rows)
 
 
-def error_kinds(df, label, calibration=None):
-    """Return {name: (column of predictions, {level: half-widths})} of every error of a label.
-
-    Parameters
-    ----------
-    df : DataFrame
-        Predictions.
-    label : str
-    calibration : common.calibration.Calibration, optional
-        Without it the calibrated error stands for a Gaussian at the other levels.
-    """
-    from scipy.special import ndtri
-
-    z = {v: ndtri(0.5 + v / 2) for v in LEVELS}
-    kinds = {}
-    for name, pred, column in (
-        ("bare ensemble std", "pred", "ensemble"),
-        ("bare ensemble std, precursors' rule", "pred_precursor", "ensemble_precursor"),
-        ("aleatoric + ensemble, not calibrated", "pred", "raw"),
-    ):
-        if {f"{label}_{pred}", f"{label}_{column}"} <= set(df):
-            sigma = df[f"{label}_{column}"].to_numpy(float)
-            if np.isfinite(sigma).any():
-                kinds[name] = (pred, {v: z[v] * sigma for v in LEVELS})
-    if f"{label}_sigma" in df and df[f"{label}_sigma"].notna().any():
-        half = df[f"{label}_sigma"].to_numpy(float)
-        halves = {v: half * z[v] / z[0.68] for v in LEVELS}
-        if calibration is not None and f"{label}_raw" in df:
-            logg = df["logg_pred"] if "logg_pred" in df else np.full(len(df), np.nan)
-            halves = calibration.intervals(sigma=df[f"{label}_raw"], group=star_group(logg))
-            halves[0.68] = half
-        kinds["calibrated" if f"{label}_raw" in df else "sigma"] = ("pred", halves)
-    return kinds
-
-
-def coverage_table(df, calibrations):
-    """Return how often 68 and 95 % intervals hold the true label, for each kind of error.
-
-    Parameters
-    ----------
-    df : DataFrame
-    calibrations : dict of str to common.calibration.Calibration
-        Label → calibration; may be empty.
-
-    Returns
-    -------
-    DataFrame
-        label, stars, error, n, cover_68, cover_68_error (binomial), cover_95; median_error (the
-        half-width at 68 %, over 0.994 where that is of a Gaussian), and its mean and median over
-        the true scatter: mean_over_sd, median_over_mad_sigma.
-    """
-    rows = []
-    for label in labels_of(df):
-        for name, here in groups(df).items():
-            for kind, (pred, halves) in error_kinds(df, label, calibrations.get(label)).items():
-                r = residual(df, label, pred)
-                p68, e68, n = coverage(residual=r[here], half=halves[0.68][here])
-                p95, _, _ = coverage(residual=r[here], half=halves[0.95][here])
-                one = halves[0.68][here] / 0.99446  # of a Gaussian: one sigma
-                s = scatter(r[here])
-                rows.append({
-                    "label": label, "stars": name, "error": kind, "n": n, "cover_68": p68,
-                    "cover_68_error": e68, "cover_95": p95, "median_error": np.nanmedian(one),
-                    "mean_over_sd": np.nanmean(one) / s["sd"],
-                    "median_over_mad_sigma": np.nanmedian(one) / s["mad_sigma"],
-                })  # fmt: skip
-    return _kept(rows)
-
-
-def _kept(rows):
+def kept(rows):
     """Return rows with enough stars as a table."""
     return pd.DataFrame([r for r in rows if r["n"] >= FEWEST])

@@ -7,91 +7,20 @@ import shutil
 import sys
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import train as command
 from common.errors import SuiteError, UsageError
-from rvs_hybrid.config import DATASETS, INPUTS, SCALES, make_config
+from rvs_hybrid.config import PAPER
 
-KEPT = "Finished epochs and members are kept; go on with the same command and --resume."
 HELD = ("valid", "calib", "test")
 FROM_STARS = (
     "source_id", "split", "ra", "dec", "g", "bp", "rp", "j", "h", "k", "a_k", "snr", "snr_rvs",
     "parallax", "parallax_error", "parallax_zp", "ruwe", "has_rvs", "has_xp", "has_phot",
     "has_parallax",
 )  # fmt: skip
-
-
-def _arguments():
-    p = parser("python -m rvs_hybrid.train", "Train the hybrid network: labels of Gaia's stars.")
-    add_training_options(p)
-    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    return p
-
-
-def add_training_options(p):
-    """Add the options of a training to an argument parser."""
-    p.add_argument("--dataset", default="gaia-apogee", choices=DATASETS, help="what to train on")
-    p.add_argument("--data-dir", type=Path, help="folder of your own stars: APOGEE allStar, XP "
-                   "coefficients, gaia_source (default: the registry's 40 000 stars)")  # fmt: skip
-    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
-    p.add_argument("--inputs", nargs="+", metavar="INPUT", help="out of rvs xp phot parallax "
-                   "(default: xp phot parallax, and rvs with --rvs)")  # fmt: skip
-    p.add_argument("--rvs", default="none", metavar="none|semi-synthetic|DIR", help="RVS spectra: "
-                   "none, made at each star's labels, or a folder of Gaia files")  # fmt: skip
-    p.add_argument("--infrared", action="store_true", default=None, help="2MASS magnitudes too")
-    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
-    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
-                   "mixed_float16")  # fmt: skip
-    p.add_argument("--members", type=int, help="networks of the ensemble")
-    p.add_argument("--epochs", type=int, help="epochs of each network")
-    p.add_argument("--learning-rate", type=float, help="highest learning rate")
-    p.add_argument("--batch-size", type=int, help="stars of a batch")
-    p.add_argument("--most-stars", type=int, help="use no more stars than this; 0: all")
-    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    p.add_argument("--offline", action="store_true", help="use no network")
-
-
-def config_of(args):
-    """Return the configuration that the options of `add_training_options` ask for."""
-    for name in ("members", "epochs", "batch_size", "learning_rate"):
-        value = getattr(args, name)
-        if value is not None and not value > 0:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} must be above 0. Received {value}.")
-    for name in ("seed", "most_stars"):
-        value = getattr(args, name)
-        if value is not None and value < 0:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} must not be negative. Received {value}.")
-    if args.rvs not in ("none", "semi-synthetic") and not Path(args.rvs).is_dir():
-        raise UsageError(
-            f"--rvs must be none, semi-synthetic or a folder of RVS files. Received {args.rvs!r}, "
-            "which is no folder."
-        )
-    inputs = args.inputs
-    if inputs is None:
-        inputs = [name for name in INPUTS if name != "rvs" or args.rvs != "none"]
-    return make_config(
-        args.dataset,
-        args.scale,
-        inputs=tuple(inputs),
-        rvs=args.rvs,
-        infrared=args.infrared,
-        seed=args.seed,
-        members=args.members,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        most_stars=args.most_stars,
-    )
-
-
-def default_run_dir(config):
-    """Return the run folder of a configuration where the user names none."""
-    return Path("runs") / f"{config.dataset}-{config.scale}"
 
 
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
@@ -116,6 +45,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         Predictions of the calibration and test splits, as written to predictions.parquet.
     """
     from common.files import write_json
+    from common.fitting import Job
     from common.runs import begin
     from rvs_hybrid import data, fitting
 
@@ -146,7 +76,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     counts = ", ".join(f"{n} {s}" for s, n in sizes.items())
     say(f"{config.dataset} ({config.name}): {counts} stars; {accelerator.device}, "
         f"{accelerator.precision}")  # fmt: skip
-    job = fitting.Job(config, run_dir, shards, accelerator)
+    job = Job(config, run_dir, shards, accelerator)
     if "kept" not in about:
         began, history = time.perf_counter(), []
         scores = fitting.train_members(job, offset=offset, scale=scale, history=history)
@@ -186,14 +116,16 @@ def _limits(job):
 def _finish(job, about, keep):
     """Predict held-out stars by both rules, calibrate the errors, write predictions.parquet."""
     from common.calibration import fit_calibration
+    from common.files import write_parquet
     from rvs_hybrid import networks as nets
+    from rvs_hybrid.inputs import split_row
     from rvs_hybrid.model import build_precursor
     from rvs_hybrid.quality import judge
 
     config, run_dir, shards = job.config, job.run_dir, job.shards
     held = np.flatnonzero(shards.labels["split"].isin(HELD[1:]).to_numpy())
     stars = shards.labels.iloc[held].reset_index(drop=True)
-    inputs = _rows(shards, held, config)
+    inputs = split_row(shards.rows(held), config)
     trained = nets.load_networks(run_dir)
     about["parameters"] = {
         "member": int(trained.members[0].count_params()),
@@ -231,9 +163,7 @@ def _finish(job, about, keep):
     table["dataset"] = config.dataset  # a table that travels alone still says what it is of
     if config.rvs == "semi-synthetic":
         table["dataset"] += " + semi-synthetic RVS"
-    part = run_dir / ".predictions.parquet"
-    table.to_parquet(part)
-    part.replace(run_dir / "predictions.parquet")
+    write_parquet(table, run_dir / "predictions.parquet")
     keep(
         calibration={name: c.to_dict() for name, c in calibration.items()},
         calibration_partial=_partial(trained, inputs, stars, calib),
@@ -271,29 +201,9 @@ def _partial(trained, inputs, stars, calib):
     return out
 
 
-def _rows(shards, rows, config):
-    from rvs_hybrid.inputs import split_row
-
-    return split_row(shards.rows(rows), config)
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    config = config_of(args)
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.run_dir or default_run_dir(config)
-    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
-          offline=args.offline)  # fmt: skip
-    say(f"run folder: {run_dir}")
-    say(f"next: python -m rvs_hybrid.evaluate --run-dir {run_dir}")
-
-
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    return command.main(PAPER, train, argv)
 
 
 if __name__ == "__main__":

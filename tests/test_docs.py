@@ -32,7 +32,7 @@ if "solarlike_distance" in BUILT:  # whose catalogue has the place of `predict`
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
 COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "mock")]
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard")]
-MORE = {name: {"--on"} for name in BUILT} | {"rvs_hybrid": {"--variants"}}
+MORE = {name: {"--on"} for name in BUILT} | {"rvs_hybrid": {"--on", "--variants"}}
 """Options of `reproduce` beside those of training."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

@@ -19,9 +19,9 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         One sentence for --help.
     argv : sequence of str, optional
     of_run : callable
-        (run_dir, out, on, **options) -> path of the report.
+        `(run_dir, out, on, **options)` -> path of the report.
     of_table : callable
-        (path, out, **options) -> path of the report.
+        `(path, out, **options)` -> path of the report.
     options, of_run_only : sequence of common.paper.Option
         Further options of both, and of runs alone.
     """

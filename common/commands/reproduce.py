@@ -12,7 +12,8 @@ from common.errors import SuiteError
 from common.surveys import find_files
 
 
-def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=(), check=None):
+def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=(), check=None,
+         files=find_files):  # fmt: skip
     """Run the command line; return the exit status.
 
     Parameters
@@ -26,12 +27,14 @@ def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=
         What stands between training and evaluation: name, and (run_dir, config, args) -> anything.
         One that fails is told and left out: hours of training are not lost to a figure.
     evaluate : callable
-        (run_dir, *, on=None) -> path of the report.
+        `(run_dir, *, on=None)` -> path of the report.
     argv : sequence of str, optional
     options : sequence of common.paper.Option
         Of this command alone.
     check : callable, optional
         (config, args) -> None: raises `UsageError` before the training.
+    files : callable
+        Folders -> files that may be tested on; raises `UsageError` where there are none.
     """
     p = parser(paper.module("reproduce"), about)
     paper.add_options(p)
@@ -45,7 +48,7 @@ def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=
         if check is not None:
             check(config, args)
         for folder in args.on:
-            find_files([folder])
+            files([folder])
 
     def work(args):
         clock = [("", time.perf_counter())]

@@ -17,7 +17,7 @@ def main(paper, train, argv=None, *, more=None):
     ----------
     paper : common.paper.Paper
     train : callable
-        (config, run_dir, *, accelerator, data_dir, resume, offline, **more) -> anything.
+        `(config, run_dir, *, accelerator, data_dir, resume, offline, **more)` -> anything.
     argv : sequence of str, optional
     more : callable, optional
         Parsed arguments -> further keyword arguments of `train`.

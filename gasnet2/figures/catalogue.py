@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
-import pandas as pd
 
 from common.errors import SuiteError
-from common.figures import save, spectra_figure
+from common.figures import spectra_figure
+from common.plots import Plot
 from gasnet2 import samples
 from gasnet2.config import COARSE
 from gasnet2.figures import classes as figures_classes
@@ -24,52 +22,15 @@ NUMBERS = {  # number of the same figure in the paper, per survey
 }
 
 
-@dataclass
-class Evaluation:
-    """Everything that figures and tables of one evaluation are made from.
-
-    Attributes
-    ----------
-    df : DataFrame
-        Predictions.
-    classes : tuple of str
-    survey : str
-    dataset : str
-        What the predictions were made on, in words ("sdss-mock").
-    config : gasnet2.config.Config or None
-    history : DataFrame or None
-    validation_mae : dict of str to float
-    contaminated : dict of int to DataFrame
-    own, real : tuple of (DataFrame, ndarray) or None
-        Labels and flux of the run's data, and of the real files.
-    explained : DataFrame or None
-        Gradients, as `gasnet2.explain.explain_run` returns them.
-    """
-
-    df: pd.DataFrame
-    classes: tuple
-    survey: str
-    dataset: str
-    config: object = None
-    history: pd.DataFrame | None = None
-    validation_mae: dict = field(default_factory=dict)
-    contaminated: dict = field(default_factory=dict)
-    own: tuple | None = None
-    real: tuple | None = None
-    explained: pd.DataFrame | None = None
+def _with_redshifts(df, draw):
+    """Draw a figure of rows with a true and a predicted redshift, where there are any."""
+    if not figures.parts(df):
+        raise SuiteError("no object of an extragalactic class has both redshifts")
+    return draw(df)
 
 
-def _needs(ev, columns):
-    """Return the reason why columns are not enough, or an empty string."""
-    for name in columns:
-        if name not in ev.df:
-            return f"the predictions have no column {name}"
-        if name not in ("class_pred", "class_true") and not np.isfinite(ev.df[name]).any():
-            return f"no row has a value of {name}"
-    return ""
-
-
-def _examples(ev, source):
+def _examples(ev):
+    source = ev.real_spectra or ev.own
     if source is None:
         raise SuiteError("no spectra are at hand, only predictions")
     chosen = samples.brightest(*source, ev.classes, seed=getattr(ev.config, "seed", 1))
@@ -83,16 +44,16 @@ def _examples(ev, source):
 
 
 def _beside(ev):
-    if ev.own is None or ev.real is None:
+    if ev.own is None or ev.real_spectra is None:
         raise SuiteError("needs the run's own spectra and real ones (--on)")
-    shown = samples.beside(ev.config, ev.own, ev.real)
+    shown = samples.beside(ev.config, ev.own, ev.real_spectra)
     if not shown:
         raise SuiteError("no class has both mock and real spectra")
     return figures_classes.mock_beside_real(shown)
 
 
 def _alike(ev):
-    source = ev.real or ev.own
+    source = ev.real_spectra or ev.own
     if source is None:
         raise SuiteError("no spectra are at hand, only predictions")
     pairs = samples.same_redshift(*source, ("ClusB", "RedGAL"), (0.3, 0.9))
@@ -110,10 +71,8 @@ def _gradients(ev):
 
 
 def _failures(ev):
-    if ev.real is None:
-        raise SuiteError("drawn for real files (--on) only")
     limits = {k: outlier_limit(k) for k in ("GALAXY", "QSO")}
-    fluxes, z = samples.failures(ev.df, *ev.real, limits=limits)
+    fluxes, z = samples.failures(ev.df, *ev.real_spectra, limits=limits)
     if not fluxes:
         raise SuiteError("there are no failures")
     return spectra_figure(wavelength=ev.config.grid, fluxes=fluxes, z=z)
@@ -121,8 +80,6 @@ def _failures(ev):
 
 def _routed(ev, draw):
     """Draw what a user gets: coarse classes, redshifts of the predicted class."""
-    if ev.real is None:
-        raise SuiteError("drawn for real files (--on) only")
     df = ev.df.assign(class_true=coarse(ev.df["class_true"]), z_pred=ev.df["z_routed_pred"],
                       z_err=ev.df["z_routed_err"])  # fmt: skip
     if not figures.parts(df):
@@ -152,11 +109,13 @@ def _accuracy(ev):
 def _contaminated(ev, draw):
     if set(ev.contaminated) < {0, 5}:
         raise SuiteError("no run with shuffled labels is here (contamination_00.parquet, _05, _10)")
-    if draw is figures_classes.contaminated_redshift and not all(
-        figures.parts(df) for df in ev.contaminated.values()
-    ):
-        raise SuiteError("the runs with shuffled labels have no redshifts")
     return draw(ev.contaminated)
+
+
+def _contaminated_redshift(runs):
+    if not all(figures.parts(df) for df in runs.values()):
+        raise SuiteError("the runs with shuffled labels have no redshifts")
+    return figures_classes.contaminated_redshift(runs)
 
 
 def _training(ev):
@@ -166,95 +125,72 @@ def _training(ev):
 
 
 def _robust(ev):
-    known = {k for k, v in ev.validation_mae.items() if np.isfinite(v)} & set(figures.parts(ev.df))
-    if not known:
-        raise SuiteError("no MAE on a validation set is known")
-    return figures.robust_or_unstable(ev.df, ev.validation_mae)
+    def draw(df):
+        known = {k for k, v in ev.validation_mae.items() if np.isfinite(v)}
+        if not known & set(figures.parts(df)):
+            raise SuiteError("no MAE on a validation set is known")
+        return figures.robust_or_unstable(df, ev.validation_mae)
+
+    return _with_redshifts(ev.df, draw)
 
 
-def catalogue(ev):
-    """Return [(file name, caption, columns needed, function)] of every figure, in order."""
+def plots(ev):
+    """Return the `common.plots.Plot` of every figure of a `gasnet2` Evaluation."""
     n = {k: v[ev.survey] for k, v in NUMBERS.items()}
-    df, c, fc = ev.df, ev.classes, figures_classes
-    z = ("z_true", "z_pred")
+    df, c, fc, real = ev.df, ev.classes, figures_classes, {"only_files": True}
+    z, routed = ("z_true", "z_pred"), ("z_true", "z_routed_pred")
+
+    def redshifts(draw):
+        return lambda: _with_redshifts(df, draw)
+
     alike = [
-        ("F20_alike", "As Fig. 20: ClusB and RedGAL at the same redshift, smoothed; strong lines "
-         "marked", (), lambda: _alike(ev)),
+        Plot("F20_alike", "As Fig. 20: ClusB and RedGAL at the same redshift, smoothed; strong "
+             "lines marked", lambda: _alike(ev)),
     ]  # fmt: skip
     return [
-        ("mock_beside_real", "Mock (blue) beside real spectra (red), median and 16-84 % per class; "
-         "stars as observed, the rest at rest wavelengths", (), lambda: _beside(ev)),
-        ("failures", "Failures on real spectra, brightest first: wrong coarse class, or redshift "
-         "beyond 0.01 (galaxies) or 0.05 (quasars); lines marked at the true redshift", (),
-         lambda: _failures(ev)),
-        ("real_redshifts", "Real spectra by coarse class: redshifts of the predicted class",
-         ("z_true", "z_routed_pred"), lambda: _routed(ev, figures.mc_estimates)),
-        ("real_bias_snr", "Real spectra, Bias of the predicted class's redshift by signal-to-noise",
-         ("z_true", "z_routed_pred", "snr"), lambda: _routed(ev, figures.bias_by_snr)),
-        ("F01_examples", f"As Figs {n['examples']}: one bright spectrum of each class, as the "
-         "networks see it", (), lambda: _examples(ev, ev.real or ev.own)),
-        ("F03_redshifts", f"As Fig. {n['redshifts']}: true redshifts (stacked)", ("z_true",),
-         lambda: fc.redshift_distribution(df, c)),
-        ("F04_snr", "As Fig. 4: signal-to-noise (stacked)", ("snr",),
-         lambda: fc.snr_distribution(df, c)),
-        ("F11_training", "As Fig. 11: training curves", (), lambda: _training(ev)),
-        ("F12_confusion", f"As Fig. {n['confusion']}: confusion matrix in per cent, read along "
-         "columns (true classes)", ("class_pred",), lambda: _confusion(ev)),
+        Plot("mock_beside_real", "Mock (blue) beside real spectra (red), median and 16-84 % per "
+             "class; stars as observed, the rest at rest wavelengths", lambda: _beside(ev)),
+        Plot("failures", "Failures on real spectra, brightest first: wrong coarse class, or "
+             "redshift beyond 0.01 (galaxies) or 0.05 (quasars); lines marked at the true redshift",
+             lambda: _failures(ev), **real),
+        Plot("real_redshifts", "Real spectra by coarse class: redshifts of the predicted class",
+             lambda: _routed(ev, figures.mc_estimates), routed, **real),
+        Plot("real_bias_snr", "Real spectra, Bias of the predicted class's redshift by "
+             "signal-to-noise", lambda: _routed(ev, figures.bias_by_snr), (*routed, "snr"), **real),
+        Plot("F01_examples", f"As Figs {n['examples']}: one bright spectrum of each class, as the "
+             "networks see it", lambda: _examples(ev)),
+        Plot("F03_redshifts", f"As Fig. {n['redshifts']}: true redshifts (stacked)",
+             lambda: fc.redshift_distribution(df, c), ("z_true",)),
+        Plot("F04_snr", "As Fig. 4: signal-to-noise (stacked)",
+             lambda: fc.snr_distribution(df, c), ("snr",)),
+        Plot("F11_training", "As Fig. 11: training curves", lambda: _training(ev)),
+        Plot("F12_confusion", f"As Fig. {n['confusion']}: confusion matrix in per cent, read along "
+             "columns (true classes)", lambda: _confusion(ev), ("class_pred",)),
         *(alike if ev.survey == "fourmost" else ()),
-        ("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains a "
-         "network of its own)", ("class_pred",), lambda: _coarse(ev)),
-        ("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise", ("class_pred", "snr"),
-         lambda: _accuracy(ev)),
-        ("F13_point", "As Fig. 13: point estimates; bars above: MAE of each bin", z,
-         lambda: figures.point_estimates(df)),
-        ("F14_bias_snr", "As Fig. 14: Bias against redshift by signal-to-noise", (*z, "snr"),
-         lambda: figures.bias_by_snr(df)),
-        ("F15_mc", f"As Fig. {n['mc']}: ensemble means with errors; above: mean residual in bins, "
-         "bars: mean sigma_z", (*z, "z_err"), lambda: figures.mc_estimates(df)),
-        ("F16_t", "As Fig. 16: t against redshift", (*z, "z_err"), lambda: figures.t_against_z(df)),
-        ("F17_error_snr", "As Fig. 17: residual against signal-to-noise; dashed: median sigma_z",
-         (*z, "z_err", "snr"), lambda: figures.error_against_snr(df)),
-        ("F18_robust", "As Fig. 18: robust (sigma_z <= MAE of the validation set) and unstable",
-         (*z, "z_err"), lambda: _robust(ev)),
-        ("reliability", "Beyond the paper: coverage and probability integral transform of the "
-         "errors", (*z, "z_err"), lambda: figures.reliability(df)),
-        ("A1_contamination", f"As Fig. {n['contaminated']}: confusion with shuffled labels",
-         ("class_pred",), lambda: _contaminated(ev, fc.contaminated_confusion)),
-        ("A3_contamination_redshift", "As Fig. A3: redshifts with shuffled labels", z,
-         lambda: _contaminated(ev, fc.contaminated_redshift)),
-        ("D1_gradients", "As Fig. D1: gradients of redshift and class probability along the "
-         "spectrum", (), lambda: _gradients(ev)),
-        ("E1_vdisp", "As Fig. E1: sigma_z and accuracy against velocity dispersion",
-         (*z, "z_err", "vdisp"), lambda: figures.error_against_vdisp(df)),
+        Plot("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains "
+             "a network of its own)", lambda: _coarse(ev), ("class_pred",)),
+        Plot("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise",
+             lambda: _accuracy(ev), ("class_pred", "snr")),
+        Plot("F13_point", "As Fig. 13: point estimates; bars above: MAE of each bin",
+             redshifts(figures.point_estimates), z),
+        Plot("F14_bias_snr", "As Fig. 14: Bias against redshift by signal-to-noise",
+             redshifts(figures.bias_by_snr), (*z, "snr")),
+        Plot("F15_mc", f"As Fig. {n['mc']}: ensemble means with errors; above: mean residual in "
+             "bins, bars: mean sigma_z", redshifts(figures.mc_estimates), (*z, "z_err")),
+        Plot("F16_t", "As Fig. 16: t against redshift", redshifts(figures.t_against_z),
+             (*z, "z_err")),
+        Plot("F17_error_snr", "As Fig. 17: residual against signal-to-noise; dashed: median "
+             "sigma_z", redshifts(figures.error_against_snr), (*z, "z_err", "snr")),
+        Plot("F18_robust", "As Fig. 18: robust (sigma_z <= MAE of the validation set) and unstable",
+             lambda: _robust(ev), (*z, "z_err")),
+        Plot("reliability", "Beyond the paper: coverage and probability integral transform of the "
+             "errors", redshifts(figures.reliability), (*z, "z_err")),
+        Plot("A1_contamination", f"As Fig. {n['contaminated']}: confusion with shuffled labels",
+             lambda: _contaminated(ev, fc.contaminated_confusion), ("class_pred",)),
+        Plot("A3_contamination_redshift", "As Fig. A3: redshifts with shuffled labels",
+             redshifts(lambda _: _contaminated(ev, _contaminated_redshift)), z),
+        Plot("D1_gradients", "As Fig. D1: gradients of redshift and class probability along the "
+             "spectrum", lambda: _gradients(ev)),
+        Plot("E1_vdisp", "As Fig. E1: sigma_z and accuracy against velocity dispersion",
+             redshifts(figures.error_against_vdisp), (*z, "z_err", "vdisp")),
     ]  # fmt: skip
-
-
-def draw(ev, folder):
-    """Draw every figure that the evaluation has the input for.
-
-    Parameters
-    ----------
-    ev : Evaluation
-    folder : pathlib.Path
-        Where NAME.png and NAME.pdf go.
-
-    Returns
-    -------
-    drawn : dict of str to Path
-        Caption → PNG.
-    skipped : DataFrame
-        figure, reason.
-    """
-    drawn, skipped = {}, []
-    for name, caption, columns, function in catalogue(ev):
-        reason = _needs(ev, columns)
-        if not reason and {"z_true", "z_pred"} <= set(columns) and not figures.parts(ev.df):
-            reason = "no object of an extragalactic class has both redshifts"
-        if not reason:
-            try:
-                drawn[caption] = save(function(), folder / name)
-                continue
-            except SuiteError as error:
-                reason = str(error)
-        skipped.append({"figure": caption, "reason": reason})
-    return drawn, pd.DataFrame(skipped, columns=["figure", "reason"])

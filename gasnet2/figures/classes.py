@@ -80,7 +80,7 @@ def training(history):
 
 def confusion(df, classes, *, merge=False, title=None):
     """Draw Figs 12, 19, 22 (or, merged into coarse classes, B1), read along columns."""
-    true, pred, labels = tables._labels(df, classes, merge)
+    true, pred, labels = tables.class_labels(df, classes, merge)
     matrix, n = metrics.confusion(true=true, pred=pred, labels=labels)
     average = np.nanmean(np.diag(matrix))
     text = f"{title + ': ' if title else ''}average accuracy {100 * average:.1f} %"

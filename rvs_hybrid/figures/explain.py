@@ -44,7 +44,7 @@ def gradients(table, name, *, note=""):
     Parameters
     ----------
     table : DataFrame
-        As `rvs_hybrid.explain.average` gives it.
+        As `rvs_hybrid.gradients.average` gives it.
     name : str
         "rvs_line", "xp_line" or "xp_coefficients".
     note : str

@@ -19,7 +19,8 @@ from common.figures import (
     styled,
 )
 from rvs_hybrid.config import UNITS
-from rvs_hybrid.tables import error_kinds, groups, labels_of, residual, scatter
+from rvs_hybrid.coverage import error_kinds
+from rvs_hybrid.tables import groups, labels_of, residual, scatter
 
 NAMES = {
     "teff": r"$T_\mathrm{eff}$",

@@ -126,13 +126,6 @@ def load(*, offline=False, progress=True):
     return Sample(stars=complete(stars), xp=xp, xp_error=xp_error, counts=counts)
 
 
-def from_folder(data_dir):
-    """Return the user's own stars: see `rvs_hybrid.stars.folder.read_folder`."""
-    from rvs_hybrid.stars.folder import read_folder
-
-    return read_folder(data_dir)
-
-
 def quality(stars, xp, *, labels=LABELS):
     """Return which rows a network can be trained and tested on, and why the others cannot.
 

@@ -196,9 +196,9 @@ def test_spectra_of_another_survey_get_no_sdss_subclass():
 
 @pytest.mark.parametrize("snr, zwarn, kept", [(5, 0, True), (1.5, 0, False), (5, 4, False)])
 def test_desi_keeps_the_papers_selection(snr, zwarn, kept):
-    from gasnet2.data import _poor, label_table
+    from gasnet2.data import label_table, poor
 
     one = spectrum()
     one.meta["class"], one.meta["snr"], one.meta["zwarn"] = "QSO", float(snr), zwarn
     config = make_config("desi", "smoke")
-    assert _poor(one, label_table(one, "desi"), config).tolist() == [not kept]
+    assert poor(one, label_table(one, "desi"), config).tolist() == [not kept]

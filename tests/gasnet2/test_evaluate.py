@@ -1,17 +1,18 @@
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import claims
+from common import claims, overview
 from common.errors import ReadError, SuiteError, UsageError
 from common.report import Section, write_report
-from gasnet2 import evaluate, measured, samples, tables
+from gasnet2 import evaluate, measured, reproduce, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
-from gasnet2.figures import catalogue as drawing
+from gasnet2.evaluation import Evaluation
 from gasnet2.figures import classes as figures_classes
 
 
@@ -33,6 +34,11 @@ def made_up(classes=CLASSES["sdss"], n=12, seed=0):
         part["z_err"] = part["z_routed_err"] = np.nan if star else 1e-4
         parts.append(part)
     return pd.concat(parts, ignore_index=True)
+
+
+def drawn_by(ev):
+    """Return {name: function} of the figures of an evaluation."""
+    return {plot.name: plot.draw for plot in ev.figures()}
 
 
 def explained(n_pixels):
@@ -85,6 +91,10 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob(".*"))
     assert "report.html" in capsys.readouterr().out
+    cover = overview.read_cover(run_dir)
+    assert sorted(Path(f).stem for f in cover["figures"].values()) == ["F12_confusion", "F15_mc"]
+    page = overview.overview([run_dir], run_dir / "all.html").read_text()
+    assert "GaSNet-II on sdss-mock" in page
 
 
 def test_an_output_folder_elsewhere_shows_gradients_and_earlier_real_results(run_dir, tmp_path):
@@ -101,14 +111,43 @@ def test_an_output_folder_elsewhere_shows_gradients_and_earlier_real_results(run
     assert "no gradients are here" not in text
 
 
+def test_gradients_that_fail_are_told_and_the_report_is_made(run_dir, monkeypatch, capsys):
+    def fails(run_dir):
+        raise SuiteError("no spectrum to explain")
+
+    old = [run_dir / "figures" / f"D1_gradients.{ending}" for ending in ("png", "pdf")]
+    old[0].parent.mkdir()
+    for path in old:
+        path.touch()
+    monkeypatch.setattr(reproduce, "train", lambda *args, **kwargs: None)
+    monkeypatch.setattr(reproduce, "explain_run", fails)
+    assert reproduce.main(["--scale", "smoke", "-o", str(run_dir)]) == 0
+    assert "no gradients: no spectrum to explain" in capsys.readouterr().out
+    assert "no gradients are here" in (run_dir / "report.html").read_text()
+    assert not any(path.exists() for path in old), "a figure of an earlier run is not this one's"
+
+
+def test_mocks_among_the_files_are_no_sky(run_dir):
+    config = make_config("sdss-mock", "smoke")
+    files = {"real files": "TRAINED ON MOCK", "mock files and real files": "MOCK DATA"}
+    for kinds, banner in files.items():
+        ev = Evaluation(df=made_up(), classes=config.classes, survey="sdss", config=config,
+                        dataset=f"sdss-mock -> {kinds} (x)", real=True)  # fmt: skip
+        assert ev.banner().startswith(banner)
+        judged = ev.judged()
+        measured_here = set(judged.loc[judged["ours"].notna(), "id"])
+        assert measured_here and not any("trained" in name for name in measured_here)
+        assert ev.card(judged).tables
+
+
 def test_contaminated_runs_are_measured_against_the_clean_one(run_dir):
     trio = ("GALAXY_AGN", "GALAXY_STARBURST", "GALAXY_STARFORMING")
     for percent in (0, 5, 10):
         df = made_up(trio, n=20)
         df.loc[df.index % 20 < percent, "class_pred"] = "elsewhere"
         df.to_parquet(run_dir / f"contamination_{percent:02d}.parquet")
-    runs = evaluate._contaminated(run_dir)
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    runs = evaluate.contaminated(run_dir)
+    every = claims.load(Path(evaluate.__file__).with_name("claims.toml"))
     every = [c for c in every if c.id.startswith("sdss-contamination")]
     found = measured.measure(every, made_up(), contaminated=runs)
     assert found["sdss-contamination-10-accuracy"] == pytest.approx(0.25)  # 10 wrong instead of 5
@@ -121,24 +160,23 @@ def test_contaminated_runs_are_measured_against_the_clean_one(run_dir):
 def test_a_small_run_on_real_data_does_not_stand_for_the_survey():
     df = made_up()
     small = make_config("sdss", "demo")
-    assert evaluate._name(small, df).startswith("sdss (demo scale")
-    assert evaluate._name(make_config("sdss", "paper"), df) != "sdss"
+    assert evaluate.measured_on(small, df).startswith("sdss (demo scale")
+    assert evaluate.measured_on(make_config("sdss", "paper"), df) != "sdss"
     whole = pd.DataFrame(index=range(39_000))
-    assert evaluate._name(make_config("sdss", "paper"), whole) == "sdss"
-    assert evaluate._name(make_config("sdss-mock", "paper"), whole) == "sdss-mock"
-    assert evaluate._name(make_config("sdss", "paper", seed=5, initialiser="faithful"), whole) == (
-        "sdss"
-    )
+    assert evaluate.measured_on(make_config("sdss", "paper"), whole) == "sdss"
+    assert evaluate.measured_on(make_config("sdss-mock", "paper"), whole) == "sdss-mock"
+    reseeded = make_config("sdss", "paper", seed=5, initialiser="faithful")
+    assert evaluate.measured_on(reseeded, whole) == "sdss"
     short = make_config("sdss", "paper", epochs=3, members=2)
-    assert evaluate._name(short, whole) == (
+    assert evaluate.measured_on(short, whole) == (
         "sdss (paper scale, members 2 instead of 10, epochs 3 instead of 50, 39000 test spectra)"
     )
     named = make_config("sdss", "paper", n_pixels=3600)
-    assert "n_pixels 3600 instead of 5001" in evaluate._name(named, whole)
+    assert "n_pixels 3600 instead of 5001" in evaluate.measured_on(named, whole)
 
 
 def test_every_claim_is_measurable_or_says_why_not():
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = claims.load(Path(evaluate.__file__).with_name("claims.toml"))
     known = {*measured.MEASURES, *measured.REDSHIFT}
     for claim in every:
         if claim.measure:
@@ -154,7 +192,7 @@ def test_every_claim_is_measurable_or_says_why_not():
 
 
 def test_ranges_and_training_sizes_are_measured():
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = claims.load(Path(evaluate.__file__).with_name("claims.toml"))
     mine = [c for c in every if c.id in ("sdss-z-min-QSO_nan", "sdss-z-max-QSO_nan",
                                          "sdss-trained-QSO_nan")]  # fmt: skip
     df = made_up(n=40)
@@ -198,8 +236,8 @@ def test_coarse_table_counts_a_star_call_as_a_failed_redshift():
     assert table.loc["all", "accuracy"] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("kind", ["fits", "parquet", "csv", "ecsv"])
-def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
+@pytest.mark.parametrize("kind", ["fits", "vot", "parquet", "csv", "ecsv"])
+def test_predictions_of_others_are_read_in_every_format(tmp_path, kind):
     table = pd.DataFrame({"label": [0.1, 0.2], "pred_bar": [0.1, 0.3], "pred_std": [0.01, 0.02],
                           "SNR": [3.0, 8.0], "CLASS": ["GALAXY", "QSO"], "SUBCLASS": ["AGN", ""],
                           "PLATE": [1, 2], "MJD": [5, 6], "FIBERID": [7, 8]})  # fmt: skip
@@ -209,7 +247,8 @@ def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
     elif kind == "csv":
         table.to_csv(path, index=False)
     else:
-        Table.from_pandas(table).write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
+        forms = {"ecsv": "ascii.ecsv", "vot": "votable"}
+        Table.from_pandas(table).write(path, format=forms.get(kind, kind))
     df = tables.read_predictions(path)
     assert df["class_true"].tolist() == ["GALAXY_AGN", "QSO_nan"]
     assert df["id"].tolist() == ["1-5-7", "2-6-8"]
@@ -218,7 +257,7 @@ def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
 
 
 def test_both_estimates_are_told_apart():
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = claims.load(Path(evaluate.__file__).with_name("claims.toml"))
     point = [c for c in every if c.id == "sdss-point-dz-QSO_nan"]
     df = made_up(n=40)
     assert measured.measure(point, df, point_is_mean=True) == {}
@@ -228,7 +267,7 @@ def test_both_estimates_are_told_apart():
 
 @pytest.mark.parametrize(
     ("content", "name"),
-    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc")],
+    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv")],
 )
 def test_a_table_that_cannot_be_used_gets_a_message_and_status_1(tmp_path, capsys, content, name):
     path = tmp_path / name
@@ -237,6 +276,25 @@ def test_a_table_that_cannot_be_used_gets_a_message_and_status_1(tmp_path, capsy
         tables.read_predictions(path)
     assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 1
     assert str(path) in capsys.readouterr().err
+
+
+def test_a_table_of_an_unknown_ending_is_a_wrong_argument(tmp_path, capsys):
+    (tmp_path / "t.doc").write_bytes(b"x")
+    with pytest.raises(UsageError, match=r"\.vot"):
+        tables.read_predictions(tmp_path / "t.doc")
+    assert evaluate.main(["--predictions", str(tmp_path / "t.doc"), "-o", str(tmp_path)]) == 2
+    assert str(tmp_path / "t.doc") in capsys.readouterr().err
+
+
+def test_vectors_of_one_and_gaps_are_read_as_numbers(tmp_path):
+    table = Table({"label": np.array([[0.1], [0.2]]), "pred_bar": np.array([[0.1], [0.3]]),
+                   "flux": np.ones((2, 5)), "CLASS": ["GALAXY", "QSO"]})  # fmt: skip
+    table["SNR"] = np.ma.array([3, 4], mask=[True, False])
+    table.write(tmp_path / "t.fits")
+    df = tables.read_predictions(tmp_path / "t.fits")
+    assert df["z_pred"].tolist() == [0.1, 0.3] and df["z_true"].tolist() == [0.1, 0.2]
+    assert np.isnan(df["snr"][0]) and df["snr"][1] == 4
+    assert "flux" not in df
 
 
 def test_bad_arguments(tmp_path, capsys):
@@ -266,11 +324,11 @@ def test_spectra_figures_from_flux():
     assert len(figures_classes.mock_beside_real(shown).axes) >= 3
     df = made_up(("GALAXY_nan", "QSO_nan", "STAR_A0"), n=5)
     df["id"] = labels["id"]
-    ev = drawing.Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test",
-                            config=config, real=(labels, x))  # fmt: skip
+    ev = Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test", config=config,
+                    real=True, real_spectra=(labels, x))  # fmt: skip
     wrong = (tables.coarse(df["class_true"]) != tables.coarse(df["class_pred"])).sum()
     assert wrong > 0
-    assert len(drawing._failures(ev).axes) == wrong
+    assert len(drawn_by(ev)["failures"]().axes) == wrong
     table = explained(config.n_pixels)
     figure = figures_classes.gradients(table, wavelength=config.grid)
     assert [axis.get_title(loc="left") for axis in figure.axes] == [
@@ -293,9 +351,9 @@ def test_two_classes_at_one_redshift_are_drawn_from_spectra_near_it():
     assert len(figure.axes) == 1 and len(figure.axes[0].get_legend().get_texts()) == 2
     lines = [line.get_ydata() for line in figure.axes[0].get_lines() if len(line.get_ydata()) > 99]
     assert all(np.allclose(y, 1) for y in lines), "each is 1 at 6000 Å"
-    ev = drawing.Evaluation(df=made_up(CLASSES["fourmost"]), classes=CLASSES["fourmost"],
-                            survey="fourmost", dataset="test", config=config)  # fmt: skip
-    rows = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    ev = Evaluation(df=made_up(CLASSES["fourmost"]), classes=CLASSES["fourmost"],
+                    survey="fourmost", dataset="test", config=config)  # fmt: skip
+    rows = drawn_by(ev)
     with pytest.raises(SuiteError, match="no spectra"):
         rows["F20_alike"]()
     ev.own = (labels, x)
@@ -315,16 +373,16 @@ def test_report_escapes_what_it_is_given(tmp_path):
 def test_labels_of_another_survey_measure_what_they_can():
     config = make_config("sdss-mock", "smoke", n_pixels=400)
     df = made_up(CLASSES["desi"], n=40).assign(class_pred="QSO_nan")
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = claims.load(Path(evaluate.__file__).with_name("claims.toml"))
     mine = [c for c in every if c.dataset == "sdss"]
     found = measured.measure(mine, df, classes=CLASSES["sdss"])
     assert found["sdss-accuracy-coarse-QSO"] == 1.0
     assert found["sdss-accuracy-coarse"] == pytest.approx(1 / 3)
     assert not {k for k in found if "GALAXY_nan" in k or k == "sdss-accuracy"}
     spectra = pd.DataFrame({"id": df["id"], "class": df["class_true"], "z": 0.1, "snr": 9.0})
-    ev = drawing.Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test",
-                            config=config, real=(spectra, np.ones((120, 400))))  # fmt: skip
-    by_name = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    ev = Evaluation(df=df, classes=CLASSES["sdss"], survey="sdss", dataset="test", config=config,
+                    real=True, real_spectra=(spectra, np.ones((120, 400))))  # fmt: skip
+    by_name = drawn_by(ev)
     with pytest.raises(SuiteError, match="no true class"):
         by_name["F12_confusion"]()
     names = [a.texts[0].get_text() for a in by_name["real_redshifts"]().axes if a.texts]
@@ -333,8 +391,8 @@ def test_labels_of_another_survey_measure_what_they_can():
 
 def test_coarse_classes_are_not_drawn_twice():
     df = made_up(CLASSES["desi"], n=4)
-    ev = drawing.Evaluation(df=df, classes=CLASSES["desi"], survey="desi", dataset="test")
-    rows = {row[0]: row[-1] for row in drawing.catalogue(ev)}
+    ev = Evaluation(df=df, classes=CLASSES["desi"], survey="desi", dataset="test")
+    rows = drawn_by(ev)
     with pytest.raises(SuiteError, match="coarse already"):
         rows["B1_coarse"]()
     assert len(rows["F12_confusion"]().axes) == 1

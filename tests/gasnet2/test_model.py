@@ -4,7 +4,7 @@ import pytest
 
 from common.ensemble import combine, mean_and_error
 from common.errors import SuiteError, UsageError
-from gasnet2.config import Config
+from gasnet2.config import Config, make_config
 from gasnet2.model import build_classifier, build_redshift, shortest_input
 from tests.gasnet2.toy import tiny_config
 
@@ -17,6 +17,12 @@ def test_parameters_are_those_of_the_paper(n_pixels, classifier, redshift):
     assert ours == classifier, f"classifier, {n_pixels} px: published {classifier}, ours {ours}"
     ours = build_redshift(n_pixels, 1).count_params()
     assert ours == redshift, f"redshift, {n_pixels} px: published {redshift}, ours {ours}"
+
+
+def test_desi_has_fewer_spectra_at_the_papers_scale():
+    assert make_config("desi", "paper").per_class == 7000
+    assert make_config("sdss-mock", "paper").per_class == 20000
+    assert make_config("desi", "demo").per_class == make_config("sdss", "demo").per_class
 
 
 def test_members_count_ten_times():

@@ -1,5 +1,6 @@
 """From files to a trained run to a catalogue, with everything that can go wrong on the way."""
 
+import argparse
 import json
 import shutil
 import subprocess
@@ -13,9 +14,9 @@ import pytest
 from common import catalog, runs
 from common.accelerator import choose
 from common.catalog import read_table
-from common.errors import ReadError, SuiteError
+from common.errors import ReadError, SuiteError, UsageError
 from gasnet2 import predict, train
-from gasnet2.config import extragalactic
+from gasnet2.config import PAPER, extragalactic
 from gasnet2.networks import load_networks, read_config, routed
 from gasnet2.predict import predict_files, predict_labelled
 from tests.gasnet2.toy import tiny_config, write_table
@@ -64,8 +65,8 @@ def test_commands_choose_the_precision_before_tensorflow_is_imported():
 def test_speed_is_what_the_cores_worked(run_dir):
     networks = load_networks(run_dir)
     x = np.random.default_rng(0).normal(size=(256, CONFIG.n_pixels)).astype("f")
-    cores = train._seconds_each(networks, x, on_cpu=True)
-    wall = train._seconds_each(networks, x, on_cpu=False)
+    cores = train.seconds_each(networks, x, on_cpu=True)
+    wall = train.seconds_each(networks, x, on_cpu=False)
     assert set(cores) == {"classify_seconds_per_spectrum", "seconds_per_spectrum_core"}
     assert wall["classify_seconds_per_spectrum"] <= wall["seconds_per_spectrum_core"]
     assert 0 < cores["seconds_per_spectrum_core"] < 1
@@ -147,12 +148,16 @@ def test_resume_with_another_configuration_names_the_difference(run_dir, files, 
 
 def test_a_grid_that_is_named_is_taken_even_where_it_is_the_default():
     def config(*options):
-        return train.config_of(train._arguments().parse_args(["--dataset", "sdss", *options]))
+        parser = argparse.ArgumentParser()
+        PAPER.add_options(parser)
+        return PAPER.config_of(parser.parse_args(["--dataset", "sdss", *options]))
 
     assert config().table_grid is None
     named = config("--grid", "4000", "9000", "5001")
     assert named.table_grid is not None and np.array_equal(named.table_grid, config().grid)
     assert len(config("--grid", "3600", "9200", "3600").table_grid) == 3600
+    with pytest.raises(UsageError, match="FIRST < LAST"):
+        config("--grid", "9000", "4000", "5001")
 
 
 def test_runs_from_before_a_setting_existed_go_on(tmp_path):

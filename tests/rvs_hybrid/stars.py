@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from astropy.table import Table
 
 from rvs_hybrid.stars.sample import COLUMNS, Sample, split_of
 
@@ -43,3 +44,32 @@ def make_sample(n=700, seed=0, with_m_h=False):
         xp_error=(error / median).astype("float32"),
         counts=pd.DataFrame({"step": ["made"], "rows": [n]}),
     )
+
+
+def source_table(path, stars, rows, **changes):
+    """Write a gaia_source table of some stars."""
+    part = stars.iloc[rows]
+    table = pd.DataFrame(
+        {"source_id": part["source_id"], "ra": part["ra"], "dec": part["dec"],
+         "phot_g_mean_mag": part["g"], "phot_bp_mean_mag": part["bp"],
+         "phot_rp_mean_mag": part["rp"], "parallax": part["parallax"],
+         "parallax_error": part["parallax_error"], "ruwe": 1.0}
+    ).assign(**changes)  # fmt: skip
+    table.to_csv(path, index=False)
+    return path
+
+
+def write_labelled(folder, n=60):
+    """Write Gaia's table and APOGEE's labels of test stars of `make_sample`."""
+    stars = make_sample().stars
+    stars = stars[stars["split"] == "test"].head(n).reset_index(drop=True)
+    source_table(folder / "sources.csv", stars, range(len(stars)))
+    labels = {k.upper(): stars[k] for label in ("teff", "logg", "fe_h", "alpha_m")
+              for k in (label, f"{label}_err")}  # fmt: skip
+    Table(
+        {"APOGEE_ID": stars["apogee_id"].astype(str).to_list(),
+         "GAIAEDR3_SOURCE_ID": stars["source_id"].to_numpy("int64"), "RA": stars["ra"],
+         "DEC": stars["dec"], **labels, "M_H": labels["FE_H"], "M_H_ERR": labels["FE_H_ERR"],
+         "SNR": stars["snr"], "J": stars["j"], "H": stars["h"], "K": stars["k"],
+         "AK_TARG": stars["a_k"]}
+    ).write(folder / "allStar.fits")  # fmt: skip

@@ -9,15 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import claims
+from common.catalog import write_table
 from common.errors import ReadError, SuiteError
+from common.overview import overview
 from rvs_hybrid import evaluate, galactic, measured, tables
+from rvs_hybrid.config import make_config
+from rvs_hybrid.coverage import coverage_table
+from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
-from rvs_hybrid.figures.catalogue import Evaluation
+from rvs_hybrid.figures.catalogue import titled
 from tests.rvs_hybrid import toy as toy_rvs
 
 SYNTHETIC = "gaia-apogee + semi-synthetic RVS"
-CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
+CLAIMS = Evaluation.claims
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +84,11 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows):
     assert not list(run_dir.rglob(".*"))
 
 
+def test_the_overview_takes_the_run(run_dir, tmp_path):
+    text = overview([run_dir], tmp_path / "all.html").read_text()
+    assert "Hybrid network on gaia-apogee" in text and "58 549" in text
+
+
 def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir, toy):
     judged = Table.read(run_dir / "claims.ecsv").to_pandas()
     assert tuple(judged.columns) == claims.COLUMNS
@@ -115,21 +125,21 @@ def test_semi_synthetic_spectra_are_named_everywhere(tmp_path, toy):
     assert (folder / "figures" / "F1_alpha_low_snr.png").is_file()
     judged = Table.read(folder / "claims.ecsv").to_pandas()
     assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
-    assert "semi-synthetic RVS" in Evaluation(df=df, dataset=SYNTHETIC).title("x")
+    assert "semi-synthetic RVS" in titled(Evaluation(df=df, dataset=SYNTHETIC), "x")
 
 
 def test_a_smoke_run_decides_nothing_about_the_data_set(test_rows):
-    suffix = evaluate._suffix({"config": {"scale": "smoke"}})
-    assert evaluate._suffix({"config": {"scale": "demo"}}) == ""
-    ev = Evaluation(df=test_rows, dataset="gaia-apogee" + suffix, suffix=suffix,
+    ev = Evaluation(df=test_rows, dataset="gaia-apogee (smoke scale)",
+                    config=make_config(scale="smoke"),
                     variants={"xp+phot (this run)": test_rows})  # fmt: skip
+    assert Evaluation(df=test_rows, dataset="x", config=make_config(scale="demo")).suffix == ""
     every = [c for c in claims.load(CLAIMS) if "bimodality" not in c.id]
     found = measured.measure(every, ev)
     assert "baseline-sd-teff" in found
     assert {dataset for _, dataset in found.values()} == {"gaia-apogee (smoke scale)"}
 
 
-@pytest.mark.parametrize("ending", ["parquet", "csv", "ecsv", "fits"])
+@pytest.mark.parametrize("ending", ["parquet", "csv", "ecsv", "fits", "vot"])
 def test_a_table_made_elsewhere(tmp_path, toy, ending):
     few = toy[["teff_true", "teff_pred"]].iloc[:200].assign(sigma_of="x")
     path = tmp_path / f"mine.{ending}"
@@ -138,7 +148,7 @@ def test_a_table_made_elsewhere(tmp_path, toy, ending):
     elif ending == "csv":
         few.to_csv(path)
     else:
-        Table.from_pandas(few).write(path)
+        write_table(few, path)
     out = tmp_path / "out"
     assert evaluate.main(["--predictions", str(path), "-o", str(out)]) == 0
     labels = Table.read(out / "tables" / "labels.ecsv").to_pandas()
@@ -164,12 +174,13 @@ def test_bad_input_is_told_apart(tmp_path, toy, capsys):
         path = tmp_path / name
         if text is not None:
             path.write_text(text)
-        assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 1
+        status = 2 if name == "table.txt" else 1
+        assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == status
         assert name in capsys.readouterr().err, name
     assert evaluate.main(["--predictions", str(tmp_path / "no.parquet")]) == 2
     assert evaluate.main(["--predictions", "x", "--on", "y", "-o", "z"]) == 2
     assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
-    assert "config.json: no such file" in capsys.readouterr().err
+    assert "no config.json in this folder" in capsys.readouterr().err
     folder = write_run(tmp_path / "run", toy.iloc[:50])
     (folder / "predictions.parquet").unlink()
     assert evaluate.main(["--run-dir", str(folder)]) == 1
@@ -247,8 +258,8 @@ def test_protocols_stand_side_by_side(test_rows):
 
 
 def test_calibrated_errors_cover_and_bare_ones_do_not(toy, test_rows):
-    fitted = evaluate._calibrations({}, toy[toy["split"] == "calib"])
-    table = tables.coverage_table(test_rows, fitted).set_index(["label", "stars", "error"])
+    fitted = evaluate.calibrations({}, toy)
+    table = coverage_table(test_rows, fitted).set_index(["label", "stars", "error"])
     for label in toy_rvs.LABELS:
         final = table.loc[(label, "all", "calibrated")]
         assert final["cover_68"] == pytest.approx(0.68, abs=0.06)
@@ -259,7 +270,7 @@ def test_calibrated_errors_cover_and_bare_ones_do_not(toy, test_rows):
         raw = table.loc[(label, "all", "aleatoric + ensemble, not calibrated")]
         assert raw["cover_68"] == pytest.approx(0.38, abs=0.05)  # a half
     kept = {"calibration": {k: v.to_dict() for k, v in fitted.items()}}
-    again = tables.coverage_table(test_rows, evaluate._calibrations(kept, None)).set_index(
+    again = coverage_table(test_rows, evaluate.calibrations(kept)).set_index(
         ["label", "stars", "error"]
     )
     pd.testing.assert_frame_equal(table, again)

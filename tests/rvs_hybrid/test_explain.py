@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from common.errors import SuiteError
 from common.explain import input_gradients, line_weight
-from rvs_hybrid import explain, lines
+from rvs_hybrid import gradients, lines
 from rvs_hybrid.config import RVS_GRID
 
 keras = pytest.importorskip("keras")
@@ -53,7 +53,7 @@ def test_gradients_are_those_of_finite_differences(members):
 def test_gradients_of_an_ensemble_are_in_physical_units(members):
     config = types.SimpleNamespace(labels=("teff", "logg"))
     networks = types.SimpleNamespace(config=config, members=members, scale=np.array([800.0, 0.5]))
-    found = explain.gradients(networks, rows(), names=("a",))["a"]
+    found = gradients.gradients(networks, rows(), names=("a",))["a"]
     one, two = (input_gradients(m, rows(), names=("a",), outputs=(0, 1))["a"] for m in members)
     np.testing.assert_allclose(found[:, 0], 800 * (one + two)[:, 0] / 2, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found[:, 1], 0.5 * (one + two)[:, 1] / 2, rtol=1e-4, atol=1e-6)
@@ -80,7 +80,7 @@ def test_the_chain_rule_to_coefficients_holds_through_the_median(seed):
     if abs(median) < 0.3 or np.min(np.diff(np.sort(c @ matrix))) < 1e-3:
         return  # there the median is not differentiable
     slope = 0.1 * (1 - labels(c) ** 2)[:, None] * weight
-    found = explain.coefficient_gradients(
+    found = gradients.coefficient_gradients(
         slope[None], xp[None], matrix=matrix, first=c[None, [0, 3]] / median
     )[0]
     for i in range(6):
@@ -99,7 +99,7 @@ def test_real_xp_coefficients_give_the_same_chain_rule():
     xp = np.exp(-(((SAMPLING - 650) / 300) ** 2))[None]
     xp /= np.median(xp)
     gradient = np.random.default_rng(0).normal(size=(1, 2, 343))
-    found, relative = explain.by_coefficients(gradient, xp)
+    found, relative = gradients.by_coefficients(gradient, xp)
     assert found.shape == (1, 2, 110) and np.isfinite(found).all()
     np.testing.assert_allclose(relative[0, [0, 55]], 1)
     # A spectrum that is only brighter has the same labels: sum over all of c_i d label / d c_i.
@@ -173,7 +173,7 @@ def table_of(n=20):
     found["rvs_line"][:, 1, np.abs(RVS - 854.444) < 0.3] += 4
     groups = np.where(np.arange(n) < n // 2, "giant", "dwarf")
     inputs = {"xp_coefficients": rng.normal(size=(n, 110))}
-    return explain.average(found, groups, ("teff", "logg"), inputs=inputs)
+    return gradients.average(found, groups, ("teff", "logg"), inputs=inputs)
 
 
 def test_averages_are_long_tables_by_group():
@@ -182,7 +182,7 @@ def test_averages_are_long_tables_by_group():
     values[3, :, 7] = np.nan  # a star without a spectrum does not count
     groups = np.where(np.arange(n) < 10, "giant", "dwarf")
     inputs = {"xp": values[:, 0] * 2}
-    table = explain.average({"xp": values}, groups, ("teff", "logg"), inputs=inputs)
+    table = gradients.average({"xp": values}, groups, ("teff", "logg"), inputs=inputs)
     assert table.groupby("group")["n_stars"].first().to_dict() == {"dwarf": 10, "giant": 9}
     part = table[(table["group"] == "dwarf") & (table["label"] == "logg")]
     np.testing.assert_allclose(part["mean"], values[10:, 1].mean(axis=0))
@@ -240,7 +240,7 @@ def test_a_trained_network_looks_at_the_calcium_triplet():
     held_out = {"rvs": x[:400]}
     mean = networks.physical(trained, held_out)[0]
     assert np.std(mean[:, 2] - y[:400, 2]) < 0.25  # it has learned something
-    found = explain.gradients(trained, held_out, names=("rvs",))
+    found = gradients.gradients(trained, held_out, names=("rvs",))
     weights = lines.line_weights(found, held_out, networks.group(mean, config), labels)
     triplet = weights[weights["group"] == "all"].set_index("label")
     for label in ("logg", "fe_h"):

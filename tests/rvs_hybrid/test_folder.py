@@ -10,6 +10,7 @@ from astropy.table import Table
 from common.errors import MissingDataError
 from common.surveys.gaia_rvs import N_PIXELS, write_rvs
 from rvs_hybrid.stars import sample
+from rvs_hybrid.stars.folder import read_folder
 
 IDS = np.array([5853418002145112705, 508436480459671680, 2131314401800665344, 77], dtype="int64")
 RA, DEC = np.array([10.0, 20.0, 30.0, 40.0]), np.array([-5.0, 5.0, 85.0, 0.0])
@@ -67,7 +68,7 @@ def test_everything_is_joined_by_source_id(tmp_path, capsys):
     xp(tmp_path / "xp.csv", rows=(0, 2, 3))
     flux = np.full((1, N_PIXELS), 0.9)
     write_rvs(tmp_path / "rvs.fits", source_id=IDS[:1], flux=flux, flux_error=flux / 50)
-    found = sample.from_folder(tmp_path)
+    found = read_folder(tmp_path)
     stars = found.stars.set_index("source_id")
     assert list(found.stars.columns) == list(sample.COLUMNS)
     assert set(stars.index) == set(IDS[:3].tolist())  # the fourth has no labels
@@ -97,7 +98,7 @@ def test_older_releases_are_joined_by_position_with_proper_motion(tmp_path):
             ra=RA[[2, 0, 1]], dec=moved)  # fmt: skip
     gaia_source(tmp_path / "source.csv", pmdec=[0.0, 0.0, 200.0, 0.0])
     xp(tmp_path / "xp.csv")
-    found = sample.from_folder(tmp_path)
+    found = read_folder(tmp_path)
     stars = found.stars.set_index("source_id")
     assert set(stars.index) == set(IDS[:3].tolist())
     np.testing.assert_allclose(stars.loc[IDS[:3], "snr"], [200, 300, 100])
@@ -108,10 +109,10 @@ def test_older_releases_are_joined_by_position_with_proper_motion(tmp_path):
 def test_a_folder_that_lacks_something_says_what(tmp_path):
     gaia_source(tmp_path / "source.csv")
     with pytest.raises(MissingDataError, match=r"allStar.* are missing; found .*gaia_source"):
-        sample.from_folder(tmp_path)
+        read_folder(tmp_path)
     allstar(tmp_path / "allStar.fits")
     with pytest.raises(MissingDataError, match=r"XP continuous coefficients"):
-        sample.from_folder(tmp_path)
+        read_folder(tmp_path)
 
 
 @needs_gaiaxpy
@@ -119,4 +120,4 @@ def test_stars_without_a_common_source_are_told(tmp_path):
     allstar(tmp_path / "allStar.fits", ids=np.array([1, 2, 3]))
     xp(tmp_path / "xp.csv")
     with pytest.raises(MissingDataError, match="none of the 3 stars"):
-        sample.from_folder(tmp_path)
+        read_folder(tmp_path)

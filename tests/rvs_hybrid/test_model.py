@@ -10,7 +10,7 @@ from common.errors import SuiteError, UsageError
 from rvs_hybrid import inputs as given_inputs
 from rvs_hybrid.config import INPUTS, make_config
 from rvs_hybrid.fitting import kept, loss
-from rvs_hybrid.model import build_model, build_precursor, input_shapes
+from rvs_hybrid.model import build_model, build_precursor, input_shapes, stored_statistics
 from rvs_hybrid.quality import distance, fit_limits, judge
 from tests.rvs_hybrid.stars import make_sample
 
@@ -80,6 +80,9 @@ def test_model_is_saved_with_what_it_standardises_with(tmp_path):
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras", compile=False)
     assert np.array_equal(model.predict(x, verbose=0), again.predict(x, verbose=0))
+    built = build_model(config, statistics=stored_statistics(again))
+    built.set_weights(again.get_weights())
+    assert np.allclose(model.predict(x, verbose=0), built.predict(x, verbose=0), atol=1e-4)
 
 
 @pytest.mark.parametrize("wanted", [(), ("xp", "uv")])

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -9,12 +11,12 @@ from astropy.table import Table
 from common import runs
 from common.accelerator import choose
 from common.errors import SuiteError, UsageError
-from rvs_hybrid import data, predict, train
+from rvs_hybrid import data, predict, reproduce, train
 from rvs_hybrid.config import make_config
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
-from tests.rvs_hybrid.stars import make_sample
+from tests.rvs_hybrid.stars import make_sample, source_table
 
 SMALL = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
 
@@ -36,19 +38,6 @@ def run_dir(tmp_path_factory):
         config = make_config(scale="smoke", most_stars=0, **SMALL)
         train.train(config, folder, accelerator=choose("float32"))
     return folder
-
-
-def source_table(path, stars, rows, **changes):
-    """Write a gaia_source table of some stars."""
-    part = stars.iloc[rows]
-    table = pd.DataFrame(
-        {"source_id": part["source_id"], "ra": part["ra"], "dec": part["dec"],
-         "phot_g_mean_mag": part["g"], "phot_bp_mean_mag": part["bp"],
-         "phot_rp_mean_mag": part["rp"], "parallax": part["parallax"],
-         "parallax_error": part["parallax_error"], "ruwe": 1.0}
-    ).assign(**changes)  # fmt: skip
-    table.to_csv(path, index=False)
-    return path
 
 
 def rvs_file(path, source_id, unit_nm=True):
@@ -123,6 +112,22 @@ def test_killed_training_goes_on(tmp_path, monkeypatch, run_dir):
     table = train.train(config, tmp_path / "r", accelerator=choose("float32"), resume=True)
     whole = pd.read_parquet(run_dir / "predictions.parquet")
     assert np.allclose(table["teff_pred"], whole["teff_pred"], atol=0.5)
+
+
+def test_networks_compute_in_the_precision_of_now(run_dir, stars):
+    networks = load_networks(run_dir)
+    x = inputs_of(stars.stars[:100], networks.config, xp=stars.xp[:100],
+                  xp_error=stars.xp_error[:100])  # fmt: skip
+    before = columns(networks, x)
+    try:
+        choose("mixed_bfloat16")  # the run was trained in float32
+        again = load_networks(run_dir)
+        assert again.members[0].get_layer("fusion_0").compute_dtype == "bfloat16"
+        assert again.members[0].get_layer("labels").compute_dtype == "float32"
+        found = columns(again, x)
+    finally:
+        choose("float32")
+    assert np.std(found["teff_pred"] - before["teff_pred"]) < 0.1 * np.std(before["teff_pred"])
 
 
 def test_m_h_is_learned_where_it_is_known(tmp_path, monkeypatch):
@@ -266,6 +271,36 @@ def test_rvs_folder_without_any_of_the_stars(stars, tmp_path):
     config = make_config(inputs=("rvs", "xp"), rvs=str(tmp_path), scale="smoke", **SMALL)
     with pytest.raises(UsageError, match="source_id"):
         data.rvs_spectra(stars.stars, config, tmp_path)
+
+
+def test_reproduce_goes_on_to_the_report(tmp_path, monkeypatch, capsys):
+    done = []
+
+    def fails(*args, **kwargs):
+        raise MemoryError("too little memory")
+
+    def evaluate(run_dir, on=None):
+        done.append(on)
+        return "report.html"
+
+    monkeypatch.setattr(reproduce, "train", lambda config, run_dir, **_: done.append("train"))
+    monkeypatch.setattr(reproduce, "compare", fails)
+    monkeypatch.setattr("rvs_hybrid.explain.explain_run", fails)
+    monkeypatch.setattr(reproduce, "evaluate_run", evaluate)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "xp.csv").write_text("")
+    options = ["--precision", "float32", "-o", str(tmp_path / "run")]
+    assert reproduce.main([*options, "--variants", "phot"]) == 2 and not done
+    assert reproduce.main([*options, "--on", str(tmp_path / "mine")]) == 0
+    assert done == ["train", tmp_path / "mine", None]
+    out = capsys.readouterr().out
+    assert "no variants: too little memory" in out and "no gradients: too little memory" in out
+
+
+def test_commands_load_no_tensorflow_before_the_device_is_chosen():
+    code = ("import sys, rvs_hybrid.train, rvs_hybrid.evaluate, rvs_hybrid.reproduce; "
+            "sys.exit('tensorflow' in sys.modules)")  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_command_line_refuses_what_does_not_go_together(tmp_path, capsys):

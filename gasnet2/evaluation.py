@@ -1,0 +1,192 @@
+"""What an evaluation of classes and redshifts holds, measures and says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import claims, evaluation
+from common.evaluation import MOCK, Beside
+from common.report import claims_section
+from gasnet2 import tables
+from gasnet2.config import PAPER, extragalactic
+from gasnet2.figures.catalogue import plots
+from gasnet2.measured import measure
+
+REFERENCES = (
+    "Zhong F. et al. 2024, MNRAS 532, 643 (arXiv:2311.04146): GaSNet-II, the paper reproduced here",
+    "Bolton A. S. et al. 2012, AJ 144, 144: classes and redshifts of SDSS",
+    "Ahumada R. et al. 2020, ApJS 249, 3: SDSS DR16",
+    "DESI Collaboration 2024, AJ 168, 58: the DESI early data release",
+    "Okabe M., Ito K. 2008: the colours of the figures",
+)
+PARTS = {  # section: (text, names of its tables)
+    "Measured": (
+        "What each column means: see the captions. GF is the fraction with Bias below 0.0015 "
+        "(galaxies) or 0.015 (quasars); outlier_fraction the fraction with |dz| above 0.01 "
+        "(galaxies) or 0.05 (quasars).",
+        ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
+    ),
+}
+SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "n_train", "val_accuracy", "val_loss", "val_mae",
+          "parameters", "seconds_to_classify", "seconds_per_spectrum_core")  # fmt: skip
+REDSHIFTS = {  # prefix of the columns: (table, caption)
+    "z": ("redshift", "Redshifts of the ensemble of the true class (the paper's protocol)"),
+    "z_point": ("redshift_point", "Point estimates: the ensemble's first member"),
+    "z_routed": ("redshift_routed", "Redshifts of the predicted class: what a user gets"),
+}
+
+
+@dataclass(kw_only=True)
+class Evaluation(evaluation.Evaluation):
+    """One evaluation; see `common.evaluation.Evaluation`.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In order of label.
+    survey : {"sdss", "fourmost", "desi"}
+        Whose claims are judged.
+    validation_mae : dict of str to float
+        Class → MAE on the validation set.
+    contaminated : dict of int to DataFrame
+        Per cent of shuffled labels → predictions (App. A).
+    own, real_spectra : tuple of (DataFrame, ndarray) or None
+        Labels and flux of the run's data, and of the files of an evaluation on files.
+    explained : DataFrame or None
+        Gradients, as `gasnet2.explain.explain_run` returns them.
+    """
+
+    classes: tuple
+    survey: str
+    validation_mae: dict = field(default_factory=dict)
+    contaminated: dict = field(default_factory=dict)
+    own: tuple | None = None
+    real_spectra: tuple | None = None
+    explained: pd.DataFrame | None = None
+
+    paper = PAPER
+    claims = Path(__file__).with_name("claims.toml")
+    title = "GaSNet-II on {}"
+    training = ("epochs", "members", "batch_size", "initialiser", "learning_rate", "schedule")
+    cover_figures = ("F12_confusion", "F15_mc")
+    beside = Beside(
+        "Real spectra",
+        "The networks of this run on real spectra that they never saw the like of in training. "
+        "Each table: coarse accuracy, and redshifts from the predicted class. Reports of their own "
+        "are in the folders on_*.",
+        "coarse",
+        {
+            "mock_beside_real": "Mock (blue) beside real (red) spectra",
+            "failures": "Failures on real spectra, brightest first",
+            "B1_coarse": "Coarse confusion on real spectra",
+        },
+    )
+    references, parts = REFERENCES, PARTS
+
+    @property
+    def z_scale(self):
+        """What the redshift labels were multiplied by."""
+        return getattr(self.config, "z_scale", 10.0)
+
+    def tables(self, out):
+        """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
+        df, made = self.df, {}
+        made["classes"] = (
+            "As Tables 1-3: the sample, and the accuracy of each class",
+            tables.class_table(df, self.classes),
+        )
+        for prefix, (name, caption) in REDSHIFTS.items():
+            if {"z_true", f"{prefix}_pred"} <= set(df) and df[f"{prefix}_pred"].notna().any():
+                table = tables.metrics_table(df, extragalactic(self.classes), prefix=prefix,
+                                             validation_mae=self.validation_mae)  # fmt: skip
+                made[name] = (caption, table)
+        if "class_pred" in df:
+            made["coarse"] = (
+                "Coarse classes, and redshifts of the predicted class",
+                tables.coarse_table(df),
+            )
+            for merge, name in ((False, "confusion"), (True, "confusion_coarse")):
+                table = tables.confusion_table(df, self.classes, merge=merge).reset_index()
+                kind = "coarse classes" if merge else "classes"
+                made[name] = (f"Confusion of {kind}: columns are true, each sums to 1", table)
+        if self.history is not None and len(self.history):
+            made["models"] = (
+                "As Table 4: networks (redshift losses divided by the labels' scale)",
+                tables.model_table(self.history, z_scale=self.z_scale),
+            )
+        return made
+
+    def figures(self):
+        """Return the list of `common.plots.Plot` of every figure, in order."""
+        return plots(self)
+
+    def measured(self, every):
+        """Return {claim id: value} for the claims that the evaluation speaks to.
+
+        Those are the claims on its survey; on files, not those about the sample or the training,
+        and with the redshifts that a user gets.
+        """
+        mine = [c for c in every if c.dataset == self.survey]
+        if self.real:
+            mine = [c for c in mine if c.measure.get("metric") not in SAMPLE]
+        has_point = "z_point_pred" in self.df and self.df["z_point_pred"].notna().any()
+        return measure(
+            mine,
+            self.df,
+            history=self.history,
+            config=self.about.get("config"),
+            timing=self.about.get("timing"),
+            validation_mae=self.validation_mae,
+            z_scale=self.z_scale,
+            parameters=self.about.get("parameters"),
+            contaminated=self.contaminated,
+            point_is_mean=not has_point,
+            classes=self.classes,
+            routed=self.real,
+        )
+
+    def judged(self):
+        """Return the table of claims; those of other surveys are untested."""
+        every = claims.load(self.claims)
+        return claims.judge(every, self.measured(every), self.dataset)
+
+    def card(self, judged):
+        """Return the section of published numbers, for real files too."""
+        return claims_section(judged, dataset=self.dataset, survey=self.survey,
+                              subject=self.survey, place=f"{self.survey} itself")  # fmt: skip
+
+    def banner(self):
+        """Return what a reader must know first; mocks among the files speak for no survey."""
+        if "mock files" in self.dataset:
+            return MOCK.format(self.dataset)
+        return super().banner()
+
+    def tested(self):
+        """Return how many spectra were tested, in words."""
+        return f"{len(self.df)} of {self.df['class_true'].nunique()} classes"
+
+    def told(self, made):
+        """Return what is printed of the tables, list of str."""
+        out = [_printed(made["redshift"][1])] if "redshift" in made else []
+        if "coarse" in made:
+            coarse = made["coarse"][1].set_index("class")
+            if "all" in coarse.index:
+                overall, n = coarse.loc["all", ["accuracy", "n"]]
+                out.append(
+                    f"coarse class accuracy {overall:.3f} on {n:.0f} spectra ({self.dataset})"
+                )
+        return out
+
+
+def _printed(table):
+    """Return the redshift table as text, to the digits that the paper prints."""
+    digits = {"mae": 4, "mean_dz": 4, "gf": 3, "frac_t_le_3": 3, "outlier_fraction": 3}
+    digits |= {f"gf_snr_{k}": 2 for k in tables.SNR_BINS}
+    shown = table[["class", "n", *digits]].copy()
+    for name, places in digits.items():
+        shown[name] = [f"{v:.{places}f}" if np.isfinite(v) else "-" for v in shown[name]]
+    return shown.to_string(index=False)

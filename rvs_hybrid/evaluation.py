@@ -1,0 +1,258 @@
+"""What an evaluation of the hybrid network holds, measures and says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import claims, evaluation
+from common.errors import SuiteError
+from common.report import Section
+from rvs_hybrid import galactic, giants, tables, texts
+from rvs_hybrid.config import PAPER
+from rvs_hybrid.coverage import coverage_table
+from rvs_hybrid.figures.catalogue import plots
+from rvs_hybrid.measured import measure
+
+REFERENCES = (
+    "Guiglion G. 2025, IAU Symp. 395: the proceedings reproduced here",
+    "Guiglion G. et al. 2024, A&A 682, A9 (arXiv:2306.05086): the paper that they summarise",
+    "Guiglion G. et al. 2020, A&A 644, A168, and Nepal S. et al. 2023, A&A 671, A61: precursors",
+    "Abdurro'uf et al. 2022, ApJS 259, 35: APOGEE DR17, the labels",
+    "De Angeli F. et al. 2023, A&A 674, A2: Gaia XP spectra",
+    "Lindegren L. et al. 2021, A&A 649, A4: parallaxes and their zero point",
+    "Vovk V. et al. 2005; Lei J. et al. 2018, JASA 113, 1094: conformal intervals",
+)
+PARTS = {  # section: (text, names of its tables)
+    "Labels": (
+        "", ("labels", "limits", "variants", "protocols", "by_snr", "by_snr_rvs", "by_g"),
+    ),
+    "Errors": ("", ("coverage",)),
+    "The Galaxy": ("", ("bimodality",)),
+}  # fmt: skip
+
+
+@dataclass(kw_only=True)
+class Evaluation(evaluation.Evaluation):
+    """One evaluation; see `common.evaluation.Evaluation`.
+
+    Attributes
+    ----------
+    df : DataFrame
+        Predictions of held-out stars.
+    calibrations : dict of str to common.calibration.Calibration
+    variants : dict of str to DataFrame
+        Name -> predictions of other networks for the same stars, this run's own first.
+    """
+
+    calibrations: dict = field(default_factory=dict)
+    variants: dict = field(default_factory=dict)
+
+    paper = PAPER
+    claims = Path(__file__).with_name("claims.toml")
+    title = "Hybrid network on {}"
+    cover_figures = ("F1_alpha_all_giants", "one_to_one")
+    rejected = "Stars left out, with the reason."
+    references, parts = REFERENCES, PARTS
+
+    @property
+    def is_mock(self):
+        """True where RVS spectra were made by a model."""
+        return tables.SYNTHETIC in self.dataset
+
+    @property
+    def mark(self):
+        """What every caption says where RVS spectra were made by a model."""
+        return f" ({tables.SYNTHETIC})" if self.is_mock else ""
+
+    @property
+    def held_out(self):
+        """True for the test split of a run; else nothing is known of what the network saw."""
+        return self.config is not None and not self.real
+
+    @property
+    def suffix(self):
+        """What a data set's name gets: a smoke run decides no claim about it."""
+        smoke = self.config is not None and self.config.scale == "smoke"
+        return " (smoke scale)" if smoke else ""
+
+    @property
+    def metal(self):
+        """The metallicity of [alpha/M] diagrams: m_h where there is one, else fe_h."""
+        return giants.metal_of(self.df)
+
+    @cached_property
+    def located(self):
+        """(table of distance, distance_source, R, Z; M_K relation), or the reason as a string."""
+        try:
+            return galactic.positions(self.df, metal=self.metal)
+        except SuiteError as error:
+            return str(error)
+
+    @property
+    def places(self):
+        """Table of distance, distance_source, R, Z.
+
+        Raises
+        ------
+        SuiteError
+            If no star can be placed.
+        """
+        if isinstance(self.located, str):
+            raise SuiteError(self.located)
+        return self.located[0]
+
+    @cached_property
+    def bimodality(self):
+        """Table of `rvs_hybrid.giants.bimodality`."""
+        places = None if isinstance(self.located, str) else self.places
+        return giants.bimodality(self.df, places)
+
+    def tables(self, out):
+        """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
+        return _tables(self)
+
+    def figures(self):
+        """Return the list of `common.plots.Plot` of every figure, in order."""
+        return plots(self)
+
+    def measured(self, every):
+        """Return {claim id: (value, data set)}: each is measured on a data set of its own."""
+        return measure(every, self, parameters=self.about.get("parameters"))
+
+    def judged(self):
+        """Return the table of claims, each judged on the data it was measured on."""
+        every = claims.load(self.claims)
+        found, parts = self.measured(every), []
+        for claim in every:
+            value, dataset = found.get(claim.id, (np.nan, self.dataset))
+            parts.append(claims.judge([claim], {claim.id: value}, dataset))
+        return pd.concat(parts, ignore_index=True)
+
+    def card(self, judged):
+        """Return the section of published numbers."""
+        return texts.published(judged)
+
+    def banner(self):
+        """Return what a reader must know first."""
+        never = " that the network never saw" if self.held_out else ""
+        banner = f"Measured on: {self.dataset}, {len(self.df)} stars{never}."
+        return f"{texts.MADE} {banner}" if self.is_mock else banner
+
+    def facts(self, source=None):
+        """Return what it was made on and with, {name: value}; `source` is a file's name."""
+        about, df = self.about, self.df
+        config, versions = about.get("config") or {}, dict(about.get("versions") or {})
+        commit = versions.pop("commit", None)
+        has = ", ".join(
+            f"{100 * df[f'has_{k}'].mean():.0f} % with {k}"
+            for k in ("xp", "phot", "parallax", "rvs")
+            if f"has_{k}" in df
+        )
+        return {
+            "data set": self.dataset,
+            "predictions from": source,
+            "stars evaluated": f"{len(df)} ({has})" if has else f"{len(df)}",
+            "split rule": texts.SPLIT if about else None,
+            "stars": _listed(about.get("sizes")),
+            "inputs": ", ".join(config.get("inputs") or ()) or None,
+            "labels": ", ".join(config.get("labels") or ()) or None,
+            "scale": config.get("scale"),
+            "parameters": _listed(about.get("parameters")),
+            "device": about.get("device"),
+            "seed": config.get("seed"),
+            "data fingerprint": about.get("data_fingerprint"),
+            "timing (s)": _listed(about.get("timing")),
+            "versions": _listed(versions),
+            "commit": commit,
+        }
+
+    def text_of(self, title, made):
+        """Return the text of a section, which speaks of what its tables say."""
+        if title == "Labels":
+            return texts.labels(made)
+        return texts.errors(made) if title == "Errors" else texts.galaxy(self.located, made)
+
+    def sections(self, made):
+        """Return the sections of tables; their texts stand without any table too."""
+        return [
+            Section(title, self.text_of(title, made), dict(made[k] for k in names if k in made))
+            for title, (_, names) in self.parts.items()
+        ]
+
+    def header(self, caption):
+        """Return what the header of a table's file says."""
+        return {"dataset": self.dataset, "caption": caption or None}
+
+    def told(self, made):
+        """Return what is printed of the tables, list of str."""
+        return [_printed(made["labels"][1])] if "labels" in made else []
+
+    def made_elsewhere(self, folder):
+        """Return [(caption, PNG or None, reason)] of the figures of `explain`: one an input."""
+        found = sorted(folder.glob("gradients*.png"))
+        if not found:
+            return [("gradients", None, f"run `{PAPER.module('explain')} --run-dir DIR` first")]
+        text = "What the network looks at: gradients{}{}".format
+        names = [p.stem.removeprefix("gradients").replace("_", " ").rstrip() for p in found]
+        return [(text(name, self.mark), p, "") for name, p in zip(names, found, strict=True)]
+
+    def cover(self, card, made, drawn):
+        """Return what an overview of several papers shows: score card, labels, two figures."""
+        section = super().cover(card, made, drawn)
+        section.tables |= dict([made["labels"]] if "labels" in made else [])
+        return section
+
+
+def _tables(ev):
+    """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
+    df = ev.df
+    sigma = "medians: label_error is APOGEE's own error, aleatoric and ensemble are predicted"
+    out = {
+        "labels": (f"Bias and scatter, predicted minus APOGEE (Teff in K, others in dex); {sigma}",
+                   tables.label_table(df)),
+        "limits": ("What limits each label: shares of the squared MAD-sigma that APOGEE's own "
+                   "errors and the disagreement of the ensemble make up; the rest is what the "
+                   "inputs do not tell", tables.limits_table(df)),
+        "variants": ("Networks on the same stars, by their inputs",
+                     tables.variant_table(ev.variants)),
+        "protocols": ("The two rules for an ensemble, side by side: the precursors' sees the test "
+                      "set in training", tables.protocol_table(df)),
+        "coverage": ("Coverage of intervals, before and after calibration and of the bare "
+                     "ensemble std; errors against the true scatter",
+                     coverage_table(df, ev.calibrations)),
+        "bimodality": ("[alpha/M] of giants: two Gaussians against one. bic_difference above 0 "
+                       "favours two; valley is the density between the peaks over the lower peak "
+                       "(1: no valley), p_valley the fraction of bootstrap samples with two peaks, "
+                       "valley_counted the deepest valley of running counts, without a model",
+                       ev.bimodality),
+    }  # fmt: skip
+    for column, (text, _) in tables.BINS.items():
+        out[f"by_{column}"] = (f"Bias and scatter by {text}", tables.binned_table(df, column))
+    out = {k: (v[0] + ev.mark, v[1]) for k, v in out.items()}
+    if not isinstance(ev.located, str):
+        named = ev.df[[c for c in ("source_id",) if c in ev.df]]
+        out["positions"] = ("", named.join(ev.places))
+    return out
+
+
+def _listed(values):
+    """Return {name: value} as text, None where there is nothing."""
+    if not isinstance(values, dict) or not values:
+        return None
+    return ", ".join(
+        f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()
+    )
+
+
+def _printed(table):
+    """Return the table of labels as text."""
+    shown = table[["label", "stars", *tables.STATISTICS]].copy()
+    for column in tables.STATISTICS[1:]:
+        shown[column] = [f"{v:.0f}" if k == "teff" else f"{v:.3f}"
+                         for k, v in zip(shown["label"], shown[column], strict=True)]  # fmt: skip
+    return shown.to_string(index=False)

@@ -1,0 +1,286 @@
+"""What every paper's commands promise, as tests that each paper's test_contract.py takes over."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from common import overview, training
+from common.catalog import FORMATS, read_table, write_table
+from common.errors import SuiteError
+from common.paper import Paper
+
+VERBS = ("train", "evaluate", "explain", "reproduce")
+
+
+@dataclass
+class Subject:
+    """A paper under test.
+
+    Attributes
+    ----------
+    paper : common.paper.Paper
+    tiny : dict
+        Changes of the configuration with which it trains in seconds.
+    write_files : callable
+        Folder -> anything: writes labelled files to train on, to predict and to evaluate on.
+    models : callable
+        Run folder -> the keras.Models that it holds, loaded as the commands load them.
+    train : sequence of str
+        Options of a training beside the folders ("--dataset", "sdss").
+    verb : str
+        The command that makes a catalogue.
+    explain : sequence of str
+        Options of `explain` that make it quick.
+    steps : dict of str to str
+        Attribute of the paper's reproduce module -> what a failure of it is called.
+    patch : callable
+        pytest.MonkeyPatch -> None: puts made-up data in place of those that would be fetched.
+    write_on : callable, optional
+        As `write_files`, where files to evaluate on are others.
+    reproduce : sequence of str
+        Further options of `reproduce`.
+    needs_data_dir : bool
+        Whether training takes --data-dir.
+    """
+
+    paper: Paper
+    tiny: dict
+    write_files: Callable
+    models: Callable
+    train: tuple = ()
+    verb: str = "predict"
+    explain: tuple = ()
+    steps: dict = field(default_factory=dict)
+    patch: Callable = lambda patch: None
+    write_on: Callable | None = None
+    reproduce: tuple = ()
+    needs_data_dir: bool = True
+
+    def main(self, verb, *argv):
+        """Run a command in this process; return the exit status."""
+        module = importlib.import_module(f"{self.paper.package}.{verb}")
+        return module.main([str(a) for a in argv])
+
+    def trained(self, verb, run_dir, files, *more):
+        """Run `train` or `reproduce` into a folder; return the exit status."""
+        data = ["--data-dir", files] if self.needs_data_dir else []
+        where = "--run-dir" if verb == "train" else "-o"
+        return self.main(verb, "--scale", "smoke", "--precision", "float32", *self.train, *data,
+                         where, run_dir, *more)  # fmt: skip
+
+
+class Contract:
+    """The tests; a paper's own class names its `subject`."""
+
+    subject: Subject
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def tiny(cls):
+        with pytest.MonkeyPatch.context() as patch:
+            tiny = {k: v for k, v in cls.subject.tiny.items() if k not in ("dataset", "scale")}
+            patch.setitem(cls.subject.paper.scales, "smoke", tiny)
+            cls.subject.patch(patch)
+            yield
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def house(cls, tiny, tmp_path_factory):
+        """The files, and a run that the command line made of them; tests leave it as it is."""
+        root = tmp_path_factory.mktemp(cls.subject.paper.package)
+        files, run = root / "files", root / "run"
+        files.mkdir()
+        cls.subject.write_files(files)
+        on = files
+        if cls.subject.write_on is not None:
+            on = root / "on"
+            on.mkdir()
+            cls.subject.write_on(on)
+        assert cls.subject.trained("train", run, files) == 0
+        report = root / "evaluation"
+        assert cls.subject.main("evaluate", "--run-dir", run, "-o", report) == 0
+        return SimpleNamespace(files=files, on=on, run=run, evaluation=report)
+
+    @pytest.fixture
+    def copy(self, house, tmp_path):
+        """A copy of the run that a test may change."""
+        return shutil.copytree(house.run, tmp_path / "copy")
+
+    # --- command lines
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_help_says_what_a_command_takes(self, verb, capsys):
+        with pytest.raises(SystemExit) as stop:
+            self.subject.main(verb, "--help")
+        text = capsys.readouterr().out
+        assert stop.value.code == 0
+        assert f"python -m {self.subject.paper.package}.{verb}" in " ".join(text.split())
+        wanted = {"train": ("--dataset", "--seed", "--resume"), "evaluate": ("--on", ".vot"),
+                  "explain": ("--run-dir",), "reproduce": ("--on", "--resume")}  # fmt: skip
+        for option in wanted[verb]:
+            assert option in text, option
+
+    def test_options_that_are_wrong_exit_with_2(self, tmp_path, capsys):
+        for option, value in (("--epochs", "-3"), ("--seed", "-1"), ("--precision", "double")):
+            assert self.subject.main("train", "--run-dir", tmp_path / "r", option, value) == 2
+            text = capsys.readouterr().err
+            assert option in text and value in text
+        assert not (tmp_path / "r").exists()
+        with pytest.raises(SystemExit) as stop:
+            self.subject.main("train", "--no-such-option")
+        assert stop.value.code == 2
+
+    def test_folder_without_a_run_is_named(self, tmp_path, capsys):
+        for verb in ("evaluate", "explain"):
+            assert self.subject.main(verb, "--run-dir", tmp_path) == 1
+            text = capsys.readouterr().err
+            assert str(tmp_path) in text and f"{self.subject.paper.package}.train" in text
+
+    # --- training
+
+    def test_run_is_not_overwritten_but_gone_on_with(self, house, copy, capsys):
+        before = pd.read_parquet(copy / "predictions.parquet")
+        assert self.subject.trained("train", copy, house.files) == 2
+        assert "--resume" in capsys.readouterr().err
+        assert self.subject.trained("train", copy, house.files, "--resume", "--epochs", "77") == 2
+        assert "epochs" in capsys.readouterr().err
+        assert self.subject.trained("train", copy, house.files, "--resume") == 0
+        pd.testing.assert_frame_equal(pd.read_parquet(copy / "predictions.parquet"), before)
+
+    def test_killed_training_goes_on(self, house, tmp_path, monkeypatch, capsys):
+        save, calls = training.save_state, []
+
+        def killed(*args):
+            save(*args)
+            calls.append(args)
+            if len(calls) == 1:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(training, "save_state", killed)
+        run = tmp_path / "run"
+        assert self.subject.trained("train", run, house.files) == 1
+        assert "--resume" in capsys.readouterr().err
+        assert self.subject.main("evaluate", "--run-dir", run) == 1
+        assert "--resume" in capsys.readouterr().err
+        assert self.subject.trained("train", run, house.files, "--resume") == 0
+        ours, whole = (pd.read_parquet(r / "predictions.parquet") for r in (run, house.run))
+        assert list(ours) == list(whole) and len(ours) == len(whole)
+        config = [json.loads((r / "config.json").read_text())["config"] for r in (run, house.run)]
+        assert config[0] == config[1]
+
+    # --- evaluation
+
+    def test_evaluation_has_all_its_parts(self, house):
+        for name in ("report.html", "claims.ecsv", "cover.json", "tables", "figures"):
+            assert (house.evaluation / name).exists(), name
+        assert list((house.evaluation / "tables").glob("*.ecsv"))
+        text = (house.evaluation / "report.html").read_text()
+        assert "References" in text and 'src="http' not in text
+
+    def test_overview_takes_the_evaluation(self, house, tmp_path):
+        page = tmp_path / "page.html"
+        assert overview.main(["-o", str(page), str(house.evaluation)]) == 0
+        assert "Score card" in page.read_text() or "Measured on" in page.read_text()
+
+    def test_predictions_made_elsewhere_come_in_every_format(self, house, tmp_path):
+        table = pd.read_parquet(house.run / "predictions.parquet")
+        made = {}
+        for ending in FORMATS:
+            path = tmp_path / f"table{ending}"
+            write_table(table, path)
+            out = tmp_path / ending.strip(".")
+            assert self.subject.main("evaluate", "--predictions", path, "-o", out) == 0, ending
+            made[ending] = {p.name: read_table(p) for p in (out / "tables").glob("*.ecsv")}
+            assert (out / "cover.json").exists()
+        first = made[FORMATS[0]]
+        assert first
+        for ending, tables in made.items():
+            assert tables.keys() == first.keys(), ending
+            for name, table in tables.items():
+                pd.testing.assert_frame_equal(table, first[name], rtol=1e-4, obj=f"{ending} {name}")
+
+    def test_predictions_need_a_folder_and_no_files(self, house, tmp_path, capsys):
+        table = house.run / "predictions.parquet"
+        assert self.subject.main("evaluate", "--predictions", table) == 2
+        assert "-o" in capsys.readouterr().err
+        argv = ("--predictions", table, "-o", tmp_path / "o", "--on", house.files)
+        assert self.subject.main("evaluate", *argv) == 2
+        assert "--on" in capsys.readouterr().err
+
+    def test_table_that_is_none_is_named(self, tmp_path, capsys):
+        path = tmp_path / "table.csv"
+        path.write_text("a,b\n1,2\n")
+        assert self.subject.main("evaluate", "--predictions", path, "-o", tmp_path / "o") == 1
+        assert "table.csv" in capsys.readouterr().err
+
+    def test_figure_of_an_earlier_evaluation_does_not_stay(self, house, tmp_path):
+        table = pd.read_parquet(house.run / "predictions.parquet")
+        few = table.groupby("split", group_keys=False).head(6)
+        out, fresh = tmp_path / "out", tmp_path / "fresh"
+        path = tmp_path / "few.parquet"
+        few.to_parquet(path)
+        argv = ("--predictions", house.run / "predictions.parquet", "-o", out)
+        assert self.subject.main("evaluate", *argv) == 0
+        many = {p.name for p in (out / "figures").iterdir()}
+        codes = [self.subject.main("evaluate", "--predictions", path, "-o", o)
+                 for o in (out, fresh)]  # fmt: skip
+        assert codes == [0, 0]
+        left = {p.name for p in (out / "figures").iterdir()}
+        new = {p.name for p in (fresh / "figures").iterdir()}
+        assert left == new
+        assert many - new, "the toy must have a figure that six rows cannot give"
+
+    def test_files_with_labels_are_evaluated_on(self, house, copy):
+        assert self.subject.main("evaluate", "--run-dir", copy, "--on", house.on) == 0
+        out = copy / f"on_{house.on.name}"
+        for name in ("report.html", "claims.ecsv", "predictions.parquet"):
+            assert (out / name).exists(), name
+
+    # --- precision
+
+    def test_networks_compute_in_the_precision_of_now(self, house):
+        import keras
+
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+        try:
+            models = list(self.subject.models(house.run))
+        finally:
+            keras.mixed_precision.set_global_policy("float32")
+        assert models
+        for model in models:
+            kinds = {layer.compute_dtype for layer in model.layers if layer.trainable_weights}
+            assert "bfloat16" in kinds, model.name
+            assert {tensor.dtype for tensor in model.outputs} == {"float32"}, model.name
+
+    # --- all of it
+
+    def test_reproduce_survives_a_failing_step(self, house, tmp_path, monkeypatch, capsys):
+        module = importlib.import_module(f"{self.subject.paper.package}.reproduce")
+        copy = shutil.copytree(house.run, tmp_path / "run")
+
+        def fail(*_, **__):
+            raise SuiteError("a step that fails")
+
+        for name in self.subject.steps:
+            monkeypatch.setattr(module, name, fail)
+        argv = ("--resume", "--on", house.on, *self.subject.reproduce)
+        assert self.subject.trained("reproduce", copy, house.files, *argv) == 0
+        text = capsys.readouterr().out
+        for what in self.subject.steps.values():
+            assert f"no {what}: a step that fails" in text
+        assert (copy / "report.html").exists()
+        assert (copy / f"on_{house.on.name}" / "report.html").exists()
+
+    def test_reproduce_refuses_before_it_trains(self, house, tmp_path, capsys):
+        argv = ("--on", tmp_path / "nowhere")
+        assert self.subject.trained("reproduce", tmp_path / "run", house.files, *argv) != 0
+        assert "nowhere" in capsys.readouterr().err
+        assert not (tmp_path / "run").exists()

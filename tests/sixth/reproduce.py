@@ -1,0 +1,19 @@
+"""All of the paper."""
+
+import sys
+
+from common.commands import reproduce
+from tests.sixth.config import PAPER
+from tests.sixth.evaluate import evaluate_run
+from tests.sixth.explain import explain_run
+from tests.sixth.train import train
+
+
+def main(argv=None):
+    return reproduce.main(PAPER, "Train, explain and evaluate.", train, argv=argv,
+                          steps=[("saliency", lambda run_dir, *_: explain_run(run_dir))],
+                          evaluate=evaluate_run)  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
