@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm
 
+from common.colours import BLACK, BLUE, RED
 from common.errors import SuiteError
-from common.figures import BLACK, BLUE, RED, Figure, styled
+from common.figures import Figure, styled
 from rvs_hybrid.bimodality import SLICE
 from rvs_hybrid.figures.labels import NAMES
 from rvs_hybrid.galactic import R_EDGES, Z_EDGES, bins

@@ -6,18 +6,9 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from common.calibration import coverage, pit
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from common.errors import SuiteError
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    Figure,
-    panels,
-    styled,
-)
+from common.figures import Figure, panels, styled
 from rvs_hybrid.config import UNITS
 from rvs_hybrid.coverage import error_kinds
 from rvs_hybrid.tables import groups, labels_of, residual, scatter
