@@ -46,4 +46,4 @@ lock:
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:
-	rm -rf $(VENV) build dist $(DEMO) docs/_build *.egg-info
+	rm -rf $(VENV) build dist $(DEMO) docs/_build docs/_reference *.egg-info

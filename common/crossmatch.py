@@ -145,18 +145,8 @@ def _ids(values, side):
     return text[text != ""].astype(object)
 
 
-def by_position(
-    *,
-    ra,
-    dec,
-    other_ra,
-    other_dec,
-    radius_arcsec,
-    pmra=None,
-    pmdec=None,
-    epoch=None,
-    other_epoch=None,
-):
+def by_position(*, ra, dec, other_ra, other_dec, radius_arcsec, pmra=None, pmdec=None, epoch=None,
+                other_epoch=None):  # fmt: skip
     """Match rows by position: each the other's nearest within a radius.
 
     Parameters

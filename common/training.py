@@ -117,21 +117,8 @@ def watched_weights(folder, split):
     return load_state(Path(folder) / "state.npz")["watched"][split]["weights"]
 
 
-def fit(
-    model,
-    train,
-    valid,
-    *,
-    name,
-    folder,
-    epochs,
-    monitor,
-    mode,
-    units=None,
-    plateau=None,
-    patience=None,
-    watch=None,
-):
+def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None, plateau=None,
+        patience=None, watch=None):  # fmt: skip
     """Train a compiled model, or go on where an interrupted call stopped.
 
     Parameters

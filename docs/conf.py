@@ -2,20 +2,26 @@
 
 import os
 import re
+import shutil
 import sys
 from importlib.metadata import version as installed
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# Pages of the reference are made anew: one of a module that is gone would be a warning.
+shutil.rmtree(Path(__file__).with_name("_reference"), ignore_errors=True)
 
 project = "spectra-reproductions"
 author = "The spectra-reproductions developers"
 copyright = "2026, the spectra-reproductions developers"
 release = version = installed("spectra-reproductions")
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"
+]  # fmt: skip
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"spectra-reproductions {release}"
 default_role = "literal"  # single backquotes in docstrings are code

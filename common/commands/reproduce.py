@@ -27,7 +27,7 @@ def main(paper, about, argv=None, *, train, steps, evaluate, more=None, options=
         What stands between training and evaluation: name, and (run_dir, config, args) -> anything.
         One that fails is told and left out: hours of training are not lost to a figure.
     evaluate : callable
-        (run_dir, *, on=None) -> path of the report.
+        `(run_dir, *, on=None)` -> path of the report.
     argv : sequence of str, optional
     options : sequence of common.paper.Option
         Of this command alone.

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def cardelli(wavelength, *, r_v=3.1):
-    """Return the Milky Way's extinction curve.
+    """Return the Milky Way's extinction curve, ndarray like wavelength.
 
     Cardelli, Clayton & Mathis 1989, ApJ 345, 245, Eq. 2a, 2b (below 1.1 / µm) and 3a, 3b with the
     optical coefficients of O'Donnell 1994, ApJ 422, 158.
@@ -17,10 +17,6 @@ def cardelli(wavelength, *, r_v=3.1):
         Å, 3000-33000.
     r_v : float
         A(V) / E(B-V).
-
-    Returns
-    -------
-    ndarray like wavelength
     """
     x = 1e4 / np.asarray(wavelength, dtype=float)
     y = x - 1.82
@@ -33,20 +29,10 @@ def cardelli(wavelength, *, r_v=3.1):
 
 
 def calzetti(wavelength, *, r_v=4.05):
-    """Return the attenuation curve of starlight in star-forming galaxies.
+    """Return the attenuation curve of starlight in star-forming galaxies, 1200-22000 Å.
 
-    Calzetti et al. 2000, ApJ 533, 682, Eq. 4. Its E(B-V) is 0.44 of the gas's (Eq. 3).
-
-    Parameters
-    ----------
-    wavelength : ndarray
-        Å, 1200-22000.
-    r_v : float
-        A(V) / E(B-V).
-
-    Returns
-    -------
-    ndarray like wavelength
+    Calzetti et al. 2000, ApJ 533, 682, Eq. 4. Its E(B-V) is 0.44 of the gas's (Eq. 3). Arguments as
+    of `cardelli`.
     """
     x = 1e4 / np.asarray(wavelength, dtype=float)
     blue = 2.659 * (-2.156 + 1.509 * x - 0.198 * x**2 + 0.011 * x**3)

@@ -73,10 +73,7 @@ def band_snr(flux, ivar):
 class LamostNoise(FibreNoise):
     """Noise of LAMOST's fibres on its own grid.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     scatter = (0.62, 0.95)  # real spectra of S/N_r < 8: 0.66-0.68; of 8 to 25: 0.70-0.82

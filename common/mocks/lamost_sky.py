@@ -60,10 +60,7 @@ RED_KMS = ((5900, 9.0, 28.0), (6200, 9.0, 17.0), (6600, 10.0, 10.0), (8500, 2.0,
 def sky_lines(*, offline=False):
     """Return the night sky's lines over its continuum as LAMOST would see them.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
 
     Returns
     -------
@@ -158,12 +155,7 @@ class Residuals:
     noise : common.mocks.lamost.LamostNoise
         Whose sky continuum the lines are measured in.
     offline : bool
-        Never touch the network.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
+        As `common.assets.fetch` takes it, with its errors.
     """
 
     def __init__(self, noise, *, offline=False):

@@ -21,10 +21,7 @@ def read_miles(*, offline=False):
     Sanchez-Blazquez et al. 2006, MNRAS 371, 703; parameters of Cenarro et al. 2007, MNRAS 374, 664.
     Observed, flux-calibrated, dereddened, at rest.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
 
     Returns
     -------

@@ -84,10 +84,7 @@ def balmer_continuum(wave, *, temperature=15000.0, depth=1.0, kms=1900.0):
 class Quasars:
     """Rest-frame quasar spectra, normalised to order one, free of intervening absorption.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

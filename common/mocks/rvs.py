@@ -122,12 +122,7 @@ class RVS:
     resolution : float
         lambda / FWHM.
     offline : bool
-        Never touch the network.
-
-    Raises
-    ------
-    MissingDataError
-        If the archive is neither cached nor fetchable.
+        As `common.assets.fetch` takes it, with its errors.
     """
 
     def __init__(self, *, resolution=RESOLUTION, offline=False):

@@ -55,15 +55,7 @@ def _bin(wave, theta):
 class Stars:
     """Stellar spectra at rest by effective temperature, gravity and metallicity.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
-
-    Raises
-    ------
-    MissingDataError
-        If the archive is neither cached nor fetchable.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

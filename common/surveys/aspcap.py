@@ -35,15 +35,7 @@ def count(hdus):
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the spectrum as Spectra with one row.
-
-    Parameters
-    ----------
-    path : Path
-        For messages and ids.
-    hdus : astropy.io.fits.HDUList
-    rows, grid
-        Not used: the file holds one spectrum with its own grid.
+    """Return the spectrum as Spectra with one row (arguments: `common.surveys.read`).
 
     Returns
     -------

@@ -133,15 +133,8 @@ def _redrock_name(name, ending):
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the chosen fibres, sky fibres among them (meta column objtype).
 
-    Parameters
-    ----------
-    path : Path
-        The co-add; label files are looked for in its folder.
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Fibres to read.
-    grid
-        Not used: the file has its own grid.
+    Arguments are those of every format, see `common.surveys.read`; label files are looked for in
+    the folder of `path`.
 
     Raises
     ------

@@ -31,15 +31,9 @@ def count(hdus):
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the chosen rows; pixels that are not VALID are masked and NaN.
 
-    Parameters
-    ----------
-    path : Path
-        For messages and ids: such tables name no targets, so that ids are "stem-row".
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Rows to read.
-    grid : ndarray of shape (n_pixels,), optional
-        Å; by default pixels at equal steps in log wavelength from 3600 to 9800 Å.
+    Arguments are those of every format, see `common.surveys.read`. Where the table names no
+    targets, ids are "stem-row"; without a grid pixels are at equal steps in log wavelength from
+    3600 to 9800 Å.
     """
     table = _table(hdus)
     flux = float32(column(table, "FLUX", rows=rows))

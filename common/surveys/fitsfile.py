@@ -20,6 +20,12 @@ GZIP_START = b"\x1f\x8b"
 SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead of read
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
+BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
+
+
+def bad_gzip(path, error, allowed, remedy):
+    """Return the `ReadError` for one of `BAD_GZIP`."""
+    return ReadError(path, f"the gzip stream is damaged or truncated ({error})", allowed, remedy)
 
 
 def content_of(path):
@@ -56,10 +62,8 @@ def content_of(path):
         ) from None
     except IsADirectoryError:
         raise ReadError(path, "this is a folder", ALLOWED, "Name the files in it.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ReadError(
-            path, f"the gzip stream is damaged or truncated ({error})", ALLOWED, REMEDY
-        ) from None
+    except BAD_GZIP as error:
+        raise bad_gzip(path, error, ALLOWED, REMEDY) from None
     except OSError as error:
         raise ReadError(
             path, f"the file cannot be read ({error.strerror or error})", ALLOWED, "Check the disk."

@@ -82,17 +82,9 @@ def _wavelength(path, hdus, table, rows):
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the chosen rows as Spectra, flux in 1e-17 erg / (s cm2 Angstrom).
+    """Return the chosen rows, flux in 1e-17 erg / (s cm2 Angstrom).
 
-    Parameters
-    ----------
-    path : Path
-        For messages and ids.
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Rows to read.
-    grid
-        Not used: the file has its own grid.
+    Arguments are those of every format, see `common.surveys.read`.
 
     Raises
     ------

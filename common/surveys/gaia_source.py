@@ -139,10 +139,7 @@ def parallax_zero_point(*, g, nu_eff, pseudocolour, ecl_lat, params_solved):
 def read_gspspec(path):
     """Read GSP-Spec's parameters from a table with columns of astrophysical_parameters.
 
-    Parameters
-    ----------
-    path : path-like
-        csv, ecsv, FITS or VOTable, plain or gzipped.
+    `path` as `read_gaia_source` takes it.
 
     Returns
     -------

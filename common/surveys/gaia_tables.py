@@ -9,7 +9,6 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from astropy.table.meta import get_header_from_yaml
 
 from common.errors import ReadError
 from common.surveys.columns import column, names_of
-from common.surveys.fitsfile import FITS_START, GZIP_START, open_fits
+from common.surveys.fitsfile import BAD_GZIP, FITS_START, GZIP_START, bad_gzip, open_fits
 
 ALLOWED = "a table of the Gaia archive: csv, ecsv, FITS or VOTable, plain or gzipped"
 REMEDY = "Fetch the file again."
@@ -245,10 +244,8 @@ def _content(path):
             content = gzip.decompress(content)
             if content.startswith(FITS_START):
                 return None
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ReadError(
-            path, f"the gzip stream is damaged or truncated ({error})", ALLOWED, REMEDY
-        ) from None
+    except BAD_GZIP as error:
+        raise bad_gzip(path, error, ALLOWED, REMEDY) from None
     except OSError as error:
         raise ReadError(
             path, f"the file cannot be read ({error.strerror})", ALLOWED, "Check the path."

@@ -119,17 +119,9 @@ def _vectors(table, rows):
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the spectra of a LAMOST file.
+    """Return the spectra of a LAMOST file; its own files hold one.
 
-    Parameters
-    ----------
-    path : Path
-        For messages and ids.
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Rows of a table of many spectra; LAMOST's own files hold one.
-    grid
-        Not used: the file holds its own grid.
+    Arguments are those of every format, see `common.surveys.read`.
 
     Returns
     -------

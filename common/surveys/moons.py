@@ -62,15 +62,8 @@ def count(hdus):
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the chosen spectra, the arms joined, flux in 1e-17 erg / (s cm2 Angstrom).
 
-    Parameters
-    ----------
-    path : Path
-        For messages, ids, and the arms' other files.
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Rows of a file of many spectra; MOONS1D's own hold one.
-    grid
-        Not used: the file has its own grid.
+    Arguments are those of every format, see `common.surveys.read`; the arms' other files lie
+    beside `path`.
 
     Returns
     -------

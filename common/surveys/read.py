@@ -1,4 +1,16 @@
-"""Telling a file's format by its content, and reading it."""
+"""Telling a file's format by its content, and reading it.
+
+A format is a module beside this one that has
+
+- `NAME`: what messages call it;
+- `recognise(hdus)`: whether an open file is of the format;
+- `count(hdus)`: its number of spectra;
+- `read(path, hdus, *, rows=slice(None), grid=None)`: the chosen rows as `Spectra`. `path` is for
+  messages, ids and what lies beside the file; `grid` (Å, vacuum) is for files that name no
+  wavelengths, and not used by others.
+
+`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`.
+"""
 
 from __future__ import annotations
 

@@ -18,12 +18,7 @@ LOG_STEP = 1e-4  # SDSS co-adds are sampled on multiples of 1e-4 in log10(wavele
 
 
 def recognise(hdus):
-    """Return True for a file whose HDU 1 is a co-add of one spectrum.
-
-    Parameters
-    ----------
-    hdus : list of QuickHDU
-    """
+    """Return True for a file whose HDU 1 is a co-add of one spectrum."""
     if len(hdus) < 2 or not hdus[1].is_table or "LAMOST" in str(hdus[0].get("TELESCOP")):
         return False  # LAMOST's medium resolution has columns of the same names
     keys = [f"TTYPE{i}" for i in range(1, 12)]
@@ -92,15 +87,7 @@ def _identity(path, header, get):
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the spectrum of a spec file as Spectra with one row.
-
-    Parameters
-    ----------
-    path : Path
-        For messages and ids.
-    hdus : list of QuickHDU
-    rows, grid
-        Not used: the file holds one spectrum with its own grid.
+    """Return the spectrum of a spec file (arguments: `common.surveys.read`).
 
     Raises
     ------

@@ -94,17 +94,9 @@ def _grid(path, hdus, table, n_pixels, grid):
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the chosen rows as Spectra on one grid.
+    """Return the chosen rows on one grid: the file's, else the one given.
 
-    Parameters
-    ----------
-    path : Path
-        For messages and ids.
-    hdus : astropy.io.fits.HDUList
-    rows : slice
-        Rows to read.
-    grid : ndarray of shape (n_pixels,), optional
-        Å, vacuum; used where the file names no grid.
+    Arguments are those of every format, see `common.surveys.read`.
 
     Raises
     ------

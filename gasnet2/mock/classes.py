@@ -46,10 +46,7 @@ def by_kind(kinds, make):
 class Universe:
     """Every template the mock needs, loaded once.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

@@ -62,10 +62,8 @@ def make_mock(*, survey, n_per_class, seed, out_dir, offline=False, progress=Tru
         Same seed, same spectra; each class draws from a stream of its own.
     out_dir : path-like
         Made where missing.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

@@ -40,10 +40,7 @@ MPC = 3.0857e24  # cm
 class Lines:
     """Line fluxes of star-forming and active galaxies.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

@@ -42,10 +42,7 @@ UNMATCHED = 0.05  # share of galaxies that MPA-JHU did not observe
 class Universe:
     """Everything that the mock needs, loaded once.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):
@@ -55,11 +52,6 @@ class Universe:
 
     def make(self, n, rng):
         """Return n observed galaxies.
-
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
 
         Returns
         -------
@@ -91,10 +83,8 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
         Same seed and n, same files.
     out_dir : path-like
         Made where missing.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

@@ -121,11 +121,6 @@ def gas_reddening(*, log_mass, redder, population, rng):
 def draw(n, rng):
     """Draw the intrinsic properties of n galaxies.
 
-    Parameters
-    ----------
-    n : int
-    rng : numpy.random.Generator
-
     Returns
     -------
     dict of str to ndarray of shape (n,)

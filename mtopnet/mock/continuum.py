@@ -91,15 +91,7 @@ def age_weights(*, tau, age, edges):
 class Continua:
     """Stellar spectra by star formation history, metallicity and dust.
 
-    Parameters
-    ----------
-    offline : bool
-        Never touch the network.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
+    `offline` and its errors are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False):

@@ -100,11 +100,6 @@ class Universe:
     def make(self, n, rng):
         """Return n galaxies as the fibre receives them.
 
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
-
         Returns
         -------
         flux : ndarray of shape (n, 12217), float32
@@ -176,10 +171,8 @@ def make_mock(
         Made where missing. Files of an interrupted call with the same arguments are kept.
     exposures : tuple of float
         Hours on target, in exposures of 300 s.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
     variant : {"default", "shifted"}
         "shifted": other sky, throughput, calibration and line ratios, see `VARIANTS`.
 

@@ -199,11 +199,6 @@ def stellar_metallicity(log_mass):
 def draw(n, rng):
     """Draw the intrinsic properties of n galaxies, before any selection.
 
-    Parameters
-    ----------
-    n : int
-    rng : numpy.random.Generator
-
     Returns
     -------
     dict of str to ndarray of shape (n,)

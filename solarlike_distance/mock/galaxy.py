@@ -134,10 +134,8 @@ def make_galaxy(*, n, seed, out_dir, galaxy=None, offline=False, progress=True):
         Made where missing.
     galaxy : Galaxy, optional
         With other gradients than the default ones.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

@@ -55,14 +55,9 @@ class Universe:
     Parameters
     ----------
     offline : bool
-        Never touch the network.
+        As `common.assets.fetch` takes it, with its errors.
     progress : bool
         Say what is fetched.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
     """
 
     def __init__(self, *, offline=False, progress=False):
@@ -124,10 +119,8 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
         Same seed and n, same files.
     out_dir : path-like
         Made where missing.
-    offline : bool
-        Never touch the network.
-    progress : bool
-        Show a progress bar.
+    offline, progress : bool
+        Never touch the network; show a progress bar.
 
     Returns
     -------

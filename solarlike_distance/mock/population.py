@@ -44,14 +44,9 @@ class Population:
     Parameters
     ----------
     offline : bool
-        Never touch the network.
+        As `common.assets.fetch` takes it, with its errors.
     progress : bool
         Say what is fetched.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
     """
 
     def __init__(self, *, offline=False, progress=False):
@@ -100,11 +95,6 @@ class Population:
 
     def draw(self, n, rng):
         """Return n stars as far away as the real ones of their kind are.
-
-        Parameters
-        ----------
-        n : int
-        rng : numpy.random.Generator
 
         Returns
         -------

@@ -93,12 +93,7 @@ class StarSpectra:
     correction : mock_correction.Correction, optional
         What multiplies the synthetic spectra; none by default.
     offline : bool
-        Never touch the network.
-
-    Raises
-    ------
-    MissingDataError
-        If an archive is neither cached nor fetchable.
+        As `common.assets.fetch` takes it, with its errors.
     """
 
     def __init__(self, correction=None, *, offline=False):

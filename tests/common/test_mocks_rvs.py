@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import MissingDataError, UsageError
+from common.errors import UsageError
 from common.figures import save
 from common.mocks import rvs
 from common.surveys.gaia_rvs import WAVELENGTH, read_rvs
 from rvs_hybrid.figures import rvs as figures_rvs
+from tests.archives import archives
 
 REAL = {  # name → (labels, CCD spectra); labels: Ballard et al. 2014, Sozzetti et al. 2007
     "Kepler-93": (dict(teff=5669.0, logg=4.47, fe_h=-0.18, alpha_m=0.0), 47),
@@ -21,10 +22,8 @@ TRIPLET = (8500.36, 8544.44, 8664.52)  # Å, vacuum
 
 @pytest.fixture(scope="module")
 def model():
-    try:
+    with archives():
         return rvs.RVS()
-    except MissingDataError as error:
-        pytest.skip(f"the Cannon models are neither cached nor fetchable: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -7,18 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common import assets
-from common.errors import MissingDataError
 from common.mocks import dust
 from common.mocks.lines import VACUUM
 from common.mocks.nebular import COLUMNS, Nebulae
+from tests.archives import archives
 
 
 @pytest.fixture(scope="module")
 def folder():
-    try:
+    with archives():
         return assets.fetch("nebulabayes") / "NebulaBayes/grids"
-    except MissingDataError as error:
-        pytest.skip(f"the grids are neither cached nor fetchable: {error}")
 
 
 @pytest.fixture(scope="module")

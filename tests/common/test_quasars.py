@@ -3,22 +3,17 @@
 import numpy as np
 import pytest
 
-from common import assets
-from common.errors import MissingDataError
 from common.mocks import instrument
 from common.mocks.quasars import BALMER_EDGE, balmer_continuum
 from common.surveys import read_many
 from gasnet2.mock import classes as mock_classes
+from tests.archives import archives
 
 
 @pytest.fixture(scope="module")
 def universe():
-    try:
-        for name in ("thedoppler", "sdss-mangadap", "pypeit"):
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"template archives are neither cached nor fetchable: {error}")
-    return mock_classes.Universe()
+    with archives("thedoppler", "sdss-mangadap", "pypeit"):
+        return mock_classes.Universe()
 
 
 def test_balmer_continuum_is_grandis_cloud_below_the_edge():

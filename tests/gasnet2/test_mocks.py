@@ -4,23 +4,19 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from common import assets
 from common.errors import MissingDataError, UsageError
 from common.mocks import absorption, cannon, galaxies, instrument, lines, noise
 from common.surveys.read import read
 from gasnet2.config import CLASSES
 from gasnet2.mock import classes as mock_classes
 from gasnet2.mock import make as mock
+from tests.archives import archives
 
 
 @pytest.fixture(scope="module")
 def universe():
-    try:
-        for name in ("thedoppler", "sdss-mangadap", "pypeit"):
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"template archives are neither cached nor fetchable: {error}")
-    return mock_classes.Universe()
+    with archives("thedoppler", "sdss-mangadap", "pypeit"):
+        return mock_classes.Universe()
 
 
 def test_air_to_vacuum_at_known_lines():

@@ -6,7 +6,6 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from common import assets
 from common.errors import MissingDataError, UsageError
 from common.mocks import lamost
 from common.mocks.lines import C_KMS, VACUUM
@@ -16,17 +15,14 @@ from lamost_metallicity.mock import labels as mock_labels
 from lamost_metallicity.mock import lines as mock_lines
 from lamost_metallicity.mock import make as mock
 from lamost_metallicity.mock import population as mock_population
+from tests.archives import archives
 from tests.lamost_metallicity import hii_regions
 
 
 @pytest.fixture(scope="module")
 def universe():
-    try:
-        for name in ("thedoppler", "sdss-mangadap", "pypeit", "nebulabayes"):
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"template archives are neither cached nor fetchable: {error}")
-    return mock.Universe()
+    with archives("thedoppler", "sdss-mangadap", "pypeit", "nebulabayes"):
+        return mock.Universe()
 
 
 @pytest.fixture(scope="module")

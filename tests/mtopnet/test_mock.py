@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import MissingDataError, UsageError
+from common.errors import UsageError
 from common.lines import LINES_MOONS
 from common.mocks import fibre, moons, moons_camera
 from common.mocks.cannon import air_to_vacuum
@@ -16,16 +16,15 @@ from mtopnet.mock import files as mock_files
 from mtopnet.mock import lines as mock_lines
 from mtopnet.mock import make as mock
 from mtopnet.mock import population
+from tests.archives import archives
 
 MASS = np.array([9.0, 9.5, 10.0, 10.5, 11.0])
 
 
 @pytest.fixture(scope="module")
 def universe():
-    try:
+    with archives():
         return mock.Universe()
-    except MissingDataError as error:
-        pytest.skip(f"the mock's archives are neither cached nor fetchable: {error}")
 
 
 @pytest.fixture(scope="module")

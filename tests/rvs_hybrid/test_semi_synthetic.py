@@ -6,13 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import assets
 from common.accelerator import choose
-from common.errors import MissingDataError
 from rvs_hybrid import data, explain, predict
 from rvs_hybrid.config import make_config
 from rvs_hybrid.networks import load_networks
 from rvs_hybrid.train import train
+from tests.archives import archives
 from tests.rvs_hybrid.stars import make_sample
 
 REAL = ("Kepler-93", "KOI-001", "GaiaDR3-1535964555128078720")
@@ -20,10 +19,8 @@ REAL = ("Kepler-93", "KOI-001", "GaiaDR3-1535964555128078720")
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    try:
-        assets.fetch("thedoppler")
-    except MissingDataError as error:
-        pytest.skip(f"the Cannon models are neither cached nor fetchable: {error}")
+    with archives("thedoppler"):
+        pass
     folder = tmp_path_factory.mktemp("semi") / "run"
     config = make_config(scale="smoke", inputs=("rvs",), rvs="semi-synthetic", members=1,
                          epochs=1, batch_size=64)  # fmt: skip

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from common.errors import MissingDataError, SuiteError, UsageError
+from common.errors import SuiteError, UsageError
 from common.mocks import lamost, lamost_sky
 from common.surveys.apogee import read_allstar
 from common.surveys.read import read as read_spectra
@@ -17,15 +17,14 @@ from solarlike_distance.mock import photometry as mock_photometry
 from solarlike_distance.mock import spectra as mock_spectra
 from solarlike_distance.mock.correction import fit_correction
 from solarlike_distance.preprocess import preprocess
+from tests.archives import archives
 from tests.solarlike_distance.toy_mock import as_spectra
 
 
 @pytest.fixture(scope="module")
 def universe():
-    try:
+    with archives():
         return mock.Universe()
-    except MissingDataError as error:
-        pytest.skip(f"the archives are neither cached nor fetchable: {error}")
 
 
 @pytest.fixture(scope="module")
@@ -108,11 +107,9 @@ def test_correction_brings_unseen_miles_stars_nearer():
     from common.mocks.miles import read_miles
     from solarlike_distance.mock.correction import log_ratio
 
-    try:
+    with archives():
         model = mock_spectra.StarSpectra()
         wavelength, flux, stars = read_miles()
-    except MissingDataError as error:
-        pytest.skip(f"the archives are neither cached nor fetchable: {error}")
     fit = fit_correction(model, stars_used=lambda table: table["miles"] % 3 != 0)
     sun_like = stars["teff"].between(5000, 6500) & stars["logg"].between(4.0, 4.7)
     unseen = (sun_like & stars["feh"].between(-0.6, 0.4) & (stars["miles"] % 3 == 0)).to_numpy()
