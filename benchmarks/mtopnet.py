@@ -83,18 +83,18 @@ def as_conv1d(config):
     c = model.Standardise()(continuum)
     c = layers.Dense(config.continuum_units, activation="relu")(c)
     inputs = {"spectrum": spectrum, "continuum": continuum}
-    return keras.Model(inputs, model._heads([layers.Flatten()(x), c], config))
+    return keras.Model(inputs, model.output_heads([layers.Flatten()(x), c], config))
 
 
 def speed(rounds):
     """Print spectra per second of training and prediction, and seconds against the paper's."""
     from common.inference import predict
-    from mtopnet.networks import _answers
+    from mtopnet.networks import answers_model
 
     work, times = {}, {}
     for name, (changes, layout) in CASES.items():
         model, batches, x = network(changes, layout)
-        answers = _answers(model)
+        answers = answers_model(model)
         many = {k: np.concatenate([v] * 8) for k, v in x.items()}
         work[name] = (
             lambda model=model, batches=batches: model.fit(batches, verbose=0),

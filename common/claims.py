@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import ReadError
+from common.files import atomic_path
 
 COLUMNS = (
     "id", "where", "quantity", "conditions", "published", "tolerance", "ours", "dataset", "verdict",
@@ -130,37 +130,12 @@ def judge(claims, measured, dataset):
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def score_card(tables):
-    """Join the tables of several runs: one row per claim, one column of values per data set.
-
-    Parameters
-    ----------
-    tables : iterable of DataFrame
-        As `judge` returns them; a later value replaces an earlier one of the same data set.
-
-    Returns
-    -------
-    DataFrame
-        Columns id, where, quantity, conditions, published, tolerance, then one per data set.
-    """
-    joined = pd.concat(list(tables), ignore_index=True)
-    keys = list(COLUMNS[:6])
-    wide = joined[keys].drop_duplicates("id").reset_index(drop=True)
-    for name in dict.fromkeys(joined["dataset"]):
-        part = joined[(joined["dataset"] == name) & joined["ours"].notna()]
-        wide[name] = wide["id"].map(part.drop_duplicates("id", keep="last").set_index("id")["ours"])
-    return wide
-
-
 def write(table, path, **meta):
-    """Write a DataFrame as ECSV through a temporary name; `meta` goes to its header."""
+    """Write a DataFrame as ECSV, whole or not at all; `meta` goes to its header."""
     from astropy.table import Table
 
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     out = Table.from_pandas(table.reset_index(drop=True))
     out.meta.update({key: value for key, value in meta.items() if value is not None})
-    temporary = path.with_name(f".{path.name}.part")
-    out.write(temporary, format="ascii.ecsv", overwrite=True)
-    os.replace(temporary, path)
-    return path
+    with atomic_path(path) as temporary:
+        out.write(temporary, format="ascii.ecsv")
+    return Path(path)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+
+from common.files import atomic_path
 
 # Okabe & Ito's palette: told apart under every common colour blindness, and in grey.
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
@@ -75,14 +76,12 @@ def panels(n, *, columns=3, width=3.4, height=2.9, title=None, **options):
 
 
 def save(figure, path):
-    """Write a figure as PATH.png and PATH.pdf through temporary names; return the PNG's path."""
+    """Write a figure as PATH.png and PATH.pdf, each whole or not at all; return the PNG's path."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     for kind in ("png", "pdf"):
-        temporary = path.with_name(f".{path.name}.part.{kind}")
-        with matplotlib.rc_context(STYLE):
+        whole = path.with_name(f"{path.name}.{kind}")
+        with atomic_path(whole) as temporary, matplotlib.rc_context(STYLE):
             figure.savefig(temporary, format=kind, dpi=STYLE["savefig.dpi"])
-        os.replace(temporary, path.with_name(f"{path.name}.{kind}"))
         figure.set_layout_engine("none")  # laid out by now: twice would take twice as long
     return path.with_name(f"{path.name}.png")
 

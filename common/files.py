@@ -60,12 +60,15 @@ def write_parquet(table, path):
         table.to_parquet(temporary)
 
 
+def write_text(path, text):
+    """Write a text as UTF-8, whole or not at all; its folder is made if it is missing."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def write_json(path, value):
-    """Write JSON under a temporary name, then move it into place."""
-    path = Path(path)
-    part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(value, indent=1))
-    os.replace(part, path)
+    """Write JSON, whole or not at all; its folder is made if it is missing."""
+    write_text(path, json.dumps(value, indent=1))
 
 
 def _flush(path):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from common.errors import SuiteError
+from common.files import write_json
 
 ROWS_PER_SHARD = 4096
 
@@ -64,10 +64,7 @@ class ShardWriter:
         if self._labels:
             table = pd.concat(self._labels, ignore_index=True)
             table.to_parquet(self.folder / "labels.parquet")
-        text = json.dumps({"n_pixels": self.n_pixels, "sizes": self._sizes})
-        part = self.folder / "shards.json.part"
-        part.write_text(text)
-        os.replace(part, self.folder / "shards.json")
+        write_json(self.folder / "shards.json", {"n_pixels": self.n_pixels, "sizes": self._sizes})
 
 
 class Shards:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from common.files import write_json, write_text
+
 VERDICTS = ("reproduced", "missed", "untested")
 WIDEST = 1500  # pixels: wider images are no clearer on a page of 1180
 
@@ -67,7 +69,6 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False,
     from jinja2 import Environment, PackageLoader
 
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     template = Environment(
         loader=PackageLoader("common", "."), autoescape=True, trim_blocks=True
     ).get_template("report.html.jinja")
@@ -79,9 +80,7 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False,
         sections=[_section(s) for s in sections],
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
     )
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, text)
     if cover is not None:
         _keep_cover(path, title=title, banner=banner, warn=warn, cover=cover)
     return path
@@ -179,9 +178,7 @@ def _keep_cover(path, *, title, banner, warn, cover):
         "tables": {k: json.loads(t.to_json(orient="split")) for k, t in cover.tables.items()},
         "figures": {k: os.path.relpath(f, path.parent) for k, f in cover.figures.items()},
     }
-    temporary = path.with_name(".cover.json.part")
-    temporary.write_text(json.dumps(about, indent=1), encoding="utf-8")
-    os.replace(temporary, path.with_name("cover.json"))
+    write_json(path.with_name("cover.json"), about)
 
 
 def _section(section):

@@ -98,8 +98,8 @@ def evaluate_predictions(path, out):
     Parameters
     ----------
     path : path-like
-        See `gasnet2.tables.read_predictions`. The authors' training
-        histories are used where they lie beside it.
+        See `gasnet2.tables.read_predictions`. The authors' training histories are used where they
+        lie beside it.
     out : path-like
         Output folder.
 

@@ -106,7 +106,7 @@ def _scalar_columns(table):
         if isinstance(first, np.ndarray):
             if first.shape != (1,):
                 continue
-            column = pd.Series(np.concatenate(column.to_list()))
+            column = pd.Series(np.concatenate(column.to_list()), index=column.index)
         columns[name] = column
     return pd.DataFrame(columns)
 

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from common.cli import say
+from common.files import atomic_path
 
 
 def random_forest(x, target, *, config):
@@ -68,9 +69,7 @@ def forest_predictions(job, held, *, chunk=4096):
     seconds = time.perf_counter() - began
     oh = [forest.predict(job.shards.rows(held[i : i + chunk])) for i in range(0, len(held), chunk)]
     oh = np.concatenate(oh) if oh else np.zeros(0)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name("part-" + path.name)  # keeps the ending, which numpy insists on
-    np.savez(part, held=held, oh=oh, rows=len(rows), seconds=seconds)
-    part.replace(path)
+    with atomic_path(path) as temporary:
+        np.savez(temporary, held=held, oh=oh, rows=len(rows), seconds=seconds)
     say(f"random forest: {job.config.trees} trees on {len(rows)} spectra, {seconds:.0f} s")
     return oh, {"rows": len(rows), "seconds": seconds}

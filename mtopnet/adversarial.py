@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +154,9 @@ def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rat
     )
     y = targets(source.labels, networks.scaling, config)[rows[0]]
     blank = np.tile([config.z_min, 0.0, 0.0], (len(rows[1]), 1))  # the target's labels stay out
-    labelled = dataset(source, rows[0], y, config, seed=seed)
-    batches = joint_batches(labelled, dataset(target, rows[1], blank, config, seed=seed + 1))
+    half = partial(dataset, config=config, batch_size=config.batch_size)
+    labelled = half(source, rows[0], y, seed=seed)
+    batches = joint_batches(labelled, half(target, rows[1], blank, seed=seed + 1))
     if not weight:  # the control knows nothing of the target, not even its batch statistics
         batches = joint_batches(labelled, labelled.map(_nothing))
     reversal, total = model.get_layer("domain_reversal"), max(1, steps * epochs)
@@ -162,18 +164,19 @@ def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rat
     class Rise(keras.callbacks.Callback):
         """Raise the reversal step by step."""
 
-        seen = 0
+        def __init__(self):
+            super().__init__()
+            self.seen = 0
 
         def on_train_batch_begin(self, batch, logs=None):
             reversal.strength.assign(strength_of(self.seen / total))
-            Rise.seen += 1
+            self.seen += 1
 
-    Rise.seen = 0
     fitted = model.fit(
         batches, epochs=epochs, shuffle=False, verbose=0,
         callbacks=[Rise(), keras.callbacks.TerminateOnNaN()],
     )  # fmt: skip
-    networks._parts.clear()
+    networks.forget()
     history = pd.DataFrame(fitted.history).to_dict("records")
     if not np.isfinite(history[-1]["loss"]):
         raise UsageError(
@@ -205,31 +208,24 @@ def scores(table, config):
     return out
 
 
-@dataclass
-class Domain:
-    """A data set of an adaptation: its shards and the rows of its splits."""
-
-    shards: object
-
-    def rows(self, split):
-        """Return the row numbers of a split."""
-        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
+def _rows(shards, split):
+    """Return the row numbers of a split."""
+    return np.flatnonzero((shards.labels["split"] == split).to_numpy())
 
 
 def _measure(networks, domains, network):
-    """Return a row of the table for each domain's test split."""
+    """Return a row of the table for the test split of each domain's shards."""
     from mtopnet.networks import prediction_table
 
     out = []
-    for name, domain in domains.items():
-        rows = domain.rows("test")
-        if domain.shards.labels["z_true"].iloc[rows].isna().all():
+    for name, shards in domains.items():
+        rows = _rows(shards, "test")
+        labels = shards.labels.iloc[rows]
+        if labels["z_true"].isna().all():
             say(f"{network} on {name}: no labels to test it with")
             continue
         table, _ = prediction_table(
-            networks,
-            lambda i, rows=rows, domain=domain: domain.shards.rows(rows[i]),
-            domain.shards.labels.iloc[rows],
+            networks, lambda i, rows=rows, shards=shards: shards.rows(rows[i]), labels
         )
         own = scores(table, networks.config)
         out.append({"network": network, "tested_on": name, **own})
@@ -284,18 +280,18 @@ def adapt(
     config, about = read_config(run_dir)
     epochs = epochs or max(1, config.epochs // 2)
     domains = {
-        "source": Domain(Shards(run_dir / "data")),
-        "target": Domain(_target_shards(config, out, target_dir, n_galaxies, offline)),
+        "source": Shards(run_dir / "data"),
+        "target": _target_shards(config, out, target_dir, n_galaxies, offline),
     }
-    rows = [domain.rows("train") for domain in domains.values()]
+    rows = [_rows(shards, "train") for shards in domains.values()]
     if min(map(len, rows)) < 2:
         raise UsageError("Adaptation needs training spectra in both data sets.")
     table, history = _measure(load_networks(run_dir), domains, "before"), []
     for name, share in (("control", 0.0), ("adapted", weight)):
         networks = load_networks(run_dir)
         losses = fit_adversarial(
-            networks, source=domains["source"].shards, target=domains["target"].shards, rows=rows,
-            weight=share, epochs=epochs, seed=config.seed, rate=rate,
+            networks, **domains, rows=rows, weight=share, epochs=epochs, seed=config.seed,
+            rate=rate,
         )  # fmt: skip
         history += [{"network": name, "epoch": i, **row} for i, row in enumerate(losses)]
         table += _measure(networks, domains, name)

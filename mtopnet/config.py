@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.errors import UsageError
+from common.paper import Option, Paper, number, whole
 
-DATASETS = ("moons", "moons-mock")
 TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb")
 SCHEDULES = ("paper", "cosine")
@@ -114,32 +114,6 @@ SCALES = {
 REPRODUCED = {"smoke": (), "demo": (), "paper": ("z-only", "z-lines", "fine")}
 
 
-def make_config(dataset, scale="demo", **changes):
-    """Return the configuration of a data set at a scale.
-
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-    scale : {"smoke", "demo", "paper"}
-        Sizes and schedule: a check, a laptop's minutes, the paper's own.
-    **changes
-        Fields of `Config` to override; those that are None are left alone.
-
-    Raises
-    ------
-    UsageError
-        If a name is unknown, or the bins do not fill the range of redshifts.
-    """
-    if dataset not in DATASETS:
-        raise UsageError(f"--dataset must be one of {', '.join(DATASETS)}. Received {dataset!r}.")
-    if scale not in SCALES:
-        raise UsageError(f"--scale must be one of {', '.join(SCALES)}. Received {scale!r}.")
-    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
-    config = replace(base, **{k: v for k, v in changes.items() if v is not None})
-    return checked(config)
-
-
 def checked(config):
     """Return a configuration whose values go together, or raise `UsageError`."""
     for name, allowed in (("head", HEADS), ("schedule", SCHEDULES)):
@@ -164,11 +138,61 @@ def checked(config):
     return config
 
 
+def known_variants(names):
+    """Return names of `VARIANTS` as a tuple, or raise `UsageError` for one that is none."""
+    for name in names:
+        if name not in VARIANTS:
+            raise UsageError(f"A variant is one of {', '.join(VARIANTS)}. Received {name!r}.")
+    return tuple(names)
+
+
 def variant_of(config, name):
     """Return the configuration of one of `VARIANTS` beside a run's own."""
-    if name not in VARIANTS:
-        raise UsageError(f"A variant is one of {', '.join(VARIANTS)}. Received {name!r}.")
+    known_variants([name])
     changes = VARIANTS[name]
     if config.schedule == "cosine" and changes.get("head") == "comb":
         changes = changes | {"epochs": max(1, config.epochs // 2)}  # a short run is enough for it
     return checked(replace(config, **changes))
+
+
+def _lists(args):
+    """Return the options that are lists, as the configuration holds them."""
+    tasks, bands = args.tasks, args.photometry
+    return {
+        "tasks": None if tasks is None else tuple(t for t in TASKS if t in tasks),
+        "photometry": None if bands is None else tuple(bands),
+    }
+
+
+PAPER = Paper(
+    package="mtopnet",
+    network="M-TOPnet, Ginolfi et al. 2025",
+    about="Train M-TOPnet on MOONS spectra.",
+    config=Config,
+    datasets=("moons-mock", "moons"),
+    scales=SCALES,
+    data_dir="folder with spectra and labels.fits; a mock is written and kept there",
+    changes=_lists,
+    check=checked,
+    options=(
+        whole("--galaxies", "galaxies of a mock, each seen for 2, 4 and 8 h", sets="n_galaxies"),
+        whole("--epochs", "most epochs", sets="epochs"),
+        number("--learning-rate", "highest learning rate", sets="learning_rate"),
+        whole("--batch-size", "spectra of a batch", sets="batch_size"),
+        number("--dz", "width of the redshift bins (default: 0.003)", sets="dz"),
+        Option("--head", "of the redshift: the paper's dense layer, fine bins within wide ones, or "
+               "a comb of lines", sets="head", more={"choices": HEADS}),
+        Option("--tasks", "whose losses count (default: all)",
+               more={"nargs": "+", "choices": TASKS}),
+        Option("--scalar-pdf", "PDFs of mass and SFR too", sets="scalar_pdf",
+               more={"action": "store_true", "default": None}),
+        Option("--photometry", "magnitudes mag_BAND of the labels to join to the continuum's "
+               "points", more={"nargs": "+", "metavar": "BAND"}),
+        number("--sky-limit", "sky above which a channel is masked, photons / (s cm2 Å arcsec2) "
+               "(default: 10^-4.8)", sets="sky_limit"),
+        whole("--passes", "passes of MC dropout (default: 50 at paper scale)", sets="mc_passes"),
+        Option("--variants", f"train these too: {', '.join(VARIANTS)}",
+               more={"nargs": "*", "metavar": "NAME"}),
+    ),
+)  # fmt: skip
+make_config = PAPER.configure

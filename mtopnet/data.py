@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from common import sample
 from common.catalog import write_table
-from common.errors import MissingDataError, UsageError
+from common.errors import MissingDataError
 from common.lines import LINES_MOONS
 from common.pipeline import Shards, ShardWriter, finished
+from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.moons_labels import find_labels, read_labels
 from mtopnet.preprocess import grid, preprocess
 
-SPLITS = ("train", "valid", "test")
 NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
 
 
@@ -70,21 +71,13 @@ def split_of(objects, config):
     ndarray of str, shape (n,)
         "train", "valid" or "test"; the same for a galaxy whatever else the sample holds.
     """
-    edges = np.cumsum(config.split)[:2]
-
-    def place(name):
-        digest = hashlib.sha256(f"{config.seed}/{name}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
-
-    known = {name: place(name) for name in dict.fromkeys(objects)}
-    at = np.array([known[name] for name in objects], dtype=float)
-    return np.array(SPLITS, dtype=object)[np.searchsorted(edges, at, side="right")]
+    return split_by_hash(objects, config.split, seed=config.seed)
 
 
 def fingerprint(labels):
     """Return a short hash of ids and redshifts, in any order of rows."""
-    rows = sorted(f"{i}|{z:.5f}" for i, z in zip(labels["id"], labels["z_true"], strict=True))
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
+    rows = zip(labels["id"], labels["z_true"], strict=True)
+    return sample.fingerprint([f"{i}|{z:.5f}" for i, z in rows])
 
 
 def label_faults(table, config):
@@ -182,15 +175,12 @@ def from_files(
             part = with_labels(spectra, table, config)
             faults = label_faults(part, config) if table is not None else ""
             if not mock_allowed:
-                _refuse_mock(part, config)
+                refuse_mock(part, config, takes="MOONS1D's or observed spectra")
             prepared = preprocess(spectra, config, offline=offline)
             reason = np.where(prepared.usable, faults, prepared.reason)
-            rejects += [
-                {"file": f, "id": i, "reason": r}
-                for f, i, r in zip(part["file"], part["id"], reason, strict=True)
-                if r
-            ]
-            use = reason == ""
+            prepared = replace(prepared, reason=reason)
+            rejects += rejected(part, prepared)
+            use = prepared.usable
             if use.any():
                 part = part[use].reset_index(drop=True)
                 part["split"], part["note"] = split_of(part["galaxy"], config), prepared.note[use]
@@ -253,14 +243,6 @@ def with_labels(spectra, table, config):
         if (name := f"mag_{band}") in part and name not in meta:
             meta[name] = part[name].to_numpy(dtype=float)
     return part
-
-
-def _refuse_mock(part, config):
-    if part["mock"].any() and not config.is_mock:
-        raise UsageError(
-            f"{part['file'][part['mock']].iloc[0]} is a mock (header card MOCK = T), and "
-            "--dataset moons takes MOONS1D's or observed spectra. Use --dataset moons-mock."
-        )
 
 
 def line_windows(config):
@@ -347,7 +329,7 @@ def targets(labels, scaling, config):
     return np.stack(columns, axis=1)
 
 
-def dataset(shards, index, y, config, *, seed=None, replicas=1):
+def dataset(shards, index, y, *, config, batch_size, seed=None, replicas=1):
     """Return batches of ({spectrum, continuum}, {task: target}); targets are made as they go.
 
     Redshift vectors and line masks of a batch are a few ms of work, and 200 times as large as the
@@ -360,10 +342,8 @@ def dataset(shards, index, y, config, *, seed=None, replicas=1):
     y : ndarray of shape (n, 3)
         As from `targets`.
     config : Config
-    seed : int, optional
-        Shuffle anew in every epoch.
-    replicas : int
-        See `common.pipeline.dataset`.
+    batch_size, seed, replicas
+        As of `common.pipeline.dataset`.
     """
     import tensorflow as tf
 
@@ -380,5 +360,5 @@ def dataset(shards, index, y, config, *, seed=None, replicas=1):
         inputs = {"spectrum": x[:, : config.n_pixels], "continuum": x[:, config.n_pixels :]}
         return inputs, {"z": z, "lines": lines, "mass": scalars[:, :1], "sfr": scalars[:, 1:]}
 
-    ds = rows(shards, index, y, batch_size=config.batch_size, seed=seed, replicas=replicas)
+    ds = rows(shards, index, y, batch_size=batch_size, seed=seed, replicas=replicas)
     return ds.map(expand, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)

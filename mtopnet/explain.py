@@ -10,11 +10,16 @@ import numpy as np
 import pandas as pd
 
 from common import claims
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError, UsageError
+from common.evaluation import held_out
 from common.files import write_parquet
 from common.lines import LINES_MOONS
+from common.paper import Option
+from common.runs import predictions_of
 from mtopnet import linemap
+from mtopnet.config import PAPER
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 
@@ -35,6 +40,12 @@ GROUPS = {  # lines that the windows join, by the names of common.lines
     "[S III]": ("[SIII] 9071", "[SIII] 9533"),
     "Mg II": ("MgII 2796", "MgII 2804"),
 }
+OPTIONS = (
+    Option("--spectra", "test spectra that the saliency is averaged over", short="-n",
+           more={"type": int, "default": 300}),
+    Option("--id", "test spectrum to show as an example; repeatable",
+           more={"action": "append", "default": [], "metavar": "ID"}),
+)  # fmt: skip
 
 
 def log_probability(model):
@@ -186,12 +197,10 @@ def choose_examples(df, *, seed=1):
 def _test_rows(run_dir, config):
     """Return shards, their row numbers of the test split, and its predictions, joined by id."""
     from common.pipeline import Shards
-    from mtopnet.evaluate import _finished, _test_split
 
-    run_dir = Path(run_dir)
-    shards = Shards(run_dir / "data")
-    own = tables.read_predictions(_finished(run_dir))
-    df = tables.labelled(tables.with_dz(_test_split(own), config.edges))
+    shards = Shards(Path(run_dir) / "data")
+    own = tables.read_predictions(predictions_of(run_dir, PAPER.package))
+    df = tables.labelled(tables.with_dz(held_out(own), config.edges))
     at = pd.Series(np.arange(len(shards)), index=shards.labels["id"].astype(str))
     rows = at.reindex(df["id"])
     df = df[rows.notna().to_numpy()].reset_index(drop=True)
@@ -302,23 +311,8 @@ def _cases(networks, model, shards, rows, df, shown, wavelength):
     return cases
 
 
-def _arguments():
-    p = parser("python -m mtopnet.explain",
-               "Which channels the redshift rests on, and worked examples.")  # fmt: skip
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of mtopnet.train")
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--spectra", type=int, default=300,
-                   help="test spectra that the saliency is averaged over")  # fmt: skip
-    p.add_argument("--id", action="append", default=[], metavar="ID",
-                   help="test spectrum to show as an example; repeatable")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table = explain_run(args.run_dir, args.output, n=args.spectra, ids=args.id)
     for row in table[table["redshifts"] == "right"].dropna(subset=["ratio"]).itertuples():
         say(f"{row.lines:12s} {row.ratio:5.1f} times a line-free channel ({row.n} spectra)")
@@ -327,7 +321,13 @@ def work(args):
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Which channels the redshift rests on, and worked examples.",
+        _explain,
+        argv,
+        options=OPTIONS,
+    )
 
 
 if __name__ == "__main__":

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -16,30 +15,12 @@ FEWEST = 5  # default: training spectra that the network needs at least
 STATISTICS_ROWS = 20000  # default: training rows that the continuum's mean and std rest on
 
 
-@dataclass
-class Job:
-    """What the training of a network needs.
-
-    Attributes
-    ----------
-    config : Config
-    run_dir : Path
-    shards : Shards
-    accelerator : common.accelerator.Accelerator
-    """
-
-    config: object
-    run_dir: object
-    shards: object
-    accelerator: object
-
-    def rows(self, split):
-        """Return the row numbers of a split."""
-        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
-
-
 def scaling_of(job):
     """Return mean and std of log mass and log SFR over the training set (Sect. 3.1).
+
+    Parameters
+    ----------
+    job : common.fitting.Job
 
     Returns
     -------
@@ -75,7 +56,7 @@ def network(job, scaling, history):
 
     Parameters
     ----------
-    job : Job
+    job : common.fitting.Job
     scaling : dict
         As from `scaling_of`.
     history : list
@@ -90,10 +71,6 @@ def network(job, scaling, history):
     MissingDataError
         If there are too few spectra to train on.
     """
-    import keras
-
-    from common.models import save_model
-    from common.runs import write_history
     from mtopnet import comb, model  # noqa: F401 - layers of ours, to be known to Keras
 
     n = len(job.rows("train"))
@@ -102,20 +79,10 @@ def network(job, scaling, history):
             f"{n} spectra to train on; at least {FEWEST} are needed. See rejects.ecsv in "
             f"{job.shards.folder} for where others went, and give more."
         )
-    path, work = job.run_dir / "models" / f"{NAME}.keras", job.run_dir / "work" / NAME
-    if path.exists():
-        history += json.loads((work / "history.json").read_text())
-        trained = keras.models.load_model(path, compile=False)
-    else:
-        trained, rows = _train(job, scaling, work)
-        history += rows
-        save_model(trained, path)
-        (work / "state.npz").unlink(missing_ok=True)  # the saved network makes it superfluous
-    write_history(job.run_dir / "history.csv", history)
-    return trained
+    return job.once(NAME, lambda folder: _train(job, scaling, folder), history)
 
 
-def fresh(job, scaling=None):
+def fresh(job):
     """Return an untrained network with the training set's numbers in it, and steps an epoch."""
     import keras
 
@@ -129,37 +96,20 @@ def fresh(job, scaling=None):
 
 def _train(job, scaling, folder):
     """Train the network; return it with its best weights, and its history."""
-    from common.files import write_json
-    from common.training import fit
     from mtopnet.data import dataset, targets
     from mtopnet.losses import compile_model
 
-    config, accelerator = job.config, job.accelerator
+    config = job.config
     y = targets(job.shards.labels, scaling, config)
-    with accelerator.scope():
+    with job.accelerator.scope():
         model, steps = fresh(job)
         compile_model(model, config, steps)
     rows = {split: job.rows(split) for split in ("train", "valid")}
-    options = dict(replicas=accelerator.replicas)
-    train = dataset(
-        job.shards, rows["train"], y[rows["train"]], config, seed=config.seed, **options
-    )
-    valid = None
-    if len(rows["valid"]):
-        valid = dataset(job.shards, rows["valid"], y[rows["valid"]], config, **options)
-    accelerator.ready(model, train)
-    history = fit(
-        model,
-        train,
-        valid,
-        name=NAME,
-        folder=folder,
-        epochs=config.epochs,
-        monitor="val_loss" if valid is not None else "loss",
-        mode="min",
-        patience=config.patience if valid is not None else None,
-    )
-    write_json(folder / "history.json", history)
+    history = job.fit(
+        model, y, rows=rows, name=NAME, folder=folder, seed=config.seed,
+        batch_size=config.batch_size, make=partial(dataset, config=config), epochs=config.epochs,
+        mode="min", patience=config.patience if len(rows["valid"]) else None,
+    )  # fmt: skip
     shown = [k for k in ("loss", "val_loss", "z_success", "val_z_success") if k in history[-1]]
     best = min(history, key=lambda row: row.get("val_loss", row["loss"]))
     text = ", ".join(f"{k} {best[k]:.4g}" for k in shown)

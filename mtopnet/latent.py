@@ -198,7 +198,8 @@ def latent_run(run_dir, out=None, *, n=6000, umap=True):
     kept = about[["id", "galaxy", *known]].copy()
     if plane is not None:
         kept["umap_1"], kept["umap_2"] = plane[:, 0], plane[:, 1]
-        save(latent_planes(plane, about, table), out / "figures" / "F13_latent")
+        figure = latent_planes(plane, about, table, quantities=QUANTITIES)
+        save(figure, out / "figures" / "F13_latent")
     write_parquet(kept, out / "explain" / "latent.parquet")
     return table
 

@@ -170,7 +170,7 @@ def _comb(first, config):
     return LineComb(settings, name="line_comb", dtype="float32")(x)
 
 
-def _heads(parts, config, always=False):
+def output_heads(parts, config, always=False):
     """Return the four outputs from the trunk's parts; `always`: dropout stays on."""
     flat, continuum = parts[:2]
     lines, hidden = _mlp(flat, config.line_units, "lines", config, always)
@@ -254,7 +254,7 @@ def build_model(config):
     layer"; that it follows the concatenation is default.)
     """
     inputs, parts = _trunk(config)
-    return keras.Model(inputs, _heads(parts, config), name="mtopnet")
+    return keras.Model(inputs, output_heads(parts, config), name="mtopnet")
 
 
 def build_trunk(model):
@@ -278,7 +278,7 @@ def build_heads(model, config):
     """
     shapes = build_trunk(model).output_shape
     inputs = [keras.Input(shape[1:]) for shape in shapes]
-    heads = keras.Model(inputs, _heads(inputs, config, always=True), name="heads")
+    heads = keras.Model(inputs, output_heads(inputs, config, always=True), name="heads")
     for layer in heads.layers:
         if layer.weights and not isinstance(layer, SteadyDropout):
             layer.set_weights(model.get_layer(layer.name).get_weights())

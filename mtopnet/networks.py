@@ -11,6 +11,7 @@ import pandas as pd
 from common import runs
 from common.calibration import Calibration
 from common.errors import ReadError
+from common.fitting import load_model
 from mtopnet import pdf as pdfs
 from mtopnet.config import Config
 
@@ -58,6 +59,10 @@ class Networks:
             self._parts[name] = build(self.models[NAME])
         return self._parts[name]
 
+    def forget(self):
+        """Drop the pieces that were built: some hold weights of before a further training."""
+        self._parts.clear()
+
 
 def read_config(run_dir):
     """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
@@ -72,9 +77,7 @@ def load_networks(run_dir):
     ReadError
         If the folder holds no run, or its training is not finished.
     """
-    import keras
-
-    from mtopnet import comb, model  # the layers of ours must be known before they are read
+    from mtopnet import comb, model  # noqa: F401 - layers of ours, to be known to Keras
 
     config, about = read_config(run_dir)
     path = Path(run_dir) / "models" / f"{NAME}.keras"
@@ -86,18 +89,7 @@ def load_networks(run_dir):
             f"Finish it: python -m mtopnet.train --dataset {config.dataset} --run-dir {run_dir} "
             "--resume, with the same options.",
         )
-    layers = {"Standardise": model.Standardise, "LineComb": comb.LineComb}
-    try:
-        network = keras.models.load_model(path, compile=False, custom_objects=layers)
-    except (ValueError, OSError, KeyError) as error:
-        raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
-    # Keras stores each layer's precision: networks trained in another one are built again, so that
-    # they compute in the one that was chosen now.
-    trained = config.precision if config.precision.startswith("mixed") else "float32"
-    if keras.mixed_precision.global_policy().name != trained:
-        again = model.build_model(config)
-        again.set_weights(network.get_weights())
-        network = again
+    network = load_model(path, config, lambda: model.build_model(config))
     calibration = about["calibration"] or {}
     return Networks(
         config,
@@ -114,13 +106,18 @@ def split_input(networks, x):
     return {"spectrum": x[:, :n], "continuum": x[:, n:]}
 
 
-def _answers(model):
+def answers_model(model):
     """Return a model that gives z, mass and SFR side by side, without the line map."""
     import keras
 
     outputs = [model.output[task] for task in ("z", "mass", "sfr")]
     joined = keras.layers.Concatenate(dtype="float32", name="answers")(outputs)
     return keras.Model(model.input, joined, name="answers")
+
+
+def answers(networks, x):
+    """Return the network's raw z, mass and SFR side by side, (n, n_bins + numbers of both)."""
+    return _run(networks, "answers", answers_model, x)
 
 
 def _run(networks, name, build, x):
@@ -147,7 +144,7 @@ def predicted(networks, x):
     ndarray of shape (n, n_bins), float32
         Redshift PDFs.
     """
-    out = _run(networks, "answers", _answers, x)
+    out = answers(networks, x)
     n_bins = networks.config.n_bins
     pdf = out[:, :n_bins]
     table = pd.DataFrame(pdfs.summary(pdf, networks.edges))
@@ -205,7 +202,7 @@ def scalar_pdfs(networks, x):
             "this run", "a network with one value for mass and SFR each",
             "a network trained with --scalar-pdf",
         )  # fmt: skip
-    raw = _run(networks, "answers", _answers, x)[:, networks.config.n_bins :]
+    raw = answers(networks, x)[:, networks.config.n_bins :]
     out, width = {}, raw.shape[1] // 2
     for i, (name, (low, high, step)) in enumerate(GRIDS.items()):
         edges = np.linspace(low, high, round((high - low) / step) + 1)

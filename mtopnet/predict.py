@@ -15,8 +15,9 @@ from common.cli import parser, progress, run, say
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.files import atomic_path
 from common.pipeline import ahead
+from common.sample import rejected
 from common.surveys import read_many
-from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table, rejected
+from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table
 from mtopnet.catalogue.pdf_file import PdfWriter, check_name
 from mtopnet.tables import redshifts as tables
 

@@ -4,87 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from common.cli import parser, run, say
-from common.errors import SuiteError, UsageError
-from mtopnet.config import DATASETS, HEADS, SCALES, TASKS, VARIANTS, make_config, variant_of
-
-KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
-POSITIVE = ("galaxies", "epochs", "batch_size", "learning_rate", "dz", "sky_limit", "passes")
-
-
-def _arguments():
-    p = parser("python -m mtopnet.train", "Train M-TOPnet on MOONS spectra.")
-    add_training_options(p)
-    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    return p
-
-
-def add_training_options(p):
-    """Add the options of a training to an argument parser."""
-    p.add_argument("--dataset", default="moons-mock", choices=DATASETS, help="what to train on")
-    p.add_argument("--data-dir", type=Path, help="folder with spectra and labels.fits; a mock is "
-                   "written and kept there")  # fmt: skip
-    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
-    p.add_argument("--seed", type=int, default=1, help="the one seed of the run")
-    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
-                   "mixed_float16")  # fmt: skip
-    p.add_argument("--galaxies", type=int, help="galaxies of a mock, each seen for 2, 4 and 8 h")
-    p.add_argument("--epochs", type=int, help="most epochs")
-    p.add_argument("--learning-rate", type=float, help="highest learning rate")
-    p.add_argument("--batch-size", type=int, help="spectra of a batch")
-    p.add_argument("--dz", type=float, help="width of the redshift bins (default: 0.003)")
-    p.add_argument("--head", choices=HEADS, help="of the redshift: the paper's dense layer, fine "
-                   "bins within wide ones, or a comb of lines")  # fmt: skip
-    p.add_argument("--tasks", nargs="+", choices=TASKS, help="whose losses count (default: all)")
-    p.add_argument("--scalar-pdf", action="store_true", default=None,
-                   help="PDFs of mass and SFR too")  # fmt: skip
-    p.add_argument("--photometry", nargs="+", metavar="BAND", help="magnitudes mag_BAND of the "
-                   "labels to join to the continuum's points")  # fmt: skip
-    p.add_argument("--sky-limit", type=float, help="sky above which a channel is masked, photons / "
-                   "(s cm2 Å arcsec2) (default: 10^-4.8)")  # fmt: skip
-    p.add_argument("--passes", type=int, help="passes of MC dropout (default: 50 at paper scale)")
-    p.add_argument("--variants", nargs="*", metavar="NAME",
-                   help=f"train these too: {', '.join(VARIANTS)}")  # fmt: skip
-    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    p.add_argument("--offline", action="store_true", help="use no network")
-
-
-def config_of(args):
-    """Return the configuration that the options of `add_training_options` ask for."""
-    for name in POSITIVE:
-        value = getattr(args, name)
-        if value is not None and not value > 0:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} must be above 0. Received {value}.")
-    config = make_config(
-        args.dataset,
-        args.scale,
-        seed=args.seed,
-        n_galaxies=args.galaxies,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        dz=args.dz,
-        head=args.head,
-        tasks=None if args.tasks is None else tuple(t for t in TASKS if t in args.tasks),
-        scalar_pdf=args.scalar_pdf,
-        photometry=None if args.photometry is None else tuple(args.photometry),
-        sky_limit=args.sky_limit,
-        mc_passes=args.passes,
-    )
-    for name in args.variants or ():
-        variant_of(config, name)  # a wrong name is better known before the training than after it
-    return config
-
-
-def default_run_dir(config):
-    """Return the run folder of a configuration where the user names none."""
-    return Path("runs") / f"{config.dataset}-{config.scale}"
+from common.cli import say
+from common.commands import train as command
+from common.errors import SuiteError
+from mtopnet.config import PAPER, known_variants, variant_of
 
 
 def train(
@@ -139,6 +65,7 @@ def train(
 def _one(config, run_dir, about, shards, accelerator, offline):
     """Train one network on prepared spectra and write all that is known of it."""
     from common.files import write_json, write_parquet
+    from common.fitting import Job
     from mtopnet import fitting
     from mtopnet.data import fingerprint
     from mtopnet.networks import NAME, Networks, prediction_table
@@ -146,7 +73,7 @@ def _one(config, run_dir, about, shards, accelerator, offline):
 
     labels = shards.labels
     split = labels["split"].to_numpy()
-    job = fitting.Job(config, run_dir, shards, accelerator)
+    job = Job(config, run_dir, shards, accelerator)
     about["data_fingerprint"] = fingerprint(labels)
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
     about["sizes"] |= {"all": len(labels), "galaxies": int(labels["galaxy"].nunique())}
@@ -245,34 +172,25 @@ def _ranges(labels):
 
 def _seconds_each(networks, shards, rows):
     """Return the wall time of a spectrum in the network, reading left out."""
-    from mtopnet.networks import _answers, _run
+    from mtopnet.networks import answers
 
     if not len(rows):
         return float("nan")
     x = shards.rows(rows)
-    _run(networks, "answers", _answers, x[:256])  # traces
+    answers(networks, x[:256])  # traces
     began = time.perf_counter()
-    _run(networks, "answers", _answers, x)
+    answers(networks, x)
     return (time.perf_counter() - began) / len(x)
 
 
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    config = config_of(args)
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.run_dir or default_run_dir(config)
-    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir,
-          variants=args.variants or (), resume=args.resume, offline=args.offline)  # fmt: skip
-    say(f"run folder: {run_dir}")
-    say(f"next: python -m mtopnet.evaluate --run-dir {run_dir}")
+def variants_of(args, default=()):
+    """Return what `train` takes of --variants, or of a default where nobody says."""
+    return {"variants": known_variants(default if args.variants is None else args.variants)}
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    return command.main(PAPER, train, argv, more=variants_of)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,11 @@ from common.catalog import check_format
 from common.cli import parser, progress, run, say
 from common.errors import SuiteError, UsageError
 from common.pipeline import ahead
+from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.catalogue import columns
 from solarlike_distance.catalogue.parts import Parts, assemble, fingerprint, jobs_of
-from solarlike_distance.data import object_table, rejected, spectrum_files
+from solarlike_distance.data import object_table, spectrum_files
 from solarlike_distance.labels.photometry import read_photometry
 from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.networks import load_networks, predicted, with_distances
@@ -256,7 +257,7 @@ def predict_labelled(run_dir, paths):
     Returns
     -------
     DataFrame, DataFrame
-        As `solarlike_distance.networks.prediction_table`, for every spectrum that can be used;
+        As predictions.parquet of a run (docs/run-folder.md), for every spectrum that can be used;
         and the rejects.
 
     Raises

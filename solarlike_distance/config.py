@@ -6,13 +6,13 @@ Sections are those of Shen & Luo (2024, A&A, aa50164-24); [code]: their released
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from common.errors import UsageError
+from common.paper import Option, Paper, number, whole
 
-DATASETS = ("lamost", "lamost-mock")
 TARGETS = ("teff", "logg", "feh", "mg", "bprp")  # Sect. 3.1, in the order of the five outputs
 UNITS = {"teff": "K", "logg": "dex", "feh": "dex", "mg": "mag", "bprp": "mag"}
 NAMES = {
@@ -96,29 +96,38 @@ SCALES = {
 }  # fmt: skip
 
 
-def make_config(dataset, scale="demo", **changes):
-    """Return the configuration of a data set at a scale.
+def check(config):
+    """Return a configuration; raise `UsageError` where its `out_of_range` is unknown."""
+    if config.out_of_range not in OUT_OF_RANGE:
+        raise UsageError(
+            f"--out-of-range must be one of {', '.join(OUT_OF_RANGE)}. "
+            f"Received {config.out_of_range!r}."
+        )
+    return config
 
-    Parameters
-    ----------
-    dataset : str
-        One of `DATASETS`.
-    scale : {"smoke", "demo", "paper"}
-        Sizes and schedule: a check, a laptop's minutes, the paper's own.
-    **changes
-        Fields of `Config` to override; those that are None are left alone.
 
-    Raises
-    ------
-    UsageError
-        If a name is unknown.
-    """
-    for option, value, allowed in (
-        ("dataset", dataset, DATASETS),
-        ("scale", scale, SCALES),
-        ("out-of-range", changes.get("out_of_range") or "one", OUT_OF_RANGE),
-    ):
-        if value not in allowed:
-            raise UsageError(f"--{option} must be one of {', '.join(allowed)}. Received {value!r}.")
-    base = Config(dataset=dataset, scale=scale, **SCALES[scale])
-    return replace(base, **{k: v for k, v in changes.items() if v is not None})
+PAPER = Paper(
+    package="solarlike_distance",
+    network="Shen & Luo 2024",
+    about="Train the network of stellar labels and M_G from LAMOST spectra of solar-like stars.",
+    config=Config,
+    datasets=("lamost-mock", "lamost"),
+    scales=SCALES,
+    seed=42,
+    check=check,
+    data_dir="folder with LAMOST spectra, a LAMOST star catalogue, APOGEE's allStar and Gaia's "
+    "tables; a mock is written and kept there",
+    options=(
+        whole("--stars", "spectra of a mock; three in four pass the cuts", sets="n_stars"),
+        whole("--members", "folds of the cross-validation that get a network; 0: all five",
+              sets="members", zero=True),
+        whole("--epochs", "most epochs of each network", sets="epochs"),
+        number("--learning-rate", "first, highest learning rate", sets="learning_rate"),
+        whole("--batch-size", "spectra of a batch", sets="batch_size"),
+        whole("--trees", "trees of each ensemble of Table C.1", sets="trees"),
+        Option("--out-of-range", "what stands for pixels below 0.1 and above 1.2: one (the "
+               "released code) or zero (the paper's text)", sets="out_of_range",
+               more={"choices": OUT_OF_RANGE}),
+    ),
+)  # fmt: skip
+make_config = PAPER.configure

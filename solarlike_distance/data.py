@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from common import sample
 from common.catalog import write_table
 from common.cli import say
-from common.errors import MissingDataError, UsageError
+from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
+from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.lamost_catalogue import observation_key
 from solarlike_distance import selection
@@ -20,7 +21,6 @@ from solarlike_distance.config import TARGETS
 from solarlike_distance.labels import sources
 from solarlike_distance.preprocess import preprocess
 
-SPLITS = ("reference", "test")
 ABOUT = ("id", "key", "file", "survey", "ra", "dec", "z", "snr_g", "snr_r", "class", "subclass",
          "fibermask", "release", "mock")  # fmt: skip
 LASP = tuple(f"lasp_{name}{end}" for name in selection.LASP for end in ("", "_err"))
@@ -87,33 +87,22 @@ def split_of(objects, config):
     on the order of their table, which is not released, and spectra of one star may come to lie on
     both sides. The hash has neither trait; 42 is its seed.
     """
-
-    def place(name, what):
-        digest = hashlib.sha256(f"{config.seed}/{what}/{name}".encode()).digest()
-        return int.from_bytes(digest[:8], "big") / 2**64
-
-    known = {}
-    for name in dict.fromkeys(objects):
-        test = place(name, "split") < config.test_fraction
-        known[name] = (int(test), -1 if test else int(place(name, "fold") * config.folds))
-    pairs = np.array([known[name] for name in objects], dtype=int).reshape(-1, 2)
-    return np.array(SPLITS, dtype=object)[pairs[:, 0]], pairs[:, 1]
+    sides = ("test", "reference")
+    split = split_by_hash([f"split/{name}" for name in objects],
+                          (config.test_fraction, 1 - config.test_fraction),
+                          seed=config.seed, names=sides)  # fmt: skip
+    known = {name: int(sample.place(f"fold/{name}", config.seed) * config.folds)
+             for name in dict.fromkeys(objects)}  # fmt: skip
+    fold = np.array([known[name] for name in objects], dtype=int)
+    return split, np.where(split == "test", -1, fold)
 
 
 def fingerprint(labels):
     """Return a short hash of ids and labels, in any order of rows."""
     columns = labels[["id", *(f"{name}_true" for name in TARGETS)]]
-    rows = sorted(
-        "|".join([str(i), *(f"{v:.5f}" for v in y)]) for i, *y in columns.itertuples(index=False)
-    )
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()[:16]
-
-
-def rejected(about, prepared):
-    """Return the rows of the table of rejects: file, id, reason."""
-    bad = ~prepared.usable
-    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
-    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
+    rows = ("|".join([str(i), *(f"{v:.5f}" for v in y)])
+            for i, *y in columns.itertuples(index=False))  # fmt: skip
+    return sample.fingerprint(rows)
 
 
 def _find_data(config, data_dir, offline):
@@ -166,8 +155,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
             return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
-    sample, counts = selection.select(sources.read_tables(data_dir), config)
-    finder, planted = _Sample(sample), truth(data_dir)
+    chosen, counts = selection.select(sources.read_tables(data_dir), config)
+    finder, planted = _Sample(chosen), truth(data_dir)
     rejects, sizes = [], counts["n"].tolist()
     folder.mkdir(parents=True, exist_ok=True)
     with ShardWriter(folder, config.n_pixels) as writer:
@@ -175,7 +164,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         for spectra in read_many(paths, rejects=rejects):
             prepared = preprocess(spectra, config)
             about = object_table(spectra, prepared)
-            _refuse_mock(about, config)
+            refuse_mock(about, config)
             rejects += rejected(about, prepared)
             use, row = finder.find(about)
             use &= prepared.usable
@@ -187,7 +176,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
             raise MissingDataError(
                 f"None of the spectra in {len(paths)} file(s) of {data_dir} can be used and is one "
-                f"of the {len(sample)} that pass the cuts.\n{selection.printed(counts)}{first}"
+                f"of the {len(chosen)} that pass the cuts.\n{selection.printed(counts)}{first}"
             )
         counts = selection.counts_table([*sizes, n], config)
         write_table(counts, folder / "selection.ecsv", meta={"DATASET": config.dataset})
@@ -239,12 +228,3 @@ def truth(data_dir):
     table = pd.read_parquet(path)
     keep = [c for c in table if c.endswith("_planted") or c == "binary"]
     return table[keep].assign(id=table["obsid"].astype(str)).drop_duplicates("id")
-
-
-def _refuse_mock(about, config):
-    mock = about["mock"].astype(bool)
-    if mock.any() and not config.is_mock:
-        raise UsageError(
-            f"{about['file'][mock].iloc[0]} is a mock (header card MOCK = T), and "
-            "--dataset lamost takes observed spectra. Use --dataset lamost-mock."
-        )

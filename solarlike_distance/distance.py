@@ -10,7 +10,6 @@ from solarlike_distance.labels import extinction
 
 PER_MAG = np.log(10) / 5  # a magnitude of the distance modulus in ln d
 Z84 = 0.994457883209753  # standard normal quantile of 0.84
-SEARCHED = 10_000.0  # pc: the released code looks for the mode up to here [code]
 
 
 def _modulus(*, g, g_error, mg, mg_sigma, ag, ag_error, correlation):

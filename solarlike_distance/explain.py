@@ -9,26 +9,28 @@ import numpy as np
 import pandas as pd
 
 from common import attribution, claims
-from common.cli import parser, run, say
+from common.cli import say
+from common.commands import explain as command
 from common.errors import SuiteError
 from common.figures import save
 from common.files import write_parquet
-from solarlike_distance.config import TARGETS
+from common.paper import Option
+from solarlike_distance.config import PAPER, TARGETS
+from solarlike_distance.figures import explain as figures_explain
+from solarlike_distance.lines import LINES, RANGE
 
-RANGE = (3925.0, 5500.0)  # Å, Figs. 15 and 16
 TEFF_SPLIT, FEH_SPLIT = 5000.0, 0.0  # K, dex: Figs. 15 and 16
 BACKGROUND = 100  # default: reference stars whose mean prediction SHAP explains against
 SAMPLES = {"smoke": 8, "demo": 32, "paper": 200}  # default: draws a star
 STEPS = {"smoke": 4, "demo": 8, "paper": 32}  # default: of integrated gradients
 FEWEST = 3  # stars of a kind that is drawn
-LINES = {  # Å, vacuum, at rest: what the paper annotates, and what else is strong there
-    "Ca II K": 3934.8, "Ca II H": 3969.6, "He I": 4027.3, "Hδ": 4102.9, "Ca I": 4227.9,
-    "Fe I 4272": 4273.0, "CH G": 4301.0, "Hγ": 4341.7, "Fe I 4384": 4384.8, "Fe I 4405": 4406.0,
-    "Fe I 4668": 4669.0, "Hβ": 4862.7, "Fe I 4958": 4958.9, "Mg I b": 5176.0, "Cr I": 5208.0,
-    "Fe I 5270": 5271.0, "Fe I 5328": 5329.5,
-}  # fmt: skip
 HALF = 6.0  # Å: half width of a line's window
 BROAD = {"Mg I b": 14.0, "CH G": 14.0}  # Å: blends
+OPTIONS = (
+    Option("--stars", "test stars (default: of the run's scale)", short="-n", more={"type": int}),
+    Option("--samples", "draws of SHAP for each star (default: of the run's scale)",
+           more={"type": int}),
+)  # fmt: skip
 
 
 def stars_to_explain(labels, config, *, stars=None):
@@ -188,8 +190,6 @@ def explain_run(run_dir, out=None, *, stars=None, samples=None):
 
 def keep(made, sums, *, out, wavelength, teff, feh, dataset):
     """Write curves, tables and figures of attributions; return `line_table` of all stars."""
-    from solarlike_distance.figures import explain as figures_explain
-
     values = made["SHAP"]
     curves = {"wavelength": wavelength}
     kinds = groups(teff=teff, feh=feh)
@@ -213,23 +213,8 @@ def keep(made, sums, *, out, wavelength, teff, feh, dataset):
     return table
 
 
-def _arguments():
-    p = parser("python -m solarlike_distance.explain",
-               "Which wavelengths the five labels come from (Figs. 15, 16).")  # fmt: skip
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help="run folder of solarlike_distance.train")  # fmt: skip
-    p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
-    p.add_argument("-n", "--stars", type=int, help="test stars (default: of the run's scale)")
-    p.add_argument("--samples", type=int,
-                   help="draws of SHAP for each star (default: of the run's scale)")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    choose("float32")
+def _explain(args):
+    """Explain what the command line asks for."""
     table = explain_run(args.run_dir, args.output, stars=args.stars, samples=args.samples)
     say("mean |SHAP| in the windows of lines, 1: average of 3925-5500 Å")
     say(table.to_string(index=False, float_format="%.2f"))
@@ -238,7 +223,13 @@ def work(args):
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv))
+    return command.main(
+        PAPER,
+        "Which wavelengths the five labels come from (Figs. 15, 16).",
+        _explain,
+        argv,
+        options=OPTIONS,
+    )
 
 
 if __name__ == "__main__":

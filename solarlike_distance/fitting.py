@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from common import fitting
 from common.cli import say
 from common.errors import MissingDataError
 from solarlike_distance.config import TARGETS
-from solarlike_distance.networks import load_model, model_path
+from solarlike_distance.networks import load_network
 
 FEWEST = 5  # default: training stars that a network needs at least
 PLATEAU = 0.5  # Sect. 3.2: the rate is halved
 
 
-@dataclass
-class Job:
-    """What all networks of a run share.
+class Job(fitting.Job):
+    """What all networks of a run share; see `common.fitting.Job`.
 
-    Attributes
-    ----------
-    config : Config
-    run_dir : Path
-    shards : Shards
-        labels: split ("reference" or "test"), fold (0 to folds - 1, -1 in the test set), the five
-        L_true.
-    accelerator : common.accelerator.Accelerator
+    The labels of its shards: split ("reference" or "test"), fold (0 to folds - 1, -1 in the test
+    set), the five L_true.
     """
-
-    config: object
-    run_dir: object
-    shards: object
-    accelerator: object
-
-    def rows(self, split):
-        """Return the row numbers of a split."""
-        return np.flatnonzero((self.shards.labels["split"] == split).to_numpy())
 
     def fold(self, number):
         """Return (training rows, validation rows) of the network validated on a fold."""
@@ -84,24 +68,12 @@ def networks(job, scaler, history):
     MissingDataError
         If a network has too few stars to learn from, or the test set is empty.
     """
-    from common.models import save_model
-    from common.runs import write_history
-
     _check(job)
-    models = []
-    for fold in folds_of(job.config):
-        path, work = model_path(job.run_dir, fold), job.run_dir / "work" / f"fold_{fold}"
-        if path.exists():
-            history += json.loads((work / "history.json").read_text())
-            models.append(load_model(path, job.config))
-        else:
-            model, rows = _train(fold, job, scaler, work)
-            history += rows
-            models.append(model)
-            save_model(model, path)
-            (work / "state.npz").unlink(missing_ok=True)  # the saved network makes it superfluous
-        write_history(job.run_dir / "history.csv", history)
-    return models
+    load = partial(load_network, config=job.config)
+    return [
+        job.once(f"fold_{fold}", partial(_train, fold, job, scaler), history, load=load)
+        for fold in folds_of(job.config)
+    ]
 
 
 def _check(job):
@@ -125,17 +97,14 @@ def _train(fold, job, scaler, folder):
     """Train one network; return it with its best weights, in physical units, and its history."""
     import keras
 
-    from common.files import write_json
-    from common.pipeline import dataset
     from common.schedules import learning_rate
-    from common.training import fit
     from solarlike_distance.model import build_model
 
-    config, accelerator = job.config, job.accelerator
-    train_rows, valid_rows = job.fold(fold)
+    config = job.config
+    rows = dict(zip(("train", "valid"), job.fold(fold), strict=True))
     mean, std = (np.asarray(scaler[k]) for k in ("mean", "std"))
     target = ((job.target() - mean) / std).astype("float32")
-    steps = math.ceil(len(train_rows) / config.batch_size)
+    steps = math.ceil(len(rows["train"]) / config.batch_size)
     rate, plateau = config.learning_rate, None
     if config.schedule == "plateau":
         plateau = dict(initial=rate, factor=PLATEAU, patience=config.patience)
@@ -144,32 +113,17 @@ def _train(fold, job, scaler, folder):
             config.schedule, initial=rate, epochs=config.epochs, steps_per_epoch=steps
         )
     keras.utils.set_random_seed(config.seed * 1000 + fold)
-    with accelerator.scope():
+    with job.accelerator.scope():
         model = build_model(config)
         model.compile(keras.optimizers.Adam(rate), loss="mse", metrics=["mae"])
-    options = dict(batch_size=config.batch_size, replicas=accelerator.replicas)
-    train = dataset(job.shards, train_rows, target[train_rows],
-                    seed=config.seed * 1000 + fold, **options)  # fmt: skip
-    valid = None
-    if len(valid_rows):
-        valid = dataset(job.shards, valid_rows, target[valid_rows], **options)
-    accelerator.ready(model, train)
-    history = fit(
-        model,
-        train,
-        valid,
-        name=f"fold_{fold}",
-        folder=folder,
-        epochs=config.epochs,
-        monitor="val_loss" if valid is not None else "loss",
-        mode="min",
-        plateau=plateau,
-        patience=config.stop_patience or None,
-    )
-    history = [row | {"n_train": len(train_rows)} for row in history]
-    write_json(folder / "history.json", history)
+    history = job.fit(
+        model, target, rows=rows, name=f"fold_{fold}", folder=folder,
+        seed=config.seed * 1000 + fold, batch_size=config.batch_size, epochs=config.epochs,
+        mode="min", plateau=plateau, patience=config.stop_patience or None,
+    )  # fmt: skip
     last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in ("loss", "val_loss") if k in history[-1])
-    say(f"fold {fold}: {last} (z-scores) after {len(history)} epochs of {len(train_rows)} spectra")
+    n = len(rows["train"])
+    say(f"fold {fold}: {last} (z-scores) after {len(history)} epochs of {n} spectra")
     return _physical(model, config, mean, std), history
 
 

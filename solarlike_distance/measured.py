@@ -18,7 +18,7 @@ def measure(claims, run):
     Parameters
     ----------
     claims : list of common.claims.Claim
-    run : solarlike_distance.figures.catalogue.Evaluation
+    run : solarlike_distance.evaluation.Evaluation
     """
     out, cache = {}, {}
     for claim in claims:
@@ -91,7 +91,7 @@ def _compare(run, cache, first, second, of):
 
 
 def _survey(run, cache, survey, of, label=None):
-    other = next((o for o in run.others if o.kind == survey), None)
+    other = next((o for o in run.external if o.kind == survey), None)
     if other is None:
         return None
     both, matched = _once(

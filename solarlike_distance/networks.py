@@ -10,6 +10,7 @@ import pandas as pd
 
 from common import runs
 from common.errors import ReadError
+from common.fitting import load_model
 from solarlike_distance import distance
 from solarlike_distance.config import TARGETS, Config
 from solarlike_distance.uncertainty import ErrorModel
@@ -72,11 +73,6 @@ class Networks:
         }
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def model_path(run_dir, fold):
     """Return where the network validated on a fold is kept."""
     return Path(run_dir) / "models" / f"fold_{fold}.keras"
@@ -90,7 +86,7 @@ def load_networks(run_dir):
     ReadError
         If the folder holds no run, or its training is not finished.
     """
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     missing = [k for k in ("folds", "scaling", "scatter", "errors") if k not in about]
     folds = about.get("folds", [])
     missing += [p.name for p in (model_path(run_dir, k) for k in folds) if not p.exists()]
@@ -104,7 +100,7 @@ def load_networks(run_dir):
         )
     return Networks(
         config=config,
-        models=[load_model(model_path(run_dir, k), config) for k in folds],
+        models=[load_network(model_path(run_dir, k), config) for k in folds],
         folds=folds,
         scaler=about["scaling"],
         scatter=about["scatter"],
@@ -114,29 +110,11 @@ def load_networks(run_dir):
     )
 
 
-def load_model(path, config):
-    """Load one network; it computes in the precision that is chosen now.
-
-    Raises
-    ------
-    ReadError
-        If the file is damaged.
-    """
-    import keras
-
+def load_network(path, config):
+    """Load one network: `common.fitting.load_model`."""
     from solarlike_distance.model import build_model
 
-    try:
-        model = keras.models.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise ReadError(path, f"not a readable Keras model ({error})", ".keras files") from None
-    # Keras stores each layer's precision: see lamost_metallicity.
-    trained = config.precision if config.precision.startswith("mixed") else "float32"
-    if keras.mixed_precision.global_policy().name != trained:
-        again = build_model(config)
-        again.set_weights(model.get_weights())
-        model = again
-    return model
+    return load_model(path, config, lambda: build_model(config))
 
 
 def members_predict(networks, x):
@@ -194,34 +172,3 @@ def with_distances(networks, table, **options):
         table, sigma_m=networks.scatter["mg"], correlation=networks.correlation, **options
     )
     return table.assign(**{name: columns[name].to_numpy() for name in columns})
-
-
-def prediction_table(networks, rows_of, labels, *, split, batch=2048):
-    """Predict labelled spectra: the table that `evaluate` reads.
-
-    Parameters
-    ----------
-    networks : Networks
-    rows_of : callable
-        Row numbers (ndarray of int) -> prepared spectra of shape (n, n_pixels).
-    labels : DataFrame of n rows
-        id, snr_g, and where known labels and Gaia's columns, all of which are kept.
-    split : ndarray of str, shape (n,)
-
-    Returns
-    -------
-    DataFrame
-        The labels, split, the columns of `predicted` and `distance.columns`, and distance_true
-        (r_med_geo, pc) where it is known.
-    """
-    parts = []
-    for start in range(0, len(labels), batch):
-        here = labels.iloc[start : start + batch].reset_index(drop=True)
-        x = rows_of(np.arange(start, start + len(here)))
-        table = here.assign(split=split[start : start + batch])
-        if "r_med_geo" in here:
-            table["distance_true"] = here["r_med_geo"]
-        snr_g = here["snr_g"] if "snr_g" in here else None
-        table = pd.concat([table, predicted(networks, x, snr_g)], axis=1)
-        parts.append(with_distances(networks, table))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()

@@ -4,81 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from common.cli import parser, run, say
-from common.errors import UsageError
-from solarlike_distance.config import DATASETS, OUT_OF_RANGE, SCALES, TARGETS, make_config
+from common.cli import say
+from common.commands import train as command
+from solarlike_distance.config import PAPER, TARGETS
 
-KEPT = "Finished epochs and networks are kept; go on with the same command and --resume."
-POSITIVE = ("stars", "epochs", "batch_size", "learning_rate", "trees")
 RANGE = (0.001, 0.999)  # default: quantiles of the reference set beyond which a star is unusual
-
-
-def _arguments():
-    p = parser(
-        "python -m solarlike_distance.train",
-        "Train the network of stellar labels and M_G from LAMOST spectra of solar-like stars.",
-    )
-    add_training_options(p)
-    p.add_argument("--run-dir", type=Path, help="run folder (default: runs/DATASET-SCALE)")
-    return p
-
-
-def add_training_options(p):
-    """Add the options of a training to an argument parser."""
-    p.add_argument("--dataset", default="lamost-mock", choices=DATASETS, help="what to train on")
-    p.add_argument("--data-dir", type=Path, help="folder with LAMOST spectra, a LAMOST star "
-                   "catalogue, APOGEE's allStar and Gaia's tables; a mock is written and kept "
-                   "there")  # fmt: skip
-    p.add_argument("--scale", default="demo", choices=tuple(SCALES), help="sizes and schedule")
-    p.add_argument("--seed", type=int, default=42, help="the one seed of the run")
-    p.add_argument("--precision", default="auto", help="auto, float32, cpu_bf16, mixed_bfloat16 or "
-                   "mixed_float16")  # fmt: skip
-    p.add_argument("--stars", type=int, help="spectra of a mock; three in four pass the cuts")
-    p.add_argument("--members", type=int, help="folds of the cross-validation that get a network; "
-                   "0: all five")  # fmt: skip
-    p.add_argument("--epochs", type=int, help="most epochs of each network")
-    p.add_argument("--learning-rate", type=float, help="first, highest learning rate")
-    p.add_argument("--batch-size", type=int, help="spectra of a batch")
-    p.add_argument("--trees", type=int, help="trees of each ensemble of Table C.1")
-    p.add_argument("--out-of-range", choices=OUT_OF_RANGE, help="what stands for pixels below 0.1 "
-                   "and above 1.2: one (the released code) or zero (the paper's text)")  # fmt: skip
-    p.add_argument("--resume", action="store_true", help="go on with an interrupted run")
-    p.add_argument("--offline", action="store_true", help="use no network")
-
-
-def config_of(args):
-    """Return the configuration that the options of `add_training_options` ask for."""
-    for name in POSITIVE:
-        value = getattr(args, name)
-        if value is not None and not value > 0:
-            option = "--" + name.replace("_", "-")
-            raise UsageError(f"{option} must be above 0. Received {value}.")
-    for name in ("seed", "members"):
-        value = getattr(args, name)
-        if value is not None and value < 0:
-            raise UsageError(f"--{name} must not be negative. Received {value}.")
-    return make_config(
-        args.dataset,
-        args.scale,
-        seed=args.seed,
-        n_stars=args.stars,
-        members=args.members,
-        epochs=args.epochs,
-        learning_rate=args.learning_rate,
-        batch_size=args.batch_size,
-        trees=args.trees,
-        out_of_range=args.out_of_range,
-    )
-
-
-def default_run_dir(config):
-    """Return the run folder of a configuration where the user names none."""
-    return Path("runs") / f"{config.dataset}-{config.scale}"
 
 
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
@@ -180,23 +113,9 @@ def _summary(table, scatter):
     return f"scatter on {len(test)} test spectra: {text}"
 
 
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    config = config_of(args)
-    accelerator = choose(args.precision)
-    config = replace(config, precision=accelerator.precision)
-    run_dir = args.run_dir or default_run_dir(config)
-    train(config, run_dir, accelerator=accelerator, data_dir=args.data_dir, resume=args.resume,
-          offline=args.offline)  # fmt: skip
-    say(f"run folder: {run_dir}")
-    say(f"next: python -m solarlike_distance.evaluate --run-dir {run_dir}")
-
-
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    return command.main(PAPER, train, argv)
 
 
 if __name__ == "__main__":

@@ -156,7 +156,7 @@ class Contract:
         pd.testing.assert_frame_equal(pd.read_parquet(copy / "predictions.parquet"), before)
 
     def test_killed_training_goes_on(self, house, tmp_path, monkeypatch, capsys):
-        save, calls = training._save_state, []
+        save, calls = training.save_state, []
 
         def killed(*args):
             save(*args)
@@ -164,7 +164,7 @@ class Contract:
             if len(calls) == 1:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(training, "_save_state", killed)
+        monkeypatch.setattr(training, "save_state", killed)
         run = tmp_path / "run"
         assert self.subject.trained("train", run, house.files) == 1
         assert "--resume" in capsys.readouterr().err

@@ -84,19 +84,6 @@ def _kernel(wavelength, seeing, airmass, aperture):
     return radius, _inside(radius, sigma=sigma, aperture=aperture, shift=shift)
 
 
-def psf_loss(wavelength, *, seeing, airmass, aperture):
-    """Return the share of a point source's light in the fibre, ndarray like wavelength.
-
-    Parameters
-    ----------
-    wavelength : ndarray of shape (w,)
-        Å.
-    seeing, airmass, aperture : float
-        arcsec, -, arcsec (diameter).
-    """
-    return _kernel(tuple(map(float, wavelength)), seeing, airmass, aperture)[1][:, 0]
-
-
 def sersic_loss(wavelength, *, r_e, n, seeing, airmass, aperture):
     """Return the share of galaxies' light in the fibre.
 
@@ -109,7 +96,7 @@ def sersic_loss(wavelength, *, r_e, n, seeing, airmass, aperture):
     n : ndarray of shape (g,)
         Sersic index.
     seeing, airmass, aperture : float
-        As `psf_loss`.
+        arcsec, -, arcsec (diameter).
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""LAMOST's catalogues of the low-resolution survey (general, galaxies, stars), of any release."""
+"""LAMOST's catalogues of stars of the low-resolution survey, of any release."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.errors import MissingDataError, ReadError
-from common.surveys.tablefile import is_table_file, read_columns
+from common.errors import ReadError
+from common.surveys.tablefile import read_columns
 
-NAMES = {  # ours: theirs, of all releases, in order of preference
+NAMES = {  # ours: theirs, of all releases, in order of preference; "cat_" in hand-made tables
     "id": ("obsid", "obs_id"),
-    "ra": ("ra", "ra_obs", "objra"),
-    "dec": ("dec", "dec_obs", "objdec"),
+    "ra": ("ra", "raj2000", "ra_obs", "objra"),
+    "dec": ("dec", "dej2000", "dedeg", "dec_obs", "objdec"),
     "z": ("z", "redshift"),
     "z_err": ("z_err", "zerr"),
     "snr_u": ("snru", "snr_u"),
@@ -21,67 +21,27 @@ NAMES = {  # ours: theirs, of all releases, in order of preference
     "snr_r": ("snrr", "snr_r"),
     "snr_i": ("snri", "snr_i"),
     "snr_z": ("snrz", "snr_z"),
-    "class": ("class",),
-    "subclass": ("subclass",),
+    "class": ("class", "cls"),
+    "subclass": ("subclass", "sub"),
     "petro_r": ("petromag_r", "petro_r"),
+    "fibermask": ("fibermask", "fibermas", "fib_mask"),
+    "gaia_source_id": ("gaia_source_id", "source_id", "gaia_dr3_source_id"),
+    "file": ("file", "filename", "fitsname"),
+    "lmjd": ("lmjd",),
+    "planid": ("planid", "plate"),
+    "spid": ("spid",),
+    "fiberid": ("fiberid",),
+    "teff": ("teff", "teff_lasp", "cat_teff"),
+    "teff_err": ("teff_err", "e_teff", "teff_lasp_err"),
+    "logg": ("logg", "log_g", "logg_lasp", "log(g)", "cat_logg"),
+    "logg_err": ("logg_err", "e_logg", "e_log_g", "logg_lasp_err", "e_log(g)"),
+    "feh": ("feh", "fe_h", "[fe/h]", "feh_lasp", "cat_feh"),
+    "feh_err": ("feh_err", "e_fe_h", "e_[fe/h]", "feh_lasp_err"),
+    "rv": ("rv", "hrv", "rv_lasp"),
+    "rv_err": ("rv_err", "e_rv", "e_hrv", "rv_lasp_err"),
 }
-STARS = (
-    NAMES
-    | {  # columns of the stellar parameter catalogues; "cat_" in hand-made tables
-        "ra": ("ra", "raj2000", *NAMES["ra"][1:]),
-        "dec": ("dec", "dej2000", "dedeg", *NAMES["dec"][1:]),
-        "class": ("class", "cls"),
-        "subclass": ("subclass", "sub"),
-        "fibermask": ("fibermask", "fibermas", "fib_mask"),
-        "gaia_source_id": ("gaia_source_id", "source_id", "gaia_dr3_source_id"),
-        "file": ("file", "filename", "fitsname"),
-        "lmjd": ("lmjd",),
-        "planid": ("planid", "plate"),
-        "spid": ("spid",),
-        "fiberid": ("fiberid",),
-        "teff": ("teff", "teff_lasp", "cat_teff"),
-        "teff_err": ("teff_err", "e_teff", "teff_lasp_err"),
-        "logg": ("logg", "log_g", "logg_lasp", "log(g)", "cat_logg"),
-        "logg_err": ("logg_err", "e_logg", "e_log_g", "logg_lasp_err", "e_log(g)"),
-        "feh": ("feh", "fe_h", "[fe/h]", "feh_lasp", "cat_feh"),
-        "feh_err": ("feh_err", "e_fe_h", "e_[fe/h]", "feh_lasp_err"),
-        "rv": ("rv", "hrv", "rv_lasp"),
-        "rv_err": ("rv_err", "e_rv", "e_hrv", "rv_lasp_err"),
-    }
-)
 PARAMETERS = ("teff", "logg", "feh")
-NEEDED = ("id", "ra", "dec", "z", "snr_r")
 TEXT = ("id", "class", "subclass", "gaia_source_id", "file", "planid")
-
-
-def read_lamost_catalogue(path, *, galaxies=True):
-    """Read a LAMOST catalogue: obsid, position, redshift and signal-to-noise.
-
-    Parameters
-    ----------
-    path : path-like
-        The file, .fits or .csv (comma or "|"), plain or gzipped; or a folder with one such file
-        whose name begins with "dr" or has "catalogue", "catalog" or "galaxy" in it.
-    galaxies : bool
-        Keep only rows of class GALAXY, where the catalogue has classes.
-
-    Returns
-    -------
-    DataFrame
-        id (obsid as text), ra, dec (deg), z, z_err, snr_u, snr_g, snr_r, snr_i, snr_z, class,
-        subclass, petro_r; NaN or "" where the catalogue has no such column or the value is -9999.
-
-    Raises
-    ------
-    MissingDataError
-        If there is no file.
-    ReadError
-        If it is damaged, or has no obsid, position, redshift or S/N_r.
-    """
-    result = _read(_file_of(Path(path)), NAMES, NEEDED)
-    if galaxies and (result["class"] != "").any():
-        result = result[result["class"].str.upper() == "GALAXY"]
-    return result.reset_index(drop=True)
 
 
 def read_star_catalogue(path):
@@ -107,7 +67,7 @@ def read_star_catalogue(path):
         If it is damaged, or has no obsid (nor a file name) or none of Teff, log g and [Fe/H].
     """
     path = Path(path)
-    result = _read(path, STARS, PARAMETERS)
+    result = _read(path)
     if not (result["id"].any() or result["file"].any()):
         raise ReadError(path, "no column for the spectrum", "obsid, or file with names of spectra")
     source = result["gaia_source_id"].where(result["gaia_source_id"].str.fullmatch(r"[0-9]{2,19}"))
@@ -139,18 +99,18 @@ def observation_key(lmjd, planid, spid, fiberid):
     return np.array([f"{d}-{p}-{s:02d}-{f:03d}" if k else "" for k, d, p, s, f in rows], object)
 
 
-def _read(path, names, needed):
+def _read(path):
     """Return the columns of a catalogue under our names."""
-    every = [name for theirs in names.values() for name in theirs]
-    texts = [name for ours in TEXT for name in names.get(ours, ())]
+    every = [name for theirs in NAMES.values() for name in theirs]
+    texts = [name for ours in TEXT for name in NAMES[ours]]
     table = read_columns(path, every, text=texts)
-    found = {ours: next((n for n in theirs if n in table), None) for ours, theirs in names.items()}
-    missing = [name for name in needed if found[name] is None]
+    found = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
+    missing = [name for name in PARAMETERS if found[name] is None]
     if missing:
         raise ReadError(
             path,
             f"no column for {', '.join(missing)}",
-            "; ".join(f"{name} as {' or '.join(names[name])}" for name in missing),
+            "; ".join(f"{name} as {' or '.join(NAMES[name])}" for name in missing),
         )
     out = {}
     for ours, theirs in found.items():
@@ -162,33 +122,5 @@ def _read(path, names, needed):
             out[ours] = np.where(value <= -999, np.nan, value)
     result = pd.DataFrame(out, index=table.index)
     for name in ("id", "gaia_source_id"):
-        if name in result:
-            result[name] = result[name].str.removesuffix(".0")
+        result[name] = result[name].str.removesuffix(".0")
     return result.reset_index(drop=True)
-
-
-def _file_of(path):
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise MissingDataError(
-            f"{path}: there is no such file or folder. Fetch the LAMOST LRS general catalogue "
-            "(dr10_v2.0_LRS_catalogue.fits.gz or .csv.gz) from the LAMOST archive."
-        )
-    words = ("catalog", "galaxy", "galaxies")
-    found = sorted(
-        p
-        for p in path.iterdir()
-        if is_table_file(p)
-        and not p.name.lower().startswith(("galspec", "gal_"))
-        and (p.name.lower().startswith("dr") or any(w in p.name.lower() for w in words))
-    )
-    names = ", ".join(p.name for p in found[:5])
-    allowed = 'one file whose name begins with "dr" or has "catalogue" in it'
-    if not found:
-        raise MissingDataError(f"{path}: no LAMOST catalogue here; allowed: {allowed}.")
-    if len(found) > 1:
-        raise ReadError(
-            path, f"{len(found)} catalogues ({names})", allowed, "Name the file itself."
-        )
-    return found[0]

@@ -20,8 +20,6 @@ fourmost : ``fourmost-mock-CLASS.fits``, the ESO phase-3 layout with one row per
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from astropy.io import fits
 
 from common import cli
 from common.errors import UsageError
+from common.files import atomic_path
 from common.mocks import instrument
 from common.mocks.noise import FibreNoise
 from gasnet2.config import CLASSES
@@ -227,18 +226,11 @@ def _desi(universe, part, rng, out_dir, bar, offline):
 
 
 def _write(hdus, target, cards=None):
-    """Write HDUs under a temporary name, mark them as a mock, move them into place."""
+    """Mark HDUs as a mock and write them, whole or not at all."""
     primary = fits.PrimaryHDU()
     primary.header.update(cards or {})
     for hdu in (primary, hdus[0]):
         hdu.header["MOCK"] = (True, "simulated, not observed")
-    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=".mock-", suffix=".fits")
-    os.close(handle)
-    try:
-        fits.HDUList([primary, *hdus]).writeto(scratch, overwrite=True)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, target)
-    finally:
-        if os.path.exists(scratch):
-            os.remove(scratch)
+    with atomic_path(target) as temporary:
+        fits.HDUList([primary, *hdus]).writeto(temporary)
     return target

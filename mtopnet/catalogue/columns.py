@@ -128,13 +128,6 @@ def object_table(spectra, prepared):
     return table
 
 
-def rejected(about, prepared):
-    """Return rows of the table of rejects, a list of dicts: file, id, reason."""
-    bad = ~prepared.usable
-    rows = zip(about["file"][bad], about["id"][bad], prepared.reason[bad], strict=True)
-    return [{"file": f, "id": i, "reason": r} for f, i, r in rows]
-
-
 def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     """Predict prepared spectra.
 

@@ -18,7 +18,6 @@ from common.figures import (
     styled,
 )
 from common.lines import LINES_MOONS, visible
-from mtopnet import latent
 
 NAMES = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61, "[S II]": 6725.5,
          "Ca H, K": 3952.0, "Mg b": 5176.6, "Na D": 5894.6, "[S III]": 9533.2, "Mg II": 2799.1,
@@ -152,23 +151,25 @@ def saliency_at_rest(rest, curves, table):
 
 
 @styled
-def latent_planes(plane, about, table):
+def latent_planes(plane, about, table, *, quantities):
     """Draw Fig. 13: the UMAP plane coloured by each quantity, with its score.
 
     Parameters
     ----------
     plane : ndarray of shape (n, 2)
     about : DataFrame of n rows
-        Columns of `mtopnet.latent.QUANTITIES`.
+        Those of the columns that are known.
     table : DataFrame
         As `mtopnet.latent.score_table`.
+    quantities : dict of str to (str, bool)
+        Column -> name, and whether it was seen in training.
     """
     scores = table.set_index("quantity")["r2"]
-    known = [c for c in latent.QUANTITIES if c in about and about[c].notna().any()]
+    known = [c for c in quantities if c in about and about[c].notna().any()]
     figure, axes = panels(len(known), width=3.5, height=3.0)
     order = np.random.default_rng(0).permutation(len(plane))
     for axis, column in zip(axes, known, strict=True):
-        name, seen = latent.QUANTITIES[column]
+        name, seen = quantities[column]
         value = about[column].to_numpy(float)[order]
         low, high = np.nanpercentile(value, [1, 99])
         points = axis.scatter(

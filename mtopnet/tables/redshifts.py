@@ -43,8 +43,8 @@ def read_predictions(path):
     Parameters
     ----------
     path : path-like
-        .parquet, .fits, .ecsv or .csv with z_true and z_peak, and where known the other columns
-        of a run's predictions.parquet (docs/run-folder.md).
+        .fits, .vot, .parquet, .ecsv or .csv with z_true and z_peak, and where known the other
+        columns of a run's predictions.parquet (docs/run-folder.md).
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from common import attribution
 from common.figures import BLUE, COLOURS, Figure, mark_lines, styled
-from solarlike_distance.explain import LINES, RANGE
+from solarlike_distance.lines import LINES, RANGE
 from solarlike_distance.tables.scatter import LABELS
 
 STYLES = (("#CC79A7", "-"), (BLUE, ":"))  # as the paper: pink lines, blue dotted lines

@@ -52,16 +52,6 @@ def test_what_was_not_measured_is_untested():
     assert table[table["id"] == "b"]["dataset"].tolist() == ["sdss"]
 
 
-def test_score_card_has_one_column_per_data_set():
-    both = [claim(), claim(id="b")]
-    card = claims.score_card(
-        [claims.judge(both, {"a": 0.9}, "sdss-mock"), claims.judge(both, {"b": 0.8}, "theirs")]
-    ).set_index("id")
-    assert card.loc["a", "sdss-mock"] == 0.9
-    assert card.loc["b", "theirs"] == 0.8
-    assert np.isnan(card.loc["a", "sdss"]) and np.isnan(card.loc["b", "sdss-mock"])
-
-
 def test_written_table_has_the_promised_columns(tmp_path):
     path = claims.write(claims.judge([claim()], {"a": 0.9}, "sdss-mock"), tmp_path / "c.ecsv", k=1)
     table = Table.read(path)

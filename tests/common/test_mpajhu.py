@@ -1,4 +1,4 @@
-"""MPA-JHU tables and LAMOST catalogues in their own layouts, and the paper's cuts."""
+"""MPA-JHU tables in their own layouts, and the paper's cuts."""
 
 import gzip
 
@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import MissingDataError, ReadError
-from common.surveys.lamost_catalogue import read_lamost_catalogue
 from common.surveys.mpajhu import read_mpajhu
 from common.surveys.tablefile import read_columns
 from lamost_metallicity import selection
@@ -173,40 +172,7 @@ def test_damage_and_twins_are_named(dr8):
         read_mpajhu(dr8)
 
 
-@pytest.mark.parametrize("kind", ["dr10.csv", "dr5.csv.gz", "dr7_catalogue.fits"])
-def test_lamost_catalogues_of_several_releases(tmp_path, kind):
-    n = 4
-    old = kind == "dr5.csv.gz"
-    names = dict(id="obsid", ra="ra_obs" if kind == "dr10.csv" else "ra", z="z", snr="snrr")
-    table = pd.DataFrame({
-        names["id"]: np.arange(101001, 101001 + n),
-        names["ra"]: 10.0 + np.arange(n),
-        names["ra"].replace("ra", "dec"): 20.0 + np.arange(n),
-        names["z"]: [0.1, -9999.0, 0.05, 0.2],
-        names["snr"]: [3.5, 9, 12, 1],
-        "class": ["GALAXY", "GALAXY", "STAR", "GALAXY"],
-        "subclass": ["Non", "Non", "G#5", "Non"],
-    })  # fmt: skip
-    path = tmp_path / kind
-    if kind.endswith(".fits"):
-        Table.from_pandas(table).write(path)
-    else:
-        table.to_csv(path, index=False, sep="|" if old else ",")
-    read = read_lamost_catalogue(tmp_path)
-    assert read["id"].tolist() == ["101001", "101002", "101004"]
-    np.testing.assert_allclose(read["z"], [0.1, np.nan, 0.2])
-    np.testing.assert_allclose(read["dec"], [20, 21, 23])
-    assert len(read_lamost_catalogue(path, galaxies=False)) == n
-    assert read["petro_r"].isna().all()
-
-
-def test_a_catalogue_without_snr_is_refused(tmp_path):
-    path = tmp_path / "cat.csv"
-    path.write_text("obsid,ra,dec,z\n1,2,3,0.1\n")
-    with pytest.raises(ReadError, match=r"snr_r.*snrr or snr_r"):
-        read_lamost_catalogue(path)
-    with pytest.raises(MissingDataError):
-        read_lamost_catalogue(tmp_path / "no.csv")
+def test_no_table_is_refused_by_name(tmp_path):
     with pytest.raises(ReadError, match=r"no\.csv"):
         read_columns(tmp_path / "no.csv", ["ra"])
     with pytest.raises(ReadError, match="ending"):

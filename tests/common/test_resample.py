@@ -1,4 +1,4 @@
-"""Interpolation onto a grid and flux-conserving rebinning."""
+"""Interpolation onto a grid."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from common.errors import SuiteError
-from common.resample import rebin_conserving, to_grid
+from common.resample import to_grid
 from common.spectra import Spectra
 
 finite = st.floats(-1e3, 1e3, width=32)
@@ -108,24 +108,3 @@ def test_nothing_usable_gives_no_coverage():
 def test_unusable_grids_are_refused(grid):
     with pytest.raises(SuiteError, match="grid must"):
         to_grid(batch(np.arange(5.0) + 4000, np.ones(5)), grid)
-
-
-@given(data=st.data())
-def test_rebinning_keeps_the_integrated_flux(data):
-    wave = 4000 + np.arange(60) * 1.0
-    flux = data.draw(arrays(float, 60, elements=st.floats(-100, 100)))
-    factor = data.draw(st.sampled_from([2, 3, 4, 5]))
-    grid = wave.reshape(-1, factor).mean(axis=1)
-    out, covered = rebin_conserving(wavelength=wave, flux=flux, grid=grid)
-    assert covered.all()
-    assert out.sum() * factor == pytest.approx(flux.sum(), abs=1e-6)
-    np.testing.assert_allclose(out, flux.reshape(-1, factor).mean(axis=1), atol=1e-8)
-
-
-def test_rebinning_covers_only_whole_pixels():
-    out, covered = rebin_conserving(
-        wavelength=np.arange(4000.0, 4010), flux=np.ones((2, 10)), grid=np.arange(3998.5, 4012)
-    )
-    assert out.shape == (2, 14)
-    np.testing.assert_allclose(out[:, covered], 1)
-    assert np.flatnonzero(covered).tolist() == list(range(2, 11))

@@ -12,11 +12,11 @@ from common.mocks import lamost
 from common.mocks.lines import C_KMS, VACUUM
 from common.surveys.read import read
 from common.surveys.stream import read_many
-from lamost_metallicity.mock import check as mock_check
 from lamost_metallicity.mock import labels as mock_labels
 from lamost_metallicity.mock import lines as mock_lines
 from lamost_metallicity.mock import make as mock
 from lamost_metallicity.mock import population as mock_population
+from tests.lamost_metallicity import hii_regions
 
 
 @pytest.fixture(scope="module")
@@ -182,16 +182,16 @@ def test_main_sequence_and_equivalent_widths(labelled):
 
 
 def test_ratios_lie_within_the_cloud_of_real_hii_regions(universe, shared_data):
-    regions = mock_check.read_hii_regions(
+    regions = hii_regions.read_hii_regions(
         shared_data / "reference/metallicity/hii_regions_direct.dat"
     )
     rng = np.random.default_rng(8)
     oh = rng.uniform(7.8, 9.2, 1500)
     fluxes, _ = universe.lines.star_formation(oh, rng)
-    made = mock_check.mock_ratios(fluxes)
+    made = hii_regions.mock_ratios(fluxes)
     # 95 % of the real regions lie within by construction; the mock may lose 10 % of its points.
     for x, y in (("N2", "O3"), ("N2", "R23"), ("O3N2", "R23"), ("O32", "N2O2")):
-        share, tested = mock_check.share_inside(
+        share, tested = hii_regions.share_inside(
             x=made[x], y=made[y], cloud_x=regions[x], cloud_y=regions[y]
         )
         assert tested > 1000 and share > 0.9, (x, y)
@@ -204,11 +204,11 @@ def test_ratios_lie_within_the_cloud_of_real_hii_regions(universe, shared_data):
 
 def test_label_is_on_the_theoretical_scale(universe, shared_data):
     """At one N2 the label exceeds direct abundances by 0.05-0.5 dex, more when metal-rich."""
-    regions = mock_check.read_hii_regions(
+    regions = hii_regions.read_hii_regions(
         shared_data / "reference/metallicity/hii_regions_direct.dat"
     )
     oh = np.linspace(8.0, 9.15, 400)
-    made = mock_check.mock_ratios(universe.lines.star_formation(oh, None)[0])
+    made = hii_regions.mock_ratios(universe.lines.star_formation(oh, None)[0])
     offset = []
     for n2 in (-1.4, -1.2, -1.0, -0.8, -0.6, -0.45):
         direct = np.median(regions["oh"][np.abs(regions["N2"] - n2) < 0.1])
@@ -220,7 +220,7 @@ def test_label_is_on_the_theoretical_scale(universe, shared_data):
 def test_mean_lines_invert_to_the_label(universe):
     """PP04 N2 and O3N2 of the mean lines, carried to T04 (Kewley & Ellison 2008, Table 3)."""
     label = np.arange(8.5, 9.21, 0.1)
-    made = mock_check.mock_ratios(universe.lines.star_formation(label, None)[0])
+    made = hii_regions.mock_ratios(universe.lines.star_formation(label, None)[0])
     n2 = np.polyval((0.32, 1.26, 2.03, 9.37), made["N2"])
     found = np.polyval((2.6766690, -68.471750, 585.17650, -1661.9380), n2)
     np.testing.assert_allclose(found, label, atol=0.06)

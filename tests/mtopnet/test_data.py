@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
+from common.sample import refuse_mock
 from common.spectra import Spectra
 from mtopnet import data
 from mtopnet import preprocess as pre
@@ -275,7 +276,7 @@ def test_batches_hold_inputs_and_targets_of_the_same_spectra(survey):
     scaling = {"lgm": (9.5, 2.0), "sfr": (1.0, 0.5)}
     y = data.targets(shards.labels, scaling, config)
     rows = np.array([3, 7, 1])
-    x, target = next(iter(data.dataset(shards, rows, y[rows], config)))
+    x, target = next(iter(data.dataset(shards, rows, y[rows], config=config, batch_size=16)))
     own = shards.labels.iloc[rows]
     assert np.array_equal(
         np.concatenate([x["spectrum"], x["continuum"]], axis=1), shards.rows(rows)
@@ -311,7 +312,7 @@ def test_missing_folders_labels_and_matches_say_what_to_do(tmp_path):
 def test_a_mock_is_no_survey():
     part = pd.DataFrame({"file": ["f.fits"], "mock": [True]})
     with pytest.raises(UsageError, match=r"is a mock \(header card MOCK = T\)"):
-        data._refuse_mock(part, tiny_config())
+        refuse_mock(part, tiny_config())
 
 
 def test_spectra_without_labels_serve_as_an_unlabelled_set(tmp_path):

@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import claims
+from common import claims, overview
+from common import evaluation as common_evaluation
+from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from mtopnet import evaluate, measured, reporting
+from common.evaluation import held_out, name_of
+from mtopnet import evaluate, measured
 from mtopnet.config import make_config
-from mtopnet.figures import catalogue as drawing
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
@@ -86,7 +88,13 @@ def test_every_figure_and_table_is_there(run_dir):
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
-    assert not list(run_dir.rglob("*.part*"))
+    assert not list(run_dir.rglob(".*"))
+
+
+def test_an_overview_takes_the_run(run_dir):
+    cover = overview.read_cover(run_dir)
+    assert "MOCK DATA" in cover["banner"] and len(cover["tables"]) == 1
+    assert {Path(p).stem for p in cover["figures"].values()} == {"F4_residuals", "F7_thresholds"}
 
 
 def test_claims_are_judged_for_the_mock_alone(run_dir):
@@ -287,7 +295,7 @@ def test_pdfs_that_do_not_fit_their_ids_are_refused(tmp_path, made, df):
         evaluate.read_pdf(tmp_path, df)
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv"])
+@pytest.mark.parametrize("kind", ["parquet", "csv", "vot"])
 def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
     path = tmp_path / f"mine.{kind}"
     write_table(df[["z_true", "z_peak"]].rename(columns={"z_true": "Z_TRUE"}), path)
@@ -304,13 +312,17 @@ def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
 )
 def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, monkeypatch):
     made[0].head(n).drop(columns=list(without)).to_parquet(tmp_path / "p.parquet")
-    monkeypatch.setattr(drawing, "save", lambda figure, path: path)  # drawn, not written
-    monkeypatch.setattr(reporting, "write_report", lambda path, **kwargs: path)
+    stale = tmp_path / "out" / "figures" / "F8_magnitude.png"
+    stale.parent.mkdir(parents=True)
+    stale.touch()
+    monkeypatch.setattr(common_plots, "save", lambda figure, path: path)  # drawn, not written
+    monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
     report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
     judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
     ours = judged[judged["ours"].notna()]
     assert report == tmp_path / "out" / "report.html"
     assert ("z-sigma" in set(ours["id"])) == (n >= tables.FEWEST)
+    assert not stale.exists(), "of another evaluation"
 
 
 @pytest.mark.parametrize(
@@ -332,7 +344,7 @@ def test_a_run_that_is_not_finished_gets_a_message(tmp_path, capsys, made):
     assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
     assert "--resume" in capsys.readouterr().err
     with pytest.raises(SuiteError, match="no row of split 'test'"):
-        evaluate._test_split(made[0].assign(split="valid"))
+        held_out(made[0].assign(split="valid"))
     broken = tmp_path / "variants" / "x"
     broken.mkdir(parents=True)
     made[0].to_parquet(broken / "predictions.parquet")
@@ -341,11 +353,12 @@ def test_a_run_that_is_not_finished_gets_a_message(tmp_path, capsys, made):
 
 
 def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
-    assert (
-        evaluate._name(make_config("moons", "demo"), df) == "moons (demo scale, 1500 test spectra)"
-    )
-    assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 10)) != "moons"
-    assert evaluate._name(make_config("moons", "paper"), pd.concat([df] * 11)) == "moons"
+    def name(scale, n):
+        return name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
+
+    assert name("demo", 1) == "moons (demo scale, 1500 test spectra)"
+    assert name("paper", 10) != "moons"
+    assert name("paper", 11) == "moons"
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():

@@ -10,7 +10,7 @@ from common.errors import UsageError
 from common.models import save_model
 from mtopnet import data, losses, scalar_pdf
 from mtopnet.comb import STEP, JoinBins, make_grid
-from mtopnet.config import DATASETS, SCALES, VARIANTS, Config, make_config, variant_of
+from mtopnet.config import PAPER, SCALES, VARIANTS, Config, make_config, variant_of
 from mtopnet.model import (
     COMPONENTS,
     Standardise,
@@ -206,7 +206,7 @@ def test_outputs_are_float32_under_mixed_precision():
         keras.mixed_precision.set_global_policy(before)
 
 
-@pytest.mark.parametrize("dataset", DATASETS)
+@pytest.mark.parametrize("dataset", PAPER.datasets)
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_has_a_configuration(dataset, scale):
     config = make_config(dataset, scale)

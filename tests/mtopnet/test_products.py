@@ -379,5 +379,5 @@ def test_figure_of_examples_and_of_planes_have_their_panels():
     about = pd.DataFrame({"lgm_true": np.arange(60.0), "z_true": np.nan})
     scores = pd.DataFrame({"quantity": ["log M"], "r2": [0.5]})
     planes = figures_explain.latent_planes(np.random.default_rng(0).normal(size=(60, 2)), about,
-                                           scores)  # fmt: skip
+                                           scores, quantities=latent.QUANTITIES)  # fmt: skip
     assert "0.50" in planes.axes[0].get_title()

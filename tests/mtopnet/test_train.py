@@ -1,3 +1,4 @@
+import argparse
 import json
 
 import numpy as np
@@ -5,8 +6,8 @@ import pandas as pd
 import pytest
 
 from common.errors import ReadError, UsageError
-from mtopnet import adversarial, networks, train
-from mtopnet.config import Config
+from mtopnet import adversarial, networks, reproduce, train
+from mtopnet.config import PAPER, Config, make_config
 from mtopnet.pdf import summary
 from tests.mtopnet.toy_run import galaxies, tiny_config, train_tiny, write_folder, write_spectra
 
@@ -178,6 +179,37 @@ def test_options_that_cannot_be_used(argv, says, tmp_path, capsys):
     status = train.main([*argv, "--run-dir", str(tmp_path / "run"), "--precision", "float32"])
     assert status in (1, 2)
     assert says in capsys.readouterr().err
+
+
+def test_figures_that_fail_do_not_lose_a_training(monkeypatch, tmp_path, capsys):
+    from common.errors import SuiteError
+
+    def fails(run_dir):
+        raise SuiteError("too few spectra")
+
+    seen = {}
+    monkeypatch.setattr(reproduce, "train", lambda config, run_dir, **more: seen.update(more))
+    monkeypatch.setattr(reproduce, "explain_run", fails)
+    monkeypatch.setattr(reproduce, "latent_run", fails)
+    monkeypatch.setattr(reproduce, "evaluate_run", lambda run_dir: run_dir / "report.html")
+    options = ["--precision", "float32", "-o", str(tmp_path)]
+    assert reproduce.main(["--scale", "paper", *options]) == 0
+    said = capsys.readouterr().out
+    assert "no saliency: too few spectra" in said and "no Fig. 13: too few spectra" in said
+    assert f"report: {tmp_path / 'report.html'}" in said
+    assert seen["variants"] == ("z-only", "z-lines", "fine"), "the paper's own ablations"
+    assert reproduce.main(["--scale", "paper", "--variants", "comb", *options]) == 0
+    assert seen["variants"] == ("comb",)
+
+
+def test_lists_of_options_reach_the_configuration():
+    parser = argparse.ArgumentParser()
+    PAPER.add_options(parser)
+    given = ["--tasks", "lines", "z", "--photometry", "h", "ks", "--scalar-pdf"]
+    config = PAPER.config_of(parser.parse_args(given))
+    assert config.tasks == ("z", "lines") and config.photometry == ("h", "ks")
+    assert config.scalar_pdf and config.is_mock
+    assert PAPER.config_of(parser.parse_args([])) == make_config()
 
 
 def test_gradients_are_reversed():

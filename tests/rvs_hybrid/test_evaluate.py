@@ -81,7 +81,7 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows):
         assert words in text, words
     assert "semi-synthetic" not in text.lower()
     assert 'src="http' not in text and 'href="http' not in text
-    assert not list(run_dir.rglob("*.part*"))
+    assert not list(run_dir.rglob(".*"))
 
 
 def test_the_overview_takes_the_run(run_dir, tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from common.errors import SuiteError
 from common.pipeline import ShardWriter
-from solarlike_distance import baselines
+from solarlike_distance import baselines, othermodels
 from solarlike_distance.config import TARGETS, make_config
 
 CONFIG = make_config("lamost-mock", "smoke", n_pixels=60, trees=25, tree_features=0.5,
@@ -37,7 +37,7 @@ def test_the_papers_weighted_mean_follows_from_its_own_rows():
         assert baselines.WEIGHTS[label] == pytest.approx(weight, rel=2e-4), label
     table = baselines.published_table()
     assert len(table) == 11 and table["model"].iloc[0] == baselines.CNN
-    assert set(baselines.ORDER) == set(table["model"]) - {baselines.CNN}
+    assert set(othermodels.ORDER) == set(table["model"]) - {baselines.CNN}
     row = table.set_index("model").loc["CatBoost"]
     assert row[list(TARGETS)].tolist() == [7925, 0.00401, 0.0023, 0.0536, 0.00117]
 
@@ -75,7 +75,7 @@ def test_a_chain_gives_each_label_those_before_it():
             return np.full(len(x), len(seen), float)
 
     x, y = made(50)
-    found = baselines.chain(Model, x, y, x[:3])
+    found = othermodels.chain(Model, x, y, x[:3])
     assert seen == [60, 60, 61, 61, 62, 62, 63, 63, 64, 64]
     np.testing.assert_allclose(found[0], np.array([2, 4, 6, 8, 10]) * y.std(0) + y.mean(0))
 
@@ -84,8 +84,8 @@ def test_every_model_learns():
     pytest.importorskip("lightgbm")
     x, y = made(500)
     x_test, true = made(300, seed=1)
-    found, took = baselines.compare_models(x, y, x_test, config=CONFIG, autogluon=False)
-    assert set(found) == set(baselines.ORDER) - {"CatBoost", "NeuralNetFastAI"} == set(took)
+    found, took = othermodels.compare_models(x, y, x_test, config=CONFIG, autogluon=False)
+    assert set(found) == set(othermodels.ORDER) - {"CatBoost", "NeuralNetFastAI"} == set(took)
     for name, value in found.items():
         mse = baselines.errors_of(value, true)
         # Neighbours are poor here as in the paper: earlier labels drown the spectrum.
@@ -98,11 +98,11 @@ def test_every_model_learns():
 def test_too_few_stars_and_autogluon_that_is_not_there(monkeypatch):
     x, y = made(10)
     with pytest.raises(SuiteError, match="40 training stars"):
-        baselines.compare_models(x, y, x, config=CONFIG)
+        othermodels.compare_models(x, y, x, config=CONFIG)
     x, y = made(60)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(SuiteError, match=r"\[autogluon\]"):
-        baselines.compare_models(x, y, x, config=CONFIG, autogluon=True)
+        othermodels.compare_models(x, y, x, config=CONFIG, autogluon=True)
 
 
 class Predictor:
@@ -113,7 +113,7 @@ class Predictor:
         assert (problem_type, eval_metric) == ("regression", "mean_squared_error")
 
     def fit(self, data, *, hyperparameters, time_limit, fit_weighted_ensemble):
-        assert hyperparameters is baselines.AUTOGLUON and not fit_weighted_ensemble
+        assert hyperparameters is othermodels.AUTOGLUON and not fit_weighted_ensemble
         self.columns = [c for c in data.columns if c != self.label]
         self.mean = data[self.label].mean()
         return self
@@ -136,7 +136,7 @@ def test_autogluons_chain_runs_each_model_along_its_own_predictions(monkeypatch,
     monkeypatch.setitem(sys.modules, "autogluon.tabular", tabular)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     x, y = made(60)
-    found, _ = baselines.compare_models(x, y, x[:4], config=CONFIG, folder=tmp_path)
+    found, _ = othermodels.compare_models(x, y, x[:4], config=CONFIG, folder=tmp_path)
     assert list(found) == ["LightGBM", "KNeighborsUnif"]  # in the paper's order
     np.testing.assert_allclose(found["KNeighborsUnif"][0], y.mean(axis=0))
     wanted = np.array([60, 61, 62, 63, 64]) * y.std(axis=0) + y.mean(axis=0)

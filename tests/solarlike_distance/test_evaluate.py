@@ -11,9 +11,10 @@ from astropy.table import Table
 from common import claims
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
+from common.overview import overview, read_cover
 from solarlike_distance import evaluate, measured
 from solarlike_distance.config import TARGETS, make_config
-from solarlike_distance.figures import catalogue as drawing
+from solarlike_distance.evaluation import Evaluation
 from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
 from solarlike_distance.tables import comparison, inputs
@@ -98,7 +99,14 @@ def test_every_figure_and_table_is_there(run_dir):
     assert "MOCK DATA" in text and "Not drawn" in text and "solarlike_distance.explain" in text
     assert "no spectrum file of the run is here" in text  # Fig. B.1
     assert 'src="http' not in text and 'href="http' not in text
-    assert not list(run_dir.rglob("*.part*"))
+    assert not list(run_dir.rglob(".*"))
+
+
+def test_an_overview_takes_the_run(run_dir, tmp_path):
+    about = read_cover(run_dir)
+    assert about["warn"] and len(about["tables"]) and len(about["figures"]) == 2
+    overview([run_dir], tmp_path / "all.html")
+    assert about["title"] in (tmp_path / "all.html").read_text()
 
 
 def test_claims_are_judged_for_the_mock_alone(run_dir):
@@ -139,8 +147,8 @@ def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
 def test_a_survey_is_measured_where_a_mock_is_not(predictions):
     real = predictions.assign(mock=False)
     counts = pd.DataFrame({"n": [7060679, 4067525, 54971, 47557, 44593, 39416, 18573]})
-    ev = drawing.Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
-                            counts=counts, catalogue=real)  # fmt: skip
+    ev = Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
+                    counts=counts, catalogue=real)  # fmt: skip
     found = measured.measure(claims.load(CLAIMS), ev)
     assert found["cut-sample"] == 18573 and found["test"] == 700 and found["reference"] == 1600
     assert found["predicted"] == len(real) and found["problematic"] > 100
@@ -262,6 +270,9 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
     write_table(named, tmp_path / "catalogue.fits")
     truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
     truth.to_parquet(tmp_path / "truth.parquet")
+    old = tmp_path / "out" / "figures" / "F5_predicted_true.png"  # of an evaluation with labels
+    old.parent.mkdir(parents=True)
+    old.touch()
     arguments = ["--predictions", str(tmp_path / "catalogue.fits"), "-o", str(tmp_path / "out"),
                  "--compare", str(others / "sh.csv")]  # fmt: skip
     assert evaluate.main(arguments) == 0
@@ -272,6 +283,9 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
                            tmp_path / "truth.parquet")  # fmt: skip
     np.testing.assert_allclose(df["feh_planted"], predictions["feh_planted"])
     assert df["source_id"].tolist() == predictions["source_id"].tolist()
+    write_table(named.head(9), tmp_path / "catalogue.vot")
+    few = tables.read_predictions(tmp_path / "catalogue.vot")
+    assert few["source_id"].tolist() == df["source_id"].head(9).tolist()
 
 
 def test_a_catalogue_beside_its_run(tmp_path, run_dir, predictions):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.errors import MissingDataError, ReadError, UsageError
+from common.errors import MissingDataError, ReadError, SuiteError, UsageError
 from common.pipeline import Shards
-from solarlike_distance import fitting, train
+from solarlike_distance import fitting, reproduce, train
 from solarlike_distance.config import TARGETS
 from solarlike_distance.networks import load_networks, members_predict, model_path, predicted
 from tests.solarlike_distance import toy_run as run
@@ -130,3 +130,18 @@ def test_observed_data_without_a_folder_says_what_runs_now(tmp_path, capsys):
     code = train.main(["--dataset", "lamost", "--run-dir", str(tmp_path / "run"), "--precision",
                        "float32"])  # fmt: skip
     assert code == 1 and "lamost-mock" in capsys.readouterr().err
+
+
+def test_shap_that_fails_is_told_and_the_report_is_made(tmp_path, monkeypatch, capsys):
+    def fails(run_dir):
+        raise SuiteError("shap is not installed")
+
+    done = []
+    for name in ("train", "baseline_run", "galaxy_run"):
+        monkeypatch.setattr(reproduce, name, lambda *args, name=name, **more: done.append(name))
+    monkeypatch.setattr(reproduce, "explain_run", fails)
+    monkeypatch.setattr(reproduce, "evaluate_run", lambda run_dir: run_dir / "report.html")
+    assert reproduce.main(["--precision", "float32", "-o", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "no SHAP: shap is not installed" in said and f"report: {tmp_path}" in said
+    assert done == ["train", "baseline_run", "galaxy_run"]

@@ -1,4 +1,4 @@
-"""The mock's emission lines beside real H II regions: the ratios that must agree, and a figure."""
+"""Strong-line ratios of the mock's lines and of real H II regions, which must agree."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ratios(*, oii, oiii, nii, sii, ha):
 
 
 def mock_ratios(fluxes):
-    """Return `ratios` of fluxes relative to Hb as `mock_lines.Lines.star_formation` gives them."""
+    """Return `ratios` of fluxes relative to Hb as the mock's `Lines.star_formation` gives them."""
     return ratios(
         oii=fluxes["OII3727"] + fluxes["OII3729"], oiii=fluxes["OIII"], nii=fluxes["NII"],
         sii=fluxes["SII6716"] + fluxes["SII6731"], ha=fluxes["Ha"],
@@ -79,54 +79,3 @@ def share_inside(*, x, y, cloud_x, cloud_y, width=0.1, level=0.025):
             low, high = np.quantile(near, (level, 1 - level))
             inside.append(low <= b <= high)
     return (float(np.mean(inside)) if inside else np.nan), len(inside)
-
-
-def figure_hii_regions(*, fluxes, label, oh_grid, regions):
-    """Draw the mock's ratios and abundances over those of real H II regions.
-
-    Parameters
-    ----------
-    fluxes : dict of str to ndarray of shape (n,)
-        From `mock_lines.Lines.star_formation`.
-    label, oh_grid : ndarray of shape (n,)
-        12 + log(O/H) on the label's scale and on the grid's.
-    regions : dict of str to ndarray
-        From `read_hii_regions`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    import matplotlib.pyplot as plt
-
-    from lamost_metallicity.mock.labels import kauffmann, kewley
-
-    mock = mock_ratios(fluxes)
-    figure, axes = plt.subplots(2, 3, figsize=(11, 7), layout="constrained")
-    axes = axes.ravel()
-    dots = dict(ls="", marker=".", ms=2, rasterized=True)
-    for axis, x, y in zip(axes, ("N2", "N2", "O3N2", "R23", "N2", "O32"),
-                          ("O3", "oh", "oh", "oh", "S2", "N2O2"), strict=True):  # fmt: skip
-        name = "H II regions" if y != "oh" else "H II regions, direct method"
-        axis.plot(regions[x], regions[y], color="0.5", label=name, **dots)
-        if y == "oh":
-            axis.plot(mock[x], label, color="C3", label="mock, label's scale", **dots)
-            axis.plot(mock[x], oh_grid, color="C0", label="mock, grid's scale", **dots)
-        else:
-            axis.plot(mock[x], mock[y], color="C3", label="mock", **dots)
-        axis.set(xlabel=x, ylabel="12 + log(O/H)" if y == "oh" else y)
-    n2 = np.linspace(-2.5, -0.02, 200)
-    axes[0].plot(n2, kauffmann(n2), "k--", lw=1, label="Kauffmann et al. 2003")
-    axes[0].plot(n2, kewley(n2), "k-", lw=1, label="Kewley et al. 2001")
-    axes[0].set_ylim(-1.6, 1.2)
-    n2 = np.linspace(-2.2, -0.3, 100)
-    axes[1].plot(n2, np.polyval((0.32, 1.26, 2.03, 9.37), n2), "k-", lw=1, label="PP04 N2")
-    o3n2 = np.linspace(-1, 1.9, 2)
-    axes[2].plot(o3n2, 8.73 - 0.32 * o3n2, "k-", lw=1, label="PP04 O3N2")
-    n2 = np.linspace(-1.6, -0.2, 2)
-    axes[1].plot(n2, 8.743 + 0.462 * n2, "k:", lw=1, label="M13 N2")
-    o3n2 = np.linspace(-1.1, 1.7, 2)
-    axes[2].plot(o3n2, 8.533 - 0.214 * o3n2, "k:", lw=1, label="M13 O3N2")
-    for axis in axes[:3]:
-        axis.legend(fontsize=6, markerscale=3)
-    return figure
