@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,18 +27,7 @@ FROM_STARS = (
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train every member of a run and predict the stars that it was not trained on.
 
-    Parameters
-    ----------
-    config : Config
-    run_dir : path-like
-        Run folder; see docs/run-folder.md for what it holds.
-    accelerator : common.accelerator.Accelerator
-    data_dir : path-like, optional
-        Folder of the user's own stars.
-    resume : bool
-        Go on with an interrupted run.
-    offline : bool
-        Use no network.
+    What it takes, `common.commands.train.main` says.
 
     Returns
     -------
@@ -202,10 +192,7 @@ def _partial(trained, inputs, stars, calib):
     return out
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, train, argv)
-
+main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
     sys.exit(main())

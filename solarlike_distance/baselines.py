@@ -14,7 +14,7 @@ from common.errors import SuiteError
 from common.files import write_parquet
 from solarlike_distance.config import TARGETS, Config
 from solarlike_distance.othermodels import compare_models
-from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import read_predictions
 
 CNN = "CNN"
 WEIGHTS = {"teff": 2.0539e-6, "logg": 2.7605, "feh": 2.8662, "mg": 0.23398, "bprp": 13.078}
@@ -132,7 +132,7 @@ def baseline_run(run_dir, *, pixels=BINNED, stars=None, seconds=None, autogluon=
                                  folder=run_dir / "work" / "autogluon",
                                  autogluon=autogluon)  # fmt: skip
     ids = labels["id"].astype(str).to_numpy()[test]
-    own = tables.read_predictions(run_dir / "predictions.parquet")
+    own = read_predictions(run_dir / "predictions.parquet")
     own = own.drop_duplicates("id").set_index("id").reindex(ids)
     everything = {CNN: own[[f"{k}_pred" for k in TARGETS]].to_numpy(float), **found}
     learned = int((known & (labels["split"] == "reference").to_numpy()).sum())

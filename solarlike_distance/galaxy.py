@@ -20,7 +20,7 @@ from common.errors import SuiteError
 from common.files import write_parquet
 from solarlike_distance.config import Config
 from solarlike_distance.tables import gradients, inputs, recovery
-from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import read_predictions, with_types
 
 FILE, LAW = "galaxy.parquet", "galaxy_law.ecsv"
 STARS = {"smoke": 120, "demo": 2500, "paper": 20000}  # default
@@ -89,7 +89,7 @@ def galaxy_run(run_dir, *, stars=None, seed=None, galaxy=None, offline=False):
     """
     run_dir = Path(run_dir)
     config, _ = runs.read_config(run_dir, Config)
-    own = tables.read_predictions(run_dir / "predictions.parquet")
+    own = read_predictions(run_dir / "predictions.parquet")
     from solarlike_distance.catalog import predict_labelled
     from solarlike_distance.mock.galaxy import Galaxy, make_galaxy
 
@@ -100,7 +100,7 @@ def galaxy_run(run_dir, *, stars=None, seed=None, galaxy=None, offline=False):
         df, _ = predict_labelled(run_dir, [folder])
         if not len(df):
             raise SuiteError("No spectrum of the mock Galaxy could be used.")
-        df = inputs.with_truth(tables.with_types(df), Path(folder) / "truth.parquet")
+        df = inputs.with_truth(with_types(df), Path(folder) / "truth.parquet")
     write_parquet(df, run_dir / FILE)
     law = law_table(galaxy)
     claims.write(law, run_dir / "tables" / LAW, dataset=config.dataset, **asdict(galaxy))

