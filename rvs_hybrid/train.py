@@ -116,7 +116,8 @@ def _finish(job, about, keep):
     held = np.flatnonzero(shards.labels["split"].isin(HELD[1:]).to_numpy())
     stars = shards.labels.iloc[held].reset_index(drop=True)
     inputs = split_row(shards.rows(held), config)
-    trained = nets.load_networks(run_dir)
+    # Without what an earlier end calibrated: the same run then gives the same table again.
+    trained = replace(nets.load_networks(run_dir), calibration={}, partial={})
     about["parameters"] = {
         "member": int(trained.members[0].count_params()),
         "guiglion2020": int(build_precursor("guiglion2020").count_params()),
