@@ -52,15 +52,13 @@ def make(recipe, out):
     except BaseException:
         _keep_partial(recipe, parts, out)
         raise
-    told = recipe.told(parts) if recipe.told else ""
     rows, lost = _written(recipe, parts, out)
+    told = recipe.told(parts) if rows and recipe.told else ""
     first = next(parts.rejects(), None)
     parts.remove()
     if not rows:
-        n = len(recipe.source.files)
-        nothing = recipe.nothing or f"None of the {n} file(s) holds a spectrum that can be used"
         why = f" The first: {first['reason']}" if first else ""
-        raise SuiteError(f"{nothing}; the reasons are in {rejects_of(out)}.{why}")
+        raise SuiteError(f"{recipe.nothing()}; the reasons are in {rejects_of(out)}.{why}")
     return Made(rows, lost, told, tuple((one.name, one.path) for one in recipe.beside))
 
 

@@ -65,8 +65,8 @@ class Recipe:
     beside : sequence of Beside
     told : callable, optional
         `Parts` -> text that follows the number of spectra.
-    nothing : str, optional
-        What is said where there is no row.
+    none : callable, optional
+        () -> what is said where there is no row, in place of a count of the files.
     """
 
     source: object
@@ -78,12 +78,19 @@ class Recipe:
     revise: Callable | None = None
     beside: tuple = ()
     told: Callable | None = None
-    nothing: str = ""
+    none: Callable | None = None
 
     def mark(self):
         """Return what tells this catalogue from others."""
         own = {"run": stamp(Path(self.run_dir) / "config.json"), "cut": self.source.cut}
         return fingerprint(self.source.files, own | self.options)
+
+    def nothing(self):
+        """Return what is said where there is no row."""
+        if self.none:
+            return self.none()
+        n = len(self.source.files)
+        return f"None of the {n} file(s) holds a spectrum that can be used"
 
     def write(self, parts, out, place):
         """Write the catalogue of some parts and all that goes with it; return rows and rejects.
