@@ -203,7 +203,8 @@ def _masked_text(column):
     return hasattr(column, "filled") and column.dtype.kind in "SU"
 
 
-def _is_text(series):
+def is_text(series):
+    """Return whether a column holds texts."""
     return pd.api.types.is_string_dtype(series.dtype) or series.dtype == object
 
 
@@ -212,7 +213,7 @@ def _to_table(frame, notes, meta, *, ascii_only):
     table = Table(meta=meta)
     for name in frame.columns:
         series = frame[name]
-        if _is_text(series):
+        if is_text(series):
             first = series.iloc[0] if len(series) else ""
             if isinstance(first, (list, np.ndarray)):
                 table[name] = np.stack([np.asarray(v) for v in series])

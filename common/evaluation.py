@@ -13,6 +13,7 @@ from common import claims
 from common.catalog import read_table
 from common.cli import say
 from common.errors import ReadError, SuiteError
+from common.files import write_parquet
 from common.plots import draw
 from common.report import Section, claims_section, run_facts, write_report
 
@@ -354,6 +355,32 @@ def held_out(df, known=("train", "valid")):
             f"The table has rows of split {', '.join(others)} but no row of split 'test'."
         )
     return df
+
+
+def name_of_table(path, df, survey):
+    """Return what a table made elsewhere is of: the survey, the file, the data sets in it."""
+    kinds = sorted(set(df["dataset"].astype(str)) - {""}) if "dataset" in df else []
+    return f"{survey} ({', '.join([Path(path).name, *filter(None, [' and '.join(kinds)])])})"
+
+
+def kept(df, run_dir, on, out=None):
+    """Keep what was predicted of files: figures can be drawn again without the networks.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Goes to predictions.parquet.
+    run_dir, on, out : path-like
+        As of `common.commands.evaluate.main`.
+
+    Returns
+    -------
+    Path
+        Where the evaluation goes.
+    """
+    out = Path(out or Path(run_dir) / f"on_{Path(on).resolve().name}")
+    write_parquet(df, out / "predictions.parquet")
+    return out
 
 
 def name_of(config, n, wanted):

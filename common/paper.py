@@ -40,7 +40,7 @@ class Option:
     @property
     def key(self):
         """Its name among the parsed arguments."""
-        return self.name.lstrip("-").replace("-", "_")
+        return self.more.get("dest") or self.name.lstrip("-").replace("-", "_")
 
     def add(self, parser):
         """Add it to an argument parser."""
@@ -169,6 +169,11 @@ class Paper:
     def run_dir(self, config):
         """Return the run folder of a configuration where the user names none."""
         return Path("runs") / f"{config.dataset}-{config.scale}"
+
+    def header(self, config, run_dir, **more):
+        """Return what the header of a catalogue of a run says, with `more` before the scale."""
+        about = {"NETWORK": self.network, "TRAINED": config.dataset, **more}
+        return about | {"SCALE": config.scale, "RUN": Path(run_dir).name}
 
     def module(self, verb):
         """Return how a command of the paper is called, "python -m PACKAGE.VERB"."""

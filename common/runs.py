@@ -122,6 +122,26 @@ def read_config(run_dir, kind):
         raise ReadError(path, f"not a configuration ({error})", allowed) from error
 
 
+def check_finished(run_dir, config, missing):
+    """Raise `ReadError` where there are files or notes of a finished training that a run lacks.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    config : the paper's Config
+    missing : sequence of str
+    """
+    if missing:
+        package = type(config).__module__.rpartition(".")[0]
+        raise ReadError(
+            run_dir,
+            f"no {', '.join(missing)}",
+            "a run whose training is finished",
+            f"Finish it: python -m {package}.train --dataset {config.dataset} --run-dir {run_dir} "
+            "--resume, with the same options.",
+        )
+
+
 def predictions_of(run_dir, package):
     """Return the path of a finished run's predictions.parquet.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,8 +12,7 @@ import pandas as pd
 from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
-from common.evaluation import held_out, write
-from common.files import write_parquet
+from common.evaluation import held_out, kept, write
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config
 from gasnet2.evaluation import Evaluation
@@ -28,27 +28,7 @@ def evaluate_run(run_dir, out=None, on=None):
     shuffled labels, App. A), explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what
     earlier evaluations on real files left).
 
-    Parameters
-    ----------
-    run_dir : path-like
-        Run folder of `gasnet2.train`.
-    out : path-like, optional
-        Where figures/, tables/, claims.ecsv and report.html go: the run folder by default, with
-        `on` its subfolder on_NAME.
-    on : path-like, optional
-        Folder of labelled spectrum files to predict and evaluate instead of the test split.
-
-    Returns
-    -------
-    Path
-        Of report.html.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no finished run.
-    SuiteError
-        If there is nothing to evaluate.
+    What it takes and returns, `common.commands.evaluate.main` says.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -76,9 +56,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    out = Path(out or run_dir / f"on_{on.resolve().name}")
-    # Kept, so that figures can be drawn again without the networks.
-    write_parquet(df, out / "predictions.parquet")
+    out = kept(df, run_dir, on, out)
     kinds = " and ".join(sorted(df["dataset"].unique()))
     ev = Evaluation(
         df=df,
@@ -95,18 +73,8 @@ def evaluate_run(run_dir, out=None, on=None):
 def evaluate_predictions(path, out):
     """Evaluate a table of true and predicted values made elsewhere.
 
-    Parameters
-    ----------
-    path : path-like
-        See `gasnet2.tables.read_predictions`. The authors' training histories are used where they
-        lie beside it.
-    out : path-like
-        Output folder.
-
-    Returns
-    -------
-    Path
-        Of report.html.
+    See `gasnet2.tables.read_predictions`. The authors' training histories are used where they
+    lie beside it. What it takes and returns, `common.commands.evaluate.main` says.
     """
     path = Path(path)
     df = held_out(tables.read_predictions(path))
@@ -180,16 +148,13 @@ def _explained(folder):
     return pd.read_parquet(path) if path.is_file() else None
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Metrics, tables, figures and report of GaSNet-II.",
-        argv,
-        of_run=evaluate_run,
-        of_table=evaluate_predictions,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Metrics, tables, figures and report of GaSNet-II.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

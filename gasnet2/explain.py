@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,17 +127,14 @@ def _explain(args):
     say(f"{len(table)} spectra explained -> {Path(args.output or args.run_dir) / 'figures'}")
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Gradients of redshift and class along the spectrum.",
-        _explain,
-        argv,
-        options=[PER_CLASS],
-        paths="spectra to explain (default: test spectra of the run)",
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Gradients of redshift and class along the spectrum.",
+    _explain,
+    options=[PER_CLASS],
+    paths="spectra to explain (default: test spectra of the run)",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

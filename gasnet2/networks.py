@@ -10,7 +10,6 @@ import pandas as pd
 
 from common import runs
 from common.cli import progress
-from common.errors import ReadError
 from common.fitting import load_model
 from gasnet2.config import COARSE, Config
 
@@ -56,21 +55,15 @@ def load_networks(run_dir):
 
     config, about = read_config(run_dir)
     models = Path(run_dir) / "models"
-    if not (models / "classifier.keras").exists():
-        raise ReadError(
-            models,
-            "no classifier.keras",
-            "a run whose training is finished",
-            f"Finish it: python -m gasnet2.train --dataset {config.dataset} --run-dir {run_dir} "
-            "--resume",
-        )
+    first = models / "classifier.keras"
+    runs.check_finished(run_dir, config, [] if first.exists() else [first.name])
 
     def ensemble():
         members = [build_redshift(config.n_pixels, 1, config) for _ in range(config.members)]
         return combine(members, scale=1 / config.z_scale)
 
     classifier = load_model(
-        models / "classifier.keras",
+        first,
         config,
         lambda: build_classifier(config.n_pixels, len(config.classes), config),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from common.commands import reproduce
 from gasnet2.config import PAPER
@@ -10,18 +11,14 @@ from gasnet2.evaluate import evaluate_run
 from gasnet2.explain import explain_run
 from gasnet2.train import train
 
-
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return reproduce.main(
-        PAPER,
-        "Train, evaluate, explain and report GaSNet-II.",
-        train=train,
-        steps=[("gradients", lambda run_dir, config, args: explain_run(run_dir))],
-        evaluate=evaluate_run,
-        argv=argv,
-    )
-
+main = partial(
+    reproduce.main,
+    PAPER,
+    "Train, evaluate, explain and report GaSNet-II.",
+    train=train,
+    steps=[("gradients", lambda run_dir, config, args: explain_run(run_dir))],
+    evaluate=evaluate_run,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,7 @@ import numpy as np
 from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
-from common.evaluation import held_out, name_of, write
-from common.files import write_parquet
+from common.evaluation import held_out, kept, name_of, name_of_table, write
 from lamost_metallicity.config import PAPER, Config
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
@@ -25,28 +25,8 @@ def evaluate_run(run_dir, out=None, on=None):
     Reads predictions.parquet, config.json, history.csv, and where they exist data/selection.ecsv
     and figures/saliency.png.
 
-    Parameters
-    ----------
-    run_dir : path-like
-        Run folder of `lamost_metallicity.train`.
-    out : path-like, optional
-        Where figures/, tables/, claims.ecsv and report.html go: the run folder by default, with
-        `on` its subfolder on_NAME.
-    on : path-like, optional
-        Folder of spectrum files to evaluate on instead of the test split: against the MPA-JHU
-        labels where it holds those tables, and against the strong lines of each spectrum.
-
-    Returns
-    -------
-    Path
-        Of report.html.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no finished run.
-    SuiteError
-        If there is nothing to evaluate.
+    What it takes and returns, `common.commands.evaluate.main` says; files are judged against the
+    MPA-JHU labels where they lie with their tables, and against the strong lines of each spectrum.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -70,8 +50,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    out = Path(out or run_dir / f"on_{on.resolve().name}")
-    write_parquet(df, out / "predictions.parquet")
+    out = kept(df, run_dir, on, out)
     kinds = " and ".join(sorted(df["dataset"].unique()))
     name = f"{config.dataset} -> {kinds} ({on.resolve().name})"
     df = tables.with_types(df)
@@ -84,26 +63,17 @@ def evaluate_run(run_dir, out=None, on=None):
 def evaluate_predictions(path, out):
     """Evaluate a table of true and predicted metallicities made elsewhere.
 
-    Parameters
-    ----------
-    path : path-like
-        See `lamost_metallicity.tables.regression.read_predictions`.
-    out : path-like
-        Output folder.
-
-    Returns
-    -------
-    Path
-        Of report.html.
+    See `lamost_metallicity.tables.regression.read_predictions`. What it takes and returns,
+    `common.commands.evaluate.main` says.
     """
     path = Path(path)
     own = tables.read_predictions(path)
     df = held_out(own)
-    kinds = sorted(set(df["dataset"].astype(str))) if "dataset" in df else []
-    name = f"{path.name}, {' and '.join(kinds)}" if kinds else path.name
     if not len(tables.regression_rows(df)):
         raise ReadError(path, "no row with both oh_true and oh_pred", "at least one such row")
-    ev = _evaluation(df, own, _scales(own), None, dataset=f"{Evaluation.survey} ({name})")
+    ev = _evaluation(
+        df, own, _scales(own), None, dataset=name_of_table(path, df, Evaluation.survey)
+    )
     return write(ev, out, source=path)
 
 
@@ -147,16 +117,13 @@ def _name(config, df):
     return name_of(config, len(tables.regression_rows(df)), wanted)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Metrics, tables, figures and report of the metallicities of LAMOST galaxies.",
-        argv,
-        of_run=evaluate_run,
-        of_table=evaluate_predictions,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Metrics, tables, figures and report of the metallicities of LAMOST galaxies.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

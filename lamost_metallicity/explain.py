@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -237,17 +238,14 @@ def _explain(args):
     say(f"figure: {Path(args.output or args.run_dir) / 'figures' / 'saliency.png'}")
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Which lines the metallicity network looks at, by redshift.",
-        _explain,
-        argv,
-        options=[PER_BIN],
-        paths="spectra to explain (default: test galaxies of the run)",
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Which lines the metallicity network looks at, by redshift.",
+    _explain,
+    options=[PER_BIN],
+    paths="spectra to explain (default: test galaxies of the run)",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -10,7 +10,6 @@ import pandas as pd
 
 from common import runs
 from common.calibration import Calibration
-from common.errors import ReadError
 from common.fitting import load_model
 from lamost_metallicity.config import Config
 
@@ -85,14 +84,8 @@ def load_networks(run_dir):
     config, about = read_config(run_dir)
     folder = Path(run_dir) / "models"
     missing = [f"{name}.keras" for name in NAMES if not (folder / f"{name}.keras").exists()]
-    if missing or "calibration" not in about:
-        raise ReadError(
-            folder,
-            f"no {', '.join(missing) or 'calibration'}",
-            "a run whose training is finished",
-            f"Finish it: python -m lamost_metallicity.train --dataset {config.dataset} --run-dir "
-            f"{run_dir} --resume, with the same options.",
-        )
+    missing += [] if "calibration" in about else ["calibration"]
+    runs.check_finished(run_dir, config, missing)
     models = {
         name: load_model(folder / f"{name}.keras", config, lambda name=name: BUILDERS[name](config))
         for name in NAMES

@@ -8,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_or_spare, write_table
-from common.cli import parser, progress, run, say
+from common.catalogue.assemble import reject_table
+from common.catalogue.files import SpectrumFiles
+from common.catalogue.make import make
+from common.catalogue.recipe import Recipe
+from common.commands import predict as command
 from common.errors import MissingDataError, SuiteError, UsageError
+from common.paper import Option, number
 from common.pipeline import ahead
 from common.sample import rejected
 from common.surveys import read_many
 from lamost_metallicity import selection
+from lamost_metallicity.config import PAPER
 from lamost_metallicity.data import label_folder, object_table, spectrum_files
 from lamost_metallicity.networks import load_networks, predicted, prediction_table
 from lamost_metallicity.preprocess import preprocess
@@ -125,15 +130,31 @@ def catalogue(networks, x, about, *, confidence, everything=False):
     return table
 
 
+def usable(networks, spectra):
+    """Return the spectra of a batch that can be used, who they are, their input, and the rejects.
+
+    Parameters
+    ----------
+    networks : Networks
+    spectra : Spectra
+
+    Returns
+    -------
+    Spectra, DataFrame, ndarray of shape (n, n_pixels), list of dict
+    """
+    prepared = preprocess(spectra, networks.config)
+    about, use = object_table(spectra, prepared), prepared.usable
+    lost = rejected(about, prepared)
+    return spectra[use], about[use].reset_index(drop=True), prepared.x[use], lost
+
+
 def usable_chunks(networks, files, rejects):
     """Yield Spectra, who they are, and the network input of those that can be used."""
-    for spectra in ahead(read_many(files, rejects=rejects)):
-        prepared = preprocess(spectra, networks.config)
-        about = object_table(spectra, prepared)
-        rejects += rejected(about, prepared)
-        use = prepared.usable
-        if use.any():
-            yield spectra[use], about[use].reset_index(drop=True), prepared.x[use]
+    for batch in ahead(read_many(files, rejects=rejects)):
+        spectra, about, x, lost = usable(networks, batch)
+        rejects += lost
+        if len(x):
+            yield spectra, about, x
 
 
 def files_of(paths):
@@ -143,8 +164,8 @@ def files_of(paths):
     return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
 
 
-def predict_files(run_dir, paths, out, *, confidence=None, everything=False):
-    """Predict files and folders and write one catalogue.
+def predict_files(run_dir, paths, out, *, confidence=None, everything=False, precision="float32"):
+    """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
     ----------
@@ -153,72 +174,45 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False):
     paths : sequence of path-like
         Files, or folders to search.
     out : path-like
-        Catalogue: .fits, .parquet, .ecsv or .csv.
+        Catalogue, see `common.catalogue.make.make`.
     confidence : float, optional
         As in `catalogue`; the run's own by default.
     everything : bool
         As in `catalogue`.
+    precision : str
+        What the networks compute in, which is chosen already.
 
     Returns
     -------
-    DataFrame, DataFrame
-        The catalogue, and the rejects with their reasons.
-
-    Notes
-    -----
-    Spectra that cannot be used go to OUT.rejects.ecsv. If the work is interrupted, what is
-    finished is written to a file beside `out` with ``.partial`` in its name.
+    common.catalogue.recipe.Made
+        Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
-    out = Path(out)
-    check_format(out)
-    files = files_of(paths)
-    networks = load_networks(run_dir)
-    confidence = networks.config.confidence if confidence is None else confidence
+    files, networks = files_of(paths), load_networks(run_dir)
+    config = networks.config
+    confidence = config.confidence if confidence is None else confidence
     if not 0 <= confidence <= 1:
         raise UsageError(f"--confidence must be within 0 and 1. Received {confidence:g}.")
-    rejects, parts = [], []
-    bar = progress(desc="predict", unit="spectra")
-    try:
-        for _, about, x in usable_chunks(networks, files, rejects):
-            parts.append(
-                catalogue(networks, x, about, confidence=confidence, everything=everything)
-            )
-            bar.update(len(x))
-    except BaseException:
-        partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-        if parts:
-            _write(pd.concat(parts, ignore_index=True), partial, networks, run_dir)
-            print(f"finished rows are in {partial}", file=sys.stderr)
-        if rejects:
-            write_table(_reject_table(rejects), partial.with_name(f"{partial.name}.rejects.ecsv"))
-        raise
-    finally:
-        bar.close()
-    lost = _reject_table(rejects)
-    lost_path = out.with_name(out.name + ".rejects.ecsv")
-    if len(lost):
-        write_table(lost, lost_path)
-    else:
-        lost_path.unlink(missing_ok=True)  # of an earlier call
-    if not parts:
-        first = f" The first: {rejects[0]['reason']}" if rejects else ""
-        raise SuiteError(
-            f"None of the {len(files)} file(s) holds a spectrum that can be used; the reasons are "
-            f"in {lost_path}.{first}"
-        )
-    table = pd.concat(parts, ignore_index=True)
-    _write(table, out, networks, run_dir)
-    return table, lost
+    choice = {"confidence": confidence, "everything": everything}
+
+    def rows(batch):
+        _, about, x, lost = usable(networks, batch)
+        return (catalogue(networks, x, about, **choice) if len(x) else None), lost
+
+    recipe = Recipe(
+        source=SpectrumFiles(files),
+        rows=rows,
+        run_dir=run_dir,
+        options=choice | {"precision": precision},
+        notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
+        meta=PAPER.header(config, run_dir),
+        told=_star_forming,
+    )
+    return make(recipe, out)
 
 
-def _reject_table(rejects):
-    return pd.DataFrame(rejects, columns=["file", "id", "reason"]).astype(str)
-
-
-def _write(table, out, networks, run_dir):
-    meta = {"NETWORK": "Feng, Wang & Li 2026", "TRAINED": networks.config.dataset,
-            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
-    write_or_spare(table, out, units=UNITS, ucds=UCDS, descriptions=DESCRIPTIONS, meta=meta)
+def _star_forming(parts):
+    other = (t["warnings"].str.contains("NOT_STAR_FORMING") for t in parts.tables(["warnings"]))
+    return f", {sum(int((~one).sum()) for one in other)} of them star-forming galaxies"
 
 
 def predict_labelled(run_dir, paths):
@@ -259,7 +253,7 @@ def predict_labelled(run_dir, paths):
     if not parts:
         reasons = {r["reason"] for r in rejects}
         raise SuiteError(f"No spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    return pd.concat(parts, ignore_index=True), _reject_table(rejects)
+    return pd.concat(parts, ignore_index=True), reject_table(rejects)
 
 
 def _labels(paths):
@@ -275,41 +269,20 @@ def _labels(paths):
     return None
 
 
-def _arguments():
-    p = parser(
-        "python -m lamost_metallicity.predict",
-        "Star-forming galaxies among spectra and their gas-phase metallicities, as one catalogue.",
-    )
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help="run folder of lamost_metallicity.train")  # fmt: skip
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .parquet, .ecsv or .csv")  # fmt: skip
-    p.add_argument("--confidence", type=float, help="p_sf from which a galaxy counts as "
-                   "star-forming (default: the run's, 0.85)")  # fmt: skip
-    p.add_argument("--all", action="store_true", help="metallicities of the other galaxies too")
-    p.add_argument("--precision", default="auto", help="as in lamost_metallicity.train")
-    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="what to predict")
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    check_format(args.output)
-    choose(args.precision)
-    table, rejects = predict_files(
-        args.run_dir, args.paths, args.output, confidence=args.confidence, everything=args.all
-    )
-    n = int((~table["warnings"].str.contains("NOT_STAR_FORMING")).sum())
-    say(f"{len(table)} spectra, {n} of them star-forming galaxies -> {args.output}")
-    if len(rejects):
-        say(f"{len(rejects)} could not be used -> {args.output}.rejects.ecsv")
-
-
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept="Finished rows are kept, see above.")
+    return command.main(
+        PAPER,
+        "Star-forming galaxies among spectra and their gas-phase metallicities, as one catalogue.",
+        argv,
+        predict=predict_files,
+        options=(
+            number("--confidence", "p_sf from which a galaxy counts as star-forming (default: the "
+                   "run's, 0.85)"),
+            Option("--all", "metallicities of the other galaxies too",
+                   more={"action": "store_true", "dest": "everything"}),
+        ),
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

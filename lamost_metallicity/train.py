@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -16,18 +17,7 @@ from lamost_metallicity.config import PAPER
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train every network of a run and predict its validation and test splits.
 
-    Parameters
-    ----------
-    config : Config
-    run_dir : path-like
-        Run folder.
-    accelerator : common.accelerator.Accelerator
-    data_dir : path-like, optional
-        Folder of the data set's files.
-    resume : bool
-        Go on with an interrupted run.
-    offline : bool
-        Use no network.
+    What it takes, `common.commands.train.main` says.
 
     Returns
     -------
@@ -133,10 +123,7 @@ def _seconds_each(models, x):
     return out
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, train, argv)
-
+main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,7 @@ import pandas as pd
 from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
-from common.evaluation import held_out, name_of, write
-from common.files import write_parquet
+from common.evaluation import held_out, kept, name_of, name_of_table, write
 from mtopnet.config import PAPER, Config
 from mtopnet.evaluation import Evaluation
 from mtopnet.tables import redshifts as tables
@@ -27,27 +27,7 @@ def evaluate_run(run_dir, out=None, on=None):
     Reads predictions.parquet, pdf_test.npy, pdf_test_ids.parquet, config.json, history.csv,
     variants/, and where they exist tables/latent.ecsv and the figures of `explain` and `latent`.
 
-    Parameters
-    ----------
-    run_dir : path-like
-        Run folder of `mtopnet.train`.
-    out : path-like, optional
-        Where figures/, tables/, claims.ecsv and report.html go: the run folder by default, with
-        `on` its subfolder on_NAME.
-    on : path-like, optional
-        Folder of spectrum files and their labels to evaluate on instead of the test split.
-
-    Returns
-    -------
-    Path
-        Of report.html.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no finished run.
-    SuiteError
-        If there is nothing to evaluate.
+    What it takes and returns, `common.commands.evaluate.main` says.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -72,8 +52,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, pdf, rejects = predict_labelled(run_dir, [on])
-    out = Path(out or run_dir / f"on_{on.resolve().name}")
-    write_parquet(df, out / "predictions.parquet")
+    out = kept(df, run_dir, on, out)
     df = tables.with_dz(tables.with_types(df), config.edges)
     ev = Evaluation(
         df=tables.labelled(df),
@@ -90,24 +69,15 @@ def evaluate_run(run_dir, out=None, on=None):
 def evaluate_predictions(path, out):
     """Evaluate a table of true and predicted redshifts made elsewhere.
 
-    Parameters
-    ----------
-    path : path-like
-        See `mtopnet.tables.redshifts.read_predictions`.
-    out : path-like
-        Output folder.
-
-    Returns
-    -------
-    Path
-        Of report.html.
+    See `mtopnet.tables.redshifts.read_predictions`. What it takes and returns,
+    `common.commands.evaluate.main` says.
     """
     path = Path(path)
     own = tables.read_predictions(path)
     df = held_out(own)
-    kinds = sorted(set(df["dataset"]) - {""}) if "dataset" in df else []
-    name = f"{path.name}, {' and '.join(kinds)}" if kinds else path.name
-    ev = Evaluation(df=_compared(df, path), everything=own, dataset=f"{Evaluation.survey} ({name})")
+    ev = Evaluation(
+        df=_compared(df, path), everything=own, dataset=name_of_table(path, df, Evaluation.survey)
+    )
     return write(ev, out, source=path)
 
 
@@ -158,16 +128,13 @@ def read_pdf(run_dir, df):
     return np.asarray(every[rows]), df[known].reset_index(drop=True)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Metrics, tables, figures and report of redshifts, masses and rates from MOONS spectra.",
-        argv,
-        of_run=evaluate_run,
-        of_table=evaluate_predictions,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Metrics, tables, figures and report of redshifts, masses and rates from MOONS spectra.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -319,16 +320,13 @@ def _explain(args):
     say(f"figures: {Path(args.output or args.run_dir) / 'figures'}")
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Which channels the redshift rests on, and worked examples.",
-        _explain,
-        argv,
-        options=OPTIONS,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Which channels the redshift rests on, and worked examples.",
+    _explain,
+    options=OPTIONS,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -81,14 +81,9 @@ def load_networks(run_dir):
 
     config, about = read_config(run_dir)
     path = Path(run_dir) / "models" / f"{NAME}.keras"
-    if not path.exists() or "calibration" not in about:
-        raise ReadError(
-            path.parent,
-            f"no {path.name if not path.exists() else 'calibration'}",
-            "a run whose training is finished",
-            f"Finish it: python -m mtopnet.train --dataset {config.dataset} --run-dir {run_dir} "
-            "--resume, with the same options.",
-        )
+    missing = [] if path.exists() else [path.name]
+    missing += [] if "calibration" in about else ["calibration"]
+    runs.check_finished(run_dir, config, missing)
     network = load_model(path, config, lambda: model.build_model(config))
     calibration = about["calibration"] or {}
     return Networks(

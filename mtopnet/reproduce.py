@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from common.commands import reproduce
 from mtopnet.config import PAPER, REPRODUCED
@@ -11,23 +12,19 @@ from mtopnet.explain import explain_run
 from mtopnet.latent import latent_run
 from mtopnet.train import train, variants_of
 
-
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return reproduce.main(
-        PAPER,
-        "Train, evaluate, explain and report M-TOPnet on MOONS spectra.",
-        train=train,
-        steps=[
-            ("saliency", lambda run_dir, config, args: explain_run(run_dir)),
-            # Few spectra, or no umap-learn: the report names what is missing.
-            ("Fig. 13", lambda run_dir, config, args: latent_run(run_dir)),
-        ],
-        evaluate=evaluate_run,
-        argv=argv,
-        more=lambda args: variants_of(args, REPRODUCED[args.scale]),
-    )
-
+main = partial(
+    reproduce.main,
+    PAPER,
+    "Train, evaluate, explain and report M-TOPnet on MOONS spectra.",
+    train=train,
+    steps=[
+        ("saliency", lambda run_dir, config, args: explain_run(run_dir)),
+        # Few spectra, or no umap-learn: the report names what is missing.
+        ("Fig. 13", lambda run_dir, config, args: latent_run(run_dir)),
+    ],
+    evaluate=evaluate_run,
+    more=lambda args: variants_of(args, REPRODUCED[args.scale]),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -20,18 +21,10 @@ def train(
 
     Parameters
     ----------
-    config : Config
-    run_dir : path-like
-        Run folder; a variant's is variants/NAME in it, on the same spectra.
-    accelerator : common.accelerator.Accelerator
-    data_dir : path-like, optional
-        Folder of the data set's files.
+    config, run_dir, accelerator, data_dir, resume, offline
+        As `common.commands.train.main` says; a variant's folder is variants/NAME in the run's.
     variants : sequence of str
         Some of `mtopnet.config.VARIANTS`.
-    resume : bool
-        Go on with an interrupted run.
-    offline : bool
-        Use no network.
 
     Returns
     -------
@@ -188,10 +181,7 @@ def variants_of(args, default=()):
     return {"variants": known_variants(default if args.variants is None else args.variants)}
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, train, argv, more=variants_of)
-
+main = partial(command.main, PAPER, train, more=variants_of)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from common import runs
 from common.calibration import Calibration, fit_calibration
 from common.commands import evaluate as command
 from common.errors import SuiteError
-from common.evaluation import held_out, write
-from common.files import write_parquet
+from common.evaluation import held_out, kept, write
 from rvs_hybrid import tables
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluation import Evaluation
@@ -21,27 +21,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     Reads predictions.parquet, config.json, history.csv and variants/NAME/predictions.parquet.
 
-    Parameters
-    ----------
-    run_dir : path-like
-        Run folder of `rvs_hybrid.train`.
-    out : path-like, optional
-        Where figures/, tables/, claims.ecsv and report.html go: the run folder by default, with
-        `on` its subfolder on_NAME.
-    on : path-like, optional
-        Folder of labelled files to predict and evaluate instead of the test split.
-
-    Returns
-    -------
-    Path
-        Of report.html.
-
-    Raises
-    ------
-    ReadError
-        If a file of the run cannot be read.
-    SuiteError
-        If the training is not finished or there is nothing to evaluate.
+    What it takes and returns, `common.commands.evaluate.main` says.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -63,8 +43,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    out = Path(out or run_dir / f"on_{on.resolve().name}")
-    write_parquet(df, out / "predictions.parquet")
+    out = kept(df, run_dir, on, out)
     name = f"{_dataset(df)} -> {on.resolve().name}"
     ev = Evaluation(df=df, dataset=name, calibrations=calibrations(about), real=True, **common)
     return _write(ev, out, rejects=rejects)
@@ -73,17 +52,8 @@ def evaluate_run(run_dir, out=None, on=None):
 def evaluate_predictions(path, out):
     """Evaluate a table of true and predicted labels made elsewhere.
 
-    Parameters
-    ----------
-    path : path-like
-        See `rvs_hybrid.tables.read_predictions`.
-    out : path-like
-        Output folder.
-
-    Returns
-    -------
-    Path
-        Of report.html.
+    See `rvs_hybrid.tables.read_predictions`. What it takes and returns,
+    `common.commands.evaluate.main` says.
     """
     path = Path(path)
     own = tables.read_predictions(path)
@@ -149,16 +119,13 @@ def _write(ev, out, **more):
     return write(ev, out, **more)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Tables, figures and report of the hybrid network.",
-        argv,
-        of_run=evaluate_run,
-        of_table=evaluate_predictions,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Tables, figures and report of the hybrid network.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

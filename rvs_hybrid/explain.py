@@ -7,6 +7,7 @@ learns from the label's own lines.
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -188,17 +189,14 @@ def _explain(args):
     say(f"figures: {Path(args.output or args.run_dir) / 'figures'}")
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Gradients of the labels along RVS and XP spectra.",
-        _explain,
-        argv,
-        options=[PER_CLASS],
-        paths="Gaia's files to explain (default: test stars of the run)",
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Gradients of the labels along RVS and XP spectra.",
+    _explain,
+    options=[PER_CLASS],
+    paths="Gaia's files to explain (default: test stars of the run)",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

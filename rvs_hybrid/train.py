@@ -7,6 +7,7 @@ import shutil
 import sys
 import time
 from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 
@@ -26,18 +27,7 @@ FROM_STARS = (
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train every member of a run and predict the stars that it was not trained on.
 
-    Parameters
-    ----------
-    config : Config
-    run_dir : path-like
-        Run folder; see docs/run-folder.md for what it holds.
-    accelerator : common.accelerator.Accelerator
-    data_dir : path-like, optional
-        Folder of the user's own stars.
-    resume : bool
-        Go on with an interrupted run.
-    offline : bool
-        Use no network.
+    What it takes, `common.commands.train.main` says.
 
     Returns
     -------
@@ -126,7 +116,8 @@ def _finish(job, about, keep):
     held = np.flatnonzero(shards.labels["split"].isin(HELD[1:]).to_numpy())
     stars = shards.labels.iloc[held].reset_index(drop=True)
     inputs = split_row(shards.rows(held), config)
-    trained = nets.load_networks(run_dir)
+    # Without what an earlier end calibrated: the same run then gives the same table again.
+    trained = replace(nets.load_networks(run_dir), calibration={}, partial={})
     about["parameters"] = {
         "member": int(trained.members[0].count_params()),
         "guiglion2020": int(build_precursor("guiglion2020").count_params()),
@@ -201,10 +192,7 @@ def _partial(trained, inputs, stars, calib):
     return out
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, train, argv)
-
+main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
     sys.exit(main())

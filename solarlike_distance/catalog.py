@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from common.catalog import check_format
-from common.cli import parser, progress, run, say
+from common.catalogue.assemble import reject_table
+from common.catalogue.files import SpectrumFiles
+from common.catalogue.make import make
+from common.catalogue.parts import stamp
+from common.catalogue.recipe import Recipe
+from common.cli import say
+from common.commands import predict as command
 from common.errors import SuiteError, UsageError
+from common.paper import Option
 from common.pipeline import ahead
 from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.catalogue import columns
-from solarlike_distance.catalogue.parts import Parts, assemble, fingerprint, jobs_of
+from solarlike_distance.catalogue.repeats import keys_of, without_copies
+from solarlike_distance.config import PAPER
 from solarlike_distance.data import object_table, spectrum_files
 from solarlike_distance.labels.photometry import read_photometry
 from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.networks import load_networks, predicted, with_distances
 from solarlike_distance.preprocess import preprocess
-
-KEPT = "Finished parts are kept in OUT.parts; go on with the same command."
-CHUNK = 512  # spectra of a part
 
 
 def star_table(networks, x, about, *, photometry=None, stars=None):
@@ -64,58 +66,32 @@ def star_table(networks, x, about, *, photometry=None, stars=None):
     return with_distances(networks, table, **options)
 
 
-def usable_batches(networks, files, rejects, *, skip=lambda batch: False):
-    """Yield (batch number, Spectra, who they are, their network input), rejects left out.
+def usable(networks, spectra):
+    """Return the spectra of a batch that can be used, who they are, their input, and the rejects.
 
     Parameters
     ----------
     networks : Networks
-    files : sequence of path-like
-    rejects : list
-        Filled with what the reader rejects.
-    skip : callable
-        Batch number -> whether it is not wanted.
+    spectra : Spectra
 
-    Yields
-    ------
-    int, Spectra, DataFrame, ndarray of shape (n, n_pixels), list of dict
-        The last: what pre-processing rejects of this batch.
+    Returns
+    -------
+    Spectra, DataFrame, ndarray of shape (n, n_pixels), list of dict
     """
-    stream = read_many(files, rejects=rejects, chunk=CHUNK, duplicates="keep", progress=False)
-    for batch, spectra in enumerate(ahead(stream)):
-        if skip(batch):
-            continue
-        prepared = preprocess(spectra, networks.config)
-        about = object_table(spectra, prepared)
-        use = prepared.usable
-        lost = rejected(about, prepared)
-        yield batch, spectra[use], about[use].reset_index(drop=True), prepared.x[use], lost
+    prepared = preprocess(spectra, networks.config)
+    about, use = object_table(spectra, prepared), prepared.usable
+    lost = rejected(about, prepared)
+    return spectra[use], about[use].reset_index(drop=True), prepared.x[use], lost
 
 
 def part_of(networks, spectra, about, x, *, photometry=None, stars=None):
-    """Return the rows of a catalogue's part, with the hashes that tell repeated spectra."""
+    """Return the rows of a catalogue, with the hidden columns that tell repeated spectra."""
     table = star_table(networks, x, about, photometry=photometry, stars=stars)
     table["name"] = columns.observation_name(table)
     extinction = photometry is not None and photometry.extinction is not None
     table["warnings"] = columns.joined(columns.flags(table, networks, extinction=extinction))
     part = columns.catalogue(table)
-    # Only an obsid or a key names an observation; without them the file does.
-    named = table["id"].astype(str).str.isdecimal() | (table["key"].astype(str) != "")
-    name = part["name"].where(named, table["file"].astype(str) + "|" + part["name"])
-    part["_name"] = [_number(str(v).encode()) for v in name]
-    part["_content"] = [_content(spectra, row) for row in range(len(spectra))]
-    return part.astype({"_name": "int64", "_content": "int64"})
-
-
-def _number(text):
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
-
-
-def _content(spectra, row):
-    """Return a hash of a spectrum's values, int of 64 bits."""
-    values = [np.asarray(spectra.wavelength_of(row)), np.asarray(spectra.flux[row])]
-    values += [np.asarray(v[row]) for v in (spectra.ivar, spectra.mask) if v is not None]
-    return _number(b"".join(v.tobytes() for v in values))
+    return part.assign(**keys_of(spectra, table, part["name"]))
 
 
 def _files(paths):
@@ -123,14 +99,6 @@ def _files(paths):
     if not paths:
         raise UsageError("No files given. Name files or folders that hold spectra.")
     return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
-
-
-def _stamp(path):
-    """Return what tells a file from another, None without one."""
-    if path is None:
-        return None
-    about = Path(path).stat()
-    return [str(Path(path).resolve()), about.st_size, about.st_mtime_ns]
 
 
 def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances=None,
@@ -144,7 +112,7 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
     paths : sequence of path-like
         Files, or folders to search.
     out : path-like
-        Catalogue: .fits, .vot, .xml, .parquet, .ecsv or .csv.
+        Catalogue, see `common.catalogue.make.make`.
     photometry : path-like, optional
         Table of Gaia's columns, see `read_photometry`; without it there are no distances.
     lasp : path-like, optional
@@ -158,7 +126,7 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
 
     Returns
     -------
-    rows, lost : int
+    common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
 
     Raises
@@ -172,22 +140,13 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
 
     Notes
     -----
-    Memory holds one batch of spectra, the tables, the list of files and 16 bytes a spectrum.
-    Finished batches are Parquet files in OUT.parts until the catalogue stands; the same command
-    goes on after an interruption.
+    Memory holds the tables beside what `common.catalogue.make.make` needs, and 16 bytes a spectrum.
     """
-    out = Path(out)
-    check_format(out)
     if photometry is None and (extinction or distances):
         option = "--extinction" if extinction else "--distances"
         raise UsageError(f"{option} needs --photometry, the table that it belongs to.")
-    files = _files(paths)
-    networks = load_networks(run_dir)
-    options = {
-        "run": _stamp(Path(run_dir) / "config.json"), "photometry": _stamp(photometry),
-        "lasp": _stamp(lasp), "distances": _stamp(distances), "extinction": extinction,
-        "precision": precision, "chunk": CHUNK,
-    }  # fmt: skip
+    files, networks = _files(paths), load_networks(run_dir)
+    given = {"photometry": photometry, "lasp": lasp, "distances": distances}
     tables = {}
     if photometry is not None:
         tables["photometry"] = read_photometry(
@@ -195,52 +154,46 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         )
     if lasp is not None:
         tables["stars"] = StarCatalogue(lasp)
-    parts = Parts(out, fingerprint(files, options))
-    bar = progress(desc="catalogue", unit="spectra")
-    for job, own in enumerate(jobs_of(files)):
-        if not parts.finished(job):
-            _work_on(job, own, networks, parts, tables, bar)
-    bar.close()
-    kinds, told = _tally(parts)
-    meta = {"NETWORK": "Shen & Luo 2024", "TRAINED": networks.config.dataset,
-            "SCALE": networks.config.scale, "RUN": Path(run_dir).name, "SPECTRA": kinds,
-            "AG": extinction or "from bp_rp and cnn_bprp, as in the released code"}  # fmt: skip
-    rows, lost = assemble(parts, out, options=columns.notes() | {"meta": meta})
-    if not rows:
-        first = next(parts.rejects(), {"reason": "none was found"})["reason"]
-        parts.remove()
-        raise SuiteError(
-            f"None of the {len(files)} file(s) holds a spectrum that can be used; the reasons are "
-            f"in {out}.rejects.ecsv. The first: {first}"
-        )
-    parts.remove()
-    say(told)
-    return rows, lost
+
+    def rows(batch):
+        spectra, about, x, lost = usable(networks, batch)
+        return (part_of(networks, spectra, about, x, **tables) if len(x) else None), lost
+
+    def meta(parts):
+        own = {"SPECTRA": _kinds(parts),
+               "AG": extinction or "from bp_rp and cnn_bprp, as in the released code"}  # fmt: skip
+        return PAPER.header(networks.config, run_dir) | own
+
+    recipe = Recipe(
+        source=SpectrumFiles(files, duplicates="keep"),
+        rows=rows,
+        run_dir=run_dir,
+        options={k: stamp(v) for k, v in given.items()}
+        | {"extinction": extinction, "precision": precision},
+        notes=columns.notes(),
+        meta=meta,
+        revise=without_copies,
+        told=_say_tally,
+    )
+    return make(recipe, out)
 
 
-def _work_on(job, files, networks, parts, tables, bar):
-    """Make the parts of some files that are not there yet."""
-    rejects = []
-    batches = usable_batches(networks, files, rejects, skip=lambda k: parts.has(job, k))
-    for batch, spectra, about, x, lost in batches:
-        parts.write(job, batch, part_of(networks, spectra, about, x, **tables), lost)
-        bar.update(len(x))
-    parts.finish(job, rejects)
+def _kinds(parts):
+    """Return what the spectra are, "observed", "mock" or "observed and mock"."""
+    values = {bool(v) for table in parts.tables(["mock"]) for v in table["mock"].unique()}
+    return " and ".join(name for name in ("observed", "mock") if (name == "mock") in values)
 
 
-def _tally(parts):
-    """Return what the spectra are ("observed", "mock", "observed and mock"), and a line of counts.
-
-    The line says how many have a distance and what is warned of, before repeats are looked for.
-    """
-    kinds, warned, distances = set(), Counter(), 0
-    for table in parts.tables(["mock", "cnn_distance", "warnings"]):
-        kinds |= {"mock" if v else "observed" for v in table["mock"].unique()}
+def _say_tally(parts):
+    """Say how many have a distance and what is warned of, before repeats are looked for."""
+    warned, distances = Counter(), 0
+    for table in parts.tables(["cnn_distance", "warnings"]):
         distances += int(table["cnn_distance"].notna().sum())
         for text in table["warnings"]:
             warned.update(filter(None, text.split(";")))
     told = ", ".join(f"{name} {n}" for name, n in warned.most_common())
-    return " and ".join(sorted(kinds)[::-1]), f"{distances} distances; warnings: {told or 'none'}"
+    say(f"{distances} distances; warnings: {told or 'none'}")
+    return ""
 
 
 def predict_labelled(run_dir, paths):
@@ -270,60 +223,40 @@ def predict_labelled(run_dir, paths):
     networks = load_networks(run_dir)
     labels = Labels(paths, networks.config)
     rejects, tables = [], []
-    for _, _, about, x, lost in usable_batches(networks, _files(paths), rejects):
-        rejects += lost
+    stream = read_many(_files(paths), rejects=rejects, duplicates="keep", progress=False)
+    for batch in ahead(stream):
+        _, about, x, own = usable(networks, batch)
+        rejects += own
         if len(x):
             table = star_table(networks, x, about, **labels.tables)
             tables.append(labels.label(table))
-    lost = pd.DataFrame(rejects, columns=["file", "id", "reason"]).astype(str)
+    lost = reject_table(rejects)
     if not tables:
         reasons = sorted(set(lost["reason"]))[:3]
         raise SuiteError(f"No spectrum to evaluate on: {'; '.join(reasons)}.")
     return pd.concat(tables, ignore_index=True), lost
 
 
-def _arguments():
-    p = parser(
-        "python -m solarlike_distance.catalog",
-        "Labels, absolute magnitudes and distances of stars from LAMOST spectra, as one catalogue.",
-    )
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help="run folder of solarlike_distance.train")  # fmt: skip
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .vot, .parquet, .ecsv or .csv")  # fmt: skip
-    p.add_argument("--photometry", type=Path, metavar="TABLE", help="columns of Gaia's gaia_source "
-                   "(csv, ecsv, FITS, VOTable), joined by obsid, else source_id, else position "
-                   "within 3 arcsec; without it there are no distances")  # fmt: skip
-    p.add_argument("--distances", type=Path, metavar="TABLE", help="distances of Bailer-Jones et "
-                   "al. (2021), joined to the photometry by source_id")  # fmt: skip
-    p.add_argument("--extinction", metavar="COLUMN", help="column of the photometry with A_G, such "
-                   "as ag_gspphot (default: from observed and predicted colour, as in the released "
-                   "code)")  # fmt: skip
-    p.add_argument("--lasp", type=Path, metavar="TABLE", help="LAMOST's catalogue of stellar "
-                   "parameters, joined by obsid, else by night, plan and fibre")  # fmt: skip
-    p.add_argument("--precision", default="auto", help="as in solarlike_distance.train")
-    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="what to predict")
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    check_format(args.output)
-    precision = choose(args.precision).precision
-    rows, lost = make_catalogue(
-        args.run_dir, args.paths, args.output, photometry=args.photometry, lasp=args.lasp,
-        distances=args.distances, extinction=args.extinction, precision=precision,
-    )  # fmt: skip
-    say(f"{rows} spectra -> {args.output}")
-    if lost:
-        say(f"{lost} could not be used -> {args.output}.rejects.ecsv")
+TABLE = {"type": Path, "metavar": "TABLE"}
+OPTIONS = (
+    Option("--photometry", "columns of Gaia's gaia_source (csv, ecsv, FITS, VOTable), joined by "
+           "obsid, else source_id, else position within 3 arcsec; without it there are no "
+           "distances", more=TABLE),
+    Option("--distances", "distances of Bailer-Jones et al. (2021), joined to the photometry by "
+           "source_id", more=TABLE),
+    Option("--extinction", "column of the photometry with A_G, such as ag_gspphot (default: from "
+           "observed and predicted colour, as in the released code)", more={"metavar": "COLUMN"}),
+    Option("--lasp", "LAMOST's catalogue of stellar parameters, joined by obsid, else by night, "
+           "plan and fibre", more=TABLE),
+)  # fmt: skip
 
 
 def main(argv=None):
     """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept=KEPT)
+    about = (
+        "Labels, absolute magnitudes and distances of stars from LAMOST spectra, as one catalogue."
+    )
+    return command.main(PAPER, about, argv, predict=make_catalogue, options=OPTIONS, verb="catalog")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 from common import runs
 from common.commands import evaluate as command
-from common.evaluation import held_out, name_of, write
-from common.files import write_parquet
+from common.evaluation import held_out, kept, name_of, name_of_table, write
 from common.paper import Option
 from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER, Config
@@ -42,14 +42,9 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
 
     Parameters
     ----------
-    run_dir : path-like
-        Run folder of `solarlike_distance.train`.
-    out : path-like, optional
-        Where figures/, tables/, claims.ecsv and report.html go: the run folder by default, with
-        `on` its subfolder on_NAME.
-    on : path-like, optional
-        Folder of spectrum files to evaluate on instead of the test split, against the parameters
-        of a star catalogue that lies with them.
+    run_dir, out, on
+        As `common.commands.evaluate.main` says; the files of `on` are judged against the
+        parameters of a star catalogue that lies with them.
     compare : sequence of path-like
         Other catalogues, see `comparison.read_external`.
     catalogue : path-like, optional
@@ -67,13 +62,6 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     -------
     Path
         Of report.html.
-
-    Raises
-    ------
-    ReadError
-        If the folder holds no finished run, or a table cannot be read.
-    SuiteError
-        If there is nothing to evaluate.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -105,8 +93,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    out = Path(out or run_dir / f"on_{on.resolve().name}")
-    write_parquet(df, out / "predictions.parquet")
+    out = kept(df, run_dir, on, out)
     df = with_types(df)
     kind = "mock" if any_mock(df) else "real"
     extra["catalogue"] = df if extra["catalogue"] is None else extra["catalogue"]
@@ -141,47 +128,30 @@ def _catalogue(run_dir, path, truth, on):
 def evaluate_predictions(path, out, *, compare=(), truth=None, isochrones=None, gradients=()):
     """Evaluate a table of predictions made elsewhere, or a catalogue without labels.
 
-    Parameters
-    ----------
-    path : path-like
-        See `solarlike_distance.tables.rows.read_predictions`.
-    out : path-like
-        Output folder.
-    compare, truth, isochrones, gradients :
-        As of `evaluate_run`.
-
-    Returns
-    -------
-    Path
-        Of report.html.
+    See `solarlike_distance.tables.rows.read_predictions`. The rest is as of `evaluate_run`.
     """
     path = Path(path)
     own = with_truth(read_predictions(path), truth)
     df = held_out(own, KNOWN)
-    kinds = sorted(set(df["dataset"].astype(str)) - {""}) if "dataset" in df else []
-    name = f"{path.name}, {' and '.join(kinds)}" if kinds else path.name
     ev = Evaluation(
         df=df,
         everything=own,
-        dataset=f"{Evaluation.survey} ({name})",
+        dataset=name_of_table(path, df, Evaluation.survey),
         catalogue=own,
         **_beside(compare, isochrones, gradients),
     )
     return write(ev, out, source=path)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Metrics, tables, figures and report of parameters and distances of solar-like stars.",
-        argv,
-        of_run=evaluate_run,
-        of_table=evaluate_predictions,
-        options=OPTIONS,
-        of_run_only=[CATALOGUE],
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Metrics, tables, figures and report of parameters and distances of solar-like stars.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+    options=OPTIONS,
+    of_run_only=[CATALOGUE],
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -221,16 +222,13 @@ def _explain(args):
     say(f"figures: {Path(args.output or args.run_dir) / 'figures' / 'F15_shap_teff.png'}")
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Which wavelengths the five labels come from (Figs. 15, 16).",
-        _explain,
-        argv,
-        options=OPTIONS,
-    )
-
+main = partial(
+    command.main,
+    PAPER,
+    "Which wavelengths the five labels come from (Figs. 15, 16).",
+    _explain,
+    options=OPTIONS,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from common import runs
-from common.errors import ReadError
 from common.fitting import load_model
 from solarlike_distance import distance
 from solarlike_distance.config import TARGETS, Config
@@ -90,14 +89,7 @@ def load_networks(run_dir):
     missing = [k for k in ("folds", "scaling", "scatter", "errors") if k not in about]
     folds = about.get("folds", [])
     missing += [p.name for p in (model_path(run_dir, k) for k in folds) if not p.exists()]
-    if missing:
-        raise ReadError(
-            run_dir,
-            f"no {', '.join(missing)}",
-            "a run whose training is finished",
-            f"Finish it: python -m solarlike_distance.train --dataset {config.dataset} --run-dir "
-            f"{run_dir} --resume, with the same options.",
-        )
+    runs.check_finished(run_dir, config, missing)
     return Networks(
         config=config,
         models=[load_network(model_path(run_dir, k), config) for k in folds],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from common.commands import reproduce
 from solarlike_distance.baselines import baseline_run
@@ -19,21 +20,18 @@ def _galaxy(run_dir, config, args):
         galaxy_run(run_dir, offline=args.offline)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return reproduce.main(
-        PAPER,
-        "Train, evaluate, explain and report the distances of solar-like stars.",
-        train=train,
-        steps=[
-            ("Table C.1", lambda run_dir, config, args: baseline_run(run_dir)),
-            ("SHAP", lambda run_dir, config, args: explain_run(run_dir)),
-            ("mock Galaxy", _galaxy),
-        ],
-        evaluate=evaluate_run,
-        argv=argv,
-    )
-
+main = partial(
+    reproduce.main,
+    PAPER,
+    "Train, evaluate, explain and report the distances of solar-like stars.",
+    train=train,
+    steps=[
+        ("Table C.1", lambda run_dir, config, args: baseline_run(run_dir)),
+        ("SHAP", lambda run_dir, config, args: explain_run(run_dir)),
+        ("mock Galaxy", _galaxy),
+    ],
+    evaluate=evaluate_run,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

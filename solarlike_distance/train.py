@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 import numpy as np
 
@@ -17,18 +18,7 @@ RANGE = (0.001, 0.999)  # default: quantiles of the reference set beyond which a
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
     """Train the networks of a run and predict the stars that they have not seen.
 
-    Parameters
-    ----------
-    config : Config
-    run_dir : path-like
-        Run folder.
-    accelerator : common.accelerator.Accelerator
-    data_dir : path-like, optional
-        Folder of the data set's files.
-    resume : bool
-        Go on with an interrupted run.
-    offline : bool
-        Use no network.
+    What it takes, `common.commands.train.main` says.
 
     Returns
     -------
@@ -113,10 +103,7 @@ def _summary(table, scatter):
     return f"scatter on {len(test)} test spectra: {text}"
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, train, argv)
-
+main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
     sys.exit(main())

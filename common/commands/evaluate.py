@@ -19,9 +19,14 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         One sentence for --help.
     argv : sequence of str, optional
     of_run : callable
-        `(run_dir, out, on, **options)` -> path of the report.
+        `(run_dir, out=None, on=None, **options)` -> Path of report.html: path-like, the run folder;
+        path-like, where figures/, tables/, claims.ecsv and report.html go, by default the run
+        folder or, with `on`, its subfolder on_NAME; path-like, a folder of files with labels to
+        predict and evaluate in place of the test split. It raises `ReadError` where the folder
+        holds no finished run, `SuiteError` where there is nothing to evaluate.
     of_table : callable
-        `(path, out, **options)` -> path of the report.
+        `(path, out, **options)` -> Path of report.html: path-like, a table of true and predicted
+        values made elsewhere; path-like, the output folder.
     options, of_run_only : sequence of common.paper.Option
         Further options of both, and of runs alone.
     """

@@ -12,7 +12,7 @@ from common.errors import SuiteError
 from common.surveys import find_files
 
 
-def main(paper, about, train, steps, evaluate, argv=None, *, more=None, options=(), check=None,
+def main(paper, about, argv=None, *, train, steps, evaluate, more=None, options=(), check=None,
          files=find_files):  # fmt: skip
     """Run the command line; return the exit status.
 

@@ -17,7 +17,10 @@ def main(paper, train, argv=None, *, more=None):
     ----------
     paper : common.paper.Paper
     train : callable
-        `(config, run_dir, *, accelerator, data_dir, resume, offline, **more)` -> anything.
+        `(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False, **more)` ->
+        anything: the paper's Config; path-like, the run folder (docs/run-folder.md says what it
+        holds); `common.accelerator.Accelerator`; path-like, the folder of the data set's files;
+        whether to go on with an interrupted run; whether to use no network.
     argv : sequence of str, optional
     more : callable, optional
         Parsed arguments -> further keyword arguments of `train`.

@@ -23,6 +23,7 @@ def read_many(
     grid=None,
     duplicates="reject",
     rejects=None,
+    seen=None,
 ):
     """Read files and folders as a stream of Spectra.
 
@@ -42,6 +43,8 @@ def read_many(
         What becomes of an id that was seen before.
     rejects : list, optional
         List to append to; a new one by default.
+    seen : dict-like of str to str, optional
+        Ids of earlier calls and the file of each, such as `common.surveys.seen.Seen`; filled.
 
     Returns
     -------
@@ -59,9 +62,8 @@ def read_many(
         raise UsageError(f'duplicates must be "reject" or "keep". Received {duplicates!r}.')
     if chunk < 1:
         raise UsageError(f"chunk must be at least 1. Received {chunk}.")
-    return SpectraStream(
-        find_files(paths), progress, int(chunk), labels, grid, duplicates == "reject", rejects
-    )
+    files, unique = find_files(paths), duplicates == "reject"
+    return SpectraStream(files, progress, int(chunk), labels, grid, unique, rejects, seen)
 
 
 class SpectraStream:
@@ -75,11 +77,12 @@ class SpectraStream:
         file, id ("" where a whole file is meant) and reason of everything left out so far.
     """
 
-    def __init__(self, files, progress, chunk, labels, grid, unique, rejects):
+    def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen=None):
         self.files = files
         self.rejects = [] if rejects is None else rejects
         self._progress, self._chunk, self._labels = progress, chunk, labels
-        self._grid, self._unique, self._seen = grid, unique, {}
+        self._grid, self._unique = grid, unique
+        self._seen = {} if seen is None else seen
         self._batches = self._join(self._parts())
 
     def __iter__(self):
@@ -125,7 +128,8 @@ class SpectraStream:
                 fault = f"duplicate id: first seen in {self._seen[identity]}"
             if fault is None:
                 keep[row] = True
-                self._seen.setdefault(identity, str(path))
+                if self._unique:
+                    self._seen.setdefault(identity, str(path))
             else:
                 self._reject(path, identity, fault)
         return part if keep.all() else part[keep]

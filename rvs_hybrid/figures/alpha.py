@@ -109,9 +109,11 @@ def alpha_histograms(samples, metal, title, region=SLICE):
     """
     from rvs_hybrid.bimodality import bimodality
 
+    every = np.concatenate([a[np.isfinite(a)] for _, a in samples.values()])
+    if not len(every):
+        raise SuiteError(f"no star to show has {NAMES['alpha_m']}")
     figure = Figure(figsize=(8.6, 3.1 * len(samples) + 0.4), layout="constrained")
     axes = figure.subplots(len(samples), 2, squeeze=False, sharex=True)
-    every = np.concatenate([a[np.isfinite(a)] for _, a in samples.values()])
     span = np.percentile(every, [0.3, 99.7])
     grid = np.linspace(*span, 300)
     for row, (text, (metallicity, alpha)) in zip(axes, samples.items(), strict=True):

@@ -180,9 +180,11 @@ def kiel(df, metal, title):
     """Draw log g against Teff coloured by metallicity, true labels beside predictions."""
     if not {"teff", "logg", metal} <= set(labels_of(df)):
         raise SuiteError(f"needs Teff, log g and {NAMES[metal]}, true and predicted")
+    known = df[[f"{k}_{e}" for k in ("teff", "logg", metal) for e in ("true", "pred")]].dropna()
+    if not len(known):
+        raise SuiteError(f"no star has Teff, log g and {NAMES[metal]}, true and predicted")
     figure = Figure(figsize=(9.4, 4.6), layout="constrained")
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
-    known = df[[f"{k}_{e}" for k in ("teff", "logg", metal) for e in ("true", "pred")]].dropna()
     t, g = known["teff_true"], known["logg_true"]
     low, high = np.percentile(known[f"{metal}_true"], [2, 98])
     for axis, end, text in zip(axes, ("true", "pred"), ("APOGEE labels", "predictions"),

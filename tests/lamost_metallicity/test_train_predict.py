@@ -9,14 +9,15 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from common import catalog
 from common.accelerator import choose
 from common.catalog import read_table
+from common.catalogue import files as source
 from common.errors import MissingDataError, ReadError, SuiteError
 from lamost_metallicity import fitting, predict, train
 from lamost_metallicity.data import choose_sample
 from lamost_metallicity.networks import NAMES, load_networks, read_config, snr_group
 from lamost_metallicity.predict import predict_files, predict_labelled
+from tests.catalogues import fill_disk, killed_at, read_back
 from tests.lamost_metallicity.toy import (
     fluxes,
     galaxies,
@@ -204,7 +205,7 @@ def test_too_few_labels_say_where_the_others_went(tmp_path):
         )
 
 
-@pytest.mark.parametrize("ending", [".fits", ".parquet", ".ecsv", ".csv"])
+@pytest.mark.parametrize("ending", [".fits", ".vot", ".parquet", ".ecsv", ".csv"])
 def test_catalogue_has_a_row_for_every_spectrum(run_dir, files, tmp_path, ending):
     out = tmp_path / f"out{ending}"
     status = predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)])
@@ -228,10 +229,10 @@ def test_catalogue_has_a_row_for_every_spectrum(run_dir, files, tmp_path, ending
 
 
 def test_confidence_and_all(run_dir, files, tmp_path):
-    strict, _ = predict_files(run_dir, [files], tmp_path / "a.csv", confidence=0.99)
-    loose, _ = predict_files(run_dir, [files], tmp_path / "b.csv", confidence=0.5)
+    strict, _ = read_back(predict_files, run_dir, [files], tmp_path / "a.csv", confidence=0.99)
+    loose, _ = read_back(predict_files, run_dir, [files], tmp_path / "b.csv", confidence=0.5)
     assert strict["oh"].notna().sum() < loose["oh"].notna().sum()
-    every, _ = predict_files(run_dir, [files], tmp_path / "c.csv", everything=True)
+    every, _ = read_back(predict_files, run_dir, [files], tmp_path / "c.csv", everything=True)
     assert every["oh"].notna().all()
     known = strict["oh"].notna()
     assert np.allclose(every.loc[known, "oh"], strict.loc[known, "oh"])
@@ -240,7 +241,7 @@ def test_confidence_and_all(run_dir, files, tmp_path):
 
 
 def test_catalogue_and_evaluation_say_the_same(run_dir, files, tmp_path, table):
-    every, _ = predict_files(run_dir, [files], tmp_path / "c.csv", everything=True)
+    every, _ = read_back(predict_files, run_dir, [files], tmp_path / "c.fits", everything=True)
     both = every.merge(table, on="id")
     assert len(both) == len(table)
     assert np.allclose(both["oh"], both["oh_pred"], atol=1e-4)
@@ -254,7 +255,7 @@ def test_warnings_name_lines_outside_the_window_and_the_training_range(run_dir, 
     about["snr"][5] = 500.0
     made = fluxes(about | {"z": np.nan_to_num(about["z"])})
     write_lamost(tmp_path / "s.fits", about, flux=made[0], ivar=made[1])
-    table, rejects = predict_files(run_dir, [tmp_path / "s.fits"], tmp_path / "o.csv")
+    table, rejects = read_back(predict_files, run_dir, [tmp_path / "s.fits"], tmp_path / "o.csv")
     assert not len(rejects)
     warned = [set(w.split(";")) for w in table["warnings"]]
     has = {f: [f in w for w in warned] for f in ("HA_NII_OUTSIDE", "OII_OUTSIDE", "NO_Z")}
@@ -283,8 +284,8 @@ def test_bad_input_goes_to_the_rejects_and_touches_nothing_else(run_dir, files, 
     whole = (files / "spectra.fits").read_bytes()
     (folder / "cut.fits").write_bytes(whole[: len(whole) // 3])
     shutil.copy(files / "spectra.fits", folder / "z_again.fits")
-    clean, _ = predict_files(run_dir, [files], tmp_path / "clean.csv")
-    table, rejects = predict_files(run_dir, [folder], tmp_path / "mixed.csv")
+    clean, _ = read_back(predict_files, run_dir, [files], tmp_path / "clean.csv")
+    table, rejects = read_back(predict_files, run_dir, [folder], tmp_path / "mixed.csv")
     both = clean.merge(table, on="id")
     assert len(both) == len(clean) == len(table)
     assert np.allclose(both["oh_x"], both["oh_y"], atol=1e-5, equal_nan=True)
@@ -307,31 +308,48 @@ def test_nothing_usable_fails_and_lists_the_reasons(run_dir, tmp_path, capsys):
     assert not out.exists()
 
 
-def test_interrupted_prediction_keeps_the_finished_rows(run_dir, files, tmp_path, monkeypatch):
-    real, calls = predict.catalogue, []
-
-    def interrupted(*args, **options):
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return real(*args, **options)
-
-    monkeypatch.setattr(predict, "catalogue", interrupted)
+def test_interrupted_prediction_goes_on_with_the_same_command(
+    run_dir, files, tmp_path, monkeypatch
+):
+    (tmp_path / "in").mkdir()
+    shutil.copy(files / "spectra.fits", tmp_path / "in" / "b.fits")
+    (tmp_path / "in" / "a.fits").write_text("not a FITS file\n" * 300)
+    whole, lost = read_back(predict_files, run_dir, [tmp_path / "in"], tmp_path / "whole.fits")
     out = tmp_path / "o.fits"
-    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 1
+    arguments = ["--run-dir", str(run_dir), "-o", str(out), "--precision", "float32"]
+    with monkeypatch.context() as patch:
+        killed_at(patch, predict, "catalogue", 2)
+        assert predict.main([*arguments, str(tmp_path / "in")]) == 1
     assert len(read_table(tmp_path / "o.partial.fits")) == 512
+    assert len(read_table(tmp_path / "o.partial.fits.rejects.ecsv")) == len(lost) == 1
     assert not out.exists()
+    calls = killed_at(monkeypatch, predict, "catalogue", 0)
+    assert predict.main([*arguments, str(tmp_path / "in")]) == 0
+    assert len(calls) == 1  # the first 512 are not predicted again
+    pd.testing.assert_frame_equal(read_table(out), whole)
+
+
+def test_ids_that_come_twice_are_rejected_over_jobs_and_a_kill(run_dir, files, tmp_path,
+                                                               monkeypatch):  # fmt: skip
+    monkeypatch.setattr(source, "FILES", 1)
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        shutil.copy(files / "spectra.fits", tmp_path / "in" / f"{name}.fits")
+    write_lamost(tmp_path / "in" / "d.fits", galaxies(5, seed=11))
+    out = tmp_path / "o.parquet"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        killed_at(patch, predict, "catalogue", 3)
+        predict_files(run_dir, [tmp_path / "in"], out)
+    table, rejects = read_back(predict_files, run_dir, [tmp_path / "in"], out)
+    clean, _ = read_back(predict_files, run_dir, [files], tmp_path / "clean.parquet")
+    assert len(table) == len(clean) + 5 and table["id"].is_unique
+    assert len(rejects) == 2 * len(clean)
+    first = str(tmp_path / "in" / "a.fits")
+    assert set(rejects["reason"]) == {f"duplicate id: first seen in {first}"}
 
 
 def test_full_disk_leaves_the_catalogue_elsewhere(run_dir, files, tmp_path, monkeypatch):
-    real = catalog.write_table
-
-    def full(table, path, **options):
-        if tmp_path in path.parents:
-            raise OSError(28, "No space left on device")
-        return real(table, path, **options)
-
-    monkeypatch.setattr(catalog, "write_table", full)
+    fill_disk(monkeypatch, tmp_path)
     with pytest.raises(SuiteError, match=r"No space left.*finished catalogue is at") as error:
         predict_files(run_dir, [files], tmp_path / "o.csv")
     spare = str(error.value).split(" is at ")[1].split(" instead")[0]
@@ -391,8 +409,8 @@ def test_networks_of_another_precision_give_the_same(run_dir, table):
 def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
     for survey in ("lamost", "sdss"):
         folder = shared_data / "real" / survey / "spec"
-        table, rejects = predict_files(
-            run_dir, [folder], tmp_path / f"{survey}.fits", everything=True
+        table, rejects = read_back(
+            predict_files, run_dir, [folder], tmp_path / f"{survey}.fits", everything=True
         )
         named = set(table["file"].map(lambda f: f.split("/")[-1]))
         named |= set(rejects["file"].map(lambda f: f.split("/")[-1]))

@@ -377,6 +377,11 @@ def test_figures_stand_holes_in_the_data(test_rows):
     assert len(figures.residuals_against(df, "snr", "S/N", "t").axes) >= 3
     figures.kiel(df, "fe_h", "t")
     figures.pit_histograms(df, {}, "t")
+    with pytest.raises(SuiteError, match="no star to show"):  # no giants
+        figures_alpha.alpha_histograms({"predictions": (np.zeros(0), np.zeros(0))}, "fe_h", "t")
+    df.loc[::2, "teff_true"], df.loc[1::2, "fe_h_true"] = np.nan, np.nan
+    with pytest.raises(SuiteError, match="no star has Teff"):
+        figures.kiel(df, "fe_h", "t")
     with pytest.raises(SuiteError, match="no errors"):
         figures.coverage_panels(df[["teff_true", "teff_pred"]], {}, "t")
 

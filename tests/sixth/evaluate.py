@@ -2,13 +2,13 @@
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from common import evaluation, runs
 from common.commands import evaluate as command
-from common.files import write_parquet
 from tests.sixth.config import PAPER, Config
 from tests.sixth.figures import plots, scatter
 from tests.sixth.predict import predict_labelled
@@ -37,8 +37,7 @@ def evaluate_run(run_dir, out=None, on=None):
     df, name = pd.read_parquet(runs.predictions_of(run_dir, PAPER.package)), config.dataset
     if on is not None:
         df, rejects = predict_labelled(run_dir, [on])
-        out, name = Path(out or run_dir / f"on_{on.name}"), f"{name} -> {on.name}"
-        write_parquet(df, out / "predictions.parquet")
+        out, name = evaluation.kept(df, run_dir, on, out), f"{name} -> {on.name}"
     ev = Evaluation(df=evaluation.held_out(df), dataset=name, config=config, about=about,
                     real=on is not None, run_dir=run_dir)  # fmt: skip
     return evaluation.write(ev, out or run_dir, rejects=rejects)
@@ -49,10 +48,13 @@ def evaluate_predictions(path, out):
     return evaluation.write(Evaluation(df=df, dataset=Path(path).name), out, source=path)
 
 
-def main(argv=None):
-    return command.main(PAPER, "Evaluate the redshifts of one line.", argv,
-                        of_run=evaluate_run, of_table=evaluate_predictions)  # fmt: skip
-
+main = partial(
+    command.main,
+    PAPER,
+    "Evaluate the redshifts of one line.",
+    of_run=evaluate_run,
+    of_table=evaluate_predictions,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

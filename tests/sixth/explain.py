@@ -1,6 +1,7 @@
 """What the network looks at."""
 
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,12 @@ def explain_run(run_dir, out=None):
     write_parquet(table, (out or run_dir) / "saliency.parquet")
 
 
-def main(argv=None):
-    return command.main(PAPER, "What the network looks at.",
-                        lambda args: explain_run(args.run_dir, args.output), argv)  # fmt: skip
-
+main = partial(
+    command.main,
+    PAPER,
+    "What the network looks at.",
+    lambda args: explain_run(args.run_dir, args.output),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

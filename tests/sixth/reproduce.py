@@ -1,6 +1,7 @@
 """All of the paper."""
 
 import sys
+from functools import partial
 
 from common.commands import reproduce
 from tests.sixth.config import PAPER
@@ -8,12 +9,14 @@ from tests.sixth.evaluate import evaluate_run
 from tests.sixth.explain import explain_run
 from tests.sixth.train import train
 
-
-def main(argv=None):
-    return reproduce.main(PAPER, "Train, explain and evaluate.", train, argv=argv,
-                          steps=[("saliency", lambda run_dir, *_: explain_run(run_dir))],
-                          evaluate=evaluate_run)  # fmt: skip
-
+main = partial(
+    reproduce.main,
+    PAPER,
+    "Train, explain and evaluate.",
+    train=train,
+    steps=[("saliency", lambda run_dir, *_: explain_run(run_dir))],
+    evaluate=evaluate_run,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,6 +1,7 @@
 """Train the network."""
 
 import sys
+from functools import partial
 
 from common.commands import train as command
 from tests.sixth.config import PAPER
@@ -37,9 +38,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     write_parquet(table, run_dir / "predictions.parquet")
 
 
-def main(argv=None):
-    return command.main(PAPER, train, argv)
-
+main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
     sys.exit(main())

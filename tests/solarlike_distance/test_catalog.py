@@ -11,15 +11,16 @@ from astropy.io import fits
 from astropy.table import Table
 
 from common.catalog import read_table
-from common.errors import ReadError, SuiteError, UsageError
+from common.catalogue import files as source
+from common.catalogue import parts
+from common.errors import SuiteError, UsageError
 from solarlike_distance import catalog, distance
 from solarlike_distance import networks as nets
 from solarlike_distance.catalogue import columns as catalog_columns
-from solarlike_distance.catalogue import parts as catalog_parts
 from solarlike_distance.labels import extinction
-from solarlike_distance.labels.photometry import Places, Sky, read_photometry
 from tests.solarlike_distance import toy_run as run
 from tests.solarlike_distance import toy_spectra as toy
+from tests.solarlike_distance.toy_spectra import photometry
 
 pytestmark = pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning")
 PRINTED = """obsid ra dec snrg snrr flag cnn_teff cnn_logg cnn_feh cnn_mg cnn_bprp cnn_distance
@@ -48,28 +49,6 @@ def loaded_once():
         yield
 
 
-@pytest.fixture
-def few(tmp_path):
-    """Files of nine stars, one spectrum each, and what they are."""
-    about = toy.stars(9, seed=4)
-    (tmp_path / "in").mkdir()
-    for row in range(9):
-        toy.write_image(tmp_path / "in" / f"star-{row}.fits", about, row)
-    return tmp_path / "in", about
-
-
-def photometry(about, **changes):
-    """Return Gaia's columns of these stars, a DataFrame."""
-    n = len(about["obsid"])
-    return pd.DataFrame({
-        "obsid": about["obsid"], "source_id": 10**18 + np.arange(n), "ra": about["ra"],
-        "dec": about["dec"], "phot_g_mean_mag": 13 + 0.1 * np.arange(n),
-        "bp_rp": 0.8 + 0.01 * np.arange(n), "parallax": 2.0, "parallax_error": 0.02,
-        "nu_eff_used_in_astrometry": 1.5, "pseudocolour": np.nan, "ecl_lat": 20.0,
-        "astrometric_params_solved": 31, "r_med_geo": 500.0, "my_ag": 0.3, "my_ag_err": 0.1,
-    } | changes)  # fmt: skip
-
-
 def made(trained, paths, out, **options):
     catalog.make_catalogue(trained[0], paths, out, **options)
     return read_table(out)
@@ -84,8 +63,8 @@ def test_table_d1_with_units_in_every_format(trained, few, tmp_path, ending):
     table = photometry(few[1])
     table.to_csv(tmp_path / "gaia.csv", index=False)
     out = tmp_path / f"cat{ending}"
-    rows = catalog.make_catalogue(trained[0], [few[0]], out, photometry=tmp_path / "gaia.csv")
-    assert rows == (9, 0) and not (tmp_path / f"cat{ending}.parts").exists()
+    made = catalog.make_catalogue(trained[0], [few[0]], out, photometry=tmp_path / "gaia.csv")
+    assert made[:2] == (9, 0) and not (tmp_path / f"cat{ending}.parts").exists()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", u.UnitsWarning)  # dex, in FITS
         read = Table.read(out, format=FORMATS[ending])
@@ -175,16 +154,6 @@ def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path
     assert np.isfinite(got["cnn_distance"]).all()
 
 
-def test_obsid_goes_before_position(few):
-    about = few[1]
-    swapped = photometry(about, ra=about["ra"][::-1], dec=about["dec"][::-1])
-    swapped.to_csv(few[0] / "gaia_source.csv", index=False)
-    found = read_photometry(few[0] / "gaia_source.csv", config=run.config()).find(
-        pd.DataFrame({"id": about["obsid"].astype(str), "ra": about["ra"], "dec": about["dec"]})
-    )
-    assert found.tolist() == list(range(9))
-
-
 def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_path):
     table = photometry(few[1]).iloc[:5]
     table.loc[0, "phot_g_mean_mag"] = np.nan
@@ -199,28 +168,6 @@ def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_
     bare = made(trained, [few[0]], tmp_path / "b.fits")
     assert bare["cnn_distance"].isna().all() and bare["ag_err"].isna().all()
     assert all("NO_PHOTOMETRY" in w for w in flags_of(bare))
-
-
-@pytest.mark.parametrize("change, message", [
-    (lambda t: t.drop(columns="phot_g_mean_mag"), "no G magnitude.*phot_g_mean_mag"),
-    (lambda t: t.drop(columns="bp_rp"), "no colour.*--extinction"),
-    (lambda t: t.drop(columns=["obsid", "source_id", "ra"]), "nothing to join.*obsid, source_id"),
-    (lambda t: t[["my_ag"]], "a table with columns of gaia_source"),
-    (lambda t: pd.concat([t, t[:1]]), "1 obsid in more than one row, 5000"),
-    (lambda t: pd.concat([t, t[:1]]).drop(columns="obsid"), "1 source_id in more than one row"),
-    (lambda t: t.assign(source_id=1.5e18 + 0.5), "whole numbers"),
-])  # fmt: skip
-def test_photometry_that_cannot_be_used_says_what_it_lacks(few, tmp_path, change, message):
-    change(photometry(few[1])).to_csv(tmp_path / "gaia.csv", index=False)
-    with pytest.raises(ReadError, match=message) as error:
-        read_photometry(tmp_path / "gaia.csv", config=run.config())
-    assert "gaia.csv" in str(error.value)
-
-
-def test_an_extinction_that_is_not_there_is_refused(few, tmp_path):
-    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
-    with pytest.raises(UsageError, match=r"--extinction a_v.*no such column"):
-        read_photometry(tmp_path / "gaia.csv", config=run.config(), extinction="a_v")
 
 
 def test_bad_spectra_are_rejects_and_odd_ones_are_flagged(trained, few, tmp_path):
@@ -292,8 +239,8 @@ def test_two_spectra_of_one_obsid_have_a_row_each_and_copies_one_between_them(
 @pytest.fixture
 def batches(monkeypatch):
     """Batches of two spectra and jobs of three files, and a list of the sizes predicted."""
-    monkeypatch.setattr(catalog, "CHUNK", 2)
-    monkeypatch.setattr(catalog_parts, "FILES", 3)
+    monkeypatch.setattr(source, "CHUNK", 2)
+    monkeypatch.setattr(source, "FILES", 3)
     sizes, whole = [], catalog.predicted
 
     def counted(networks, x, *rest):
@@ -309,10 +256,11 @@ def test_a_killed_catalogue_goes_on_with_the_same_command(trained, few, tmp_path
     folder, about = few
     (folder / "broken.fits").write_bytes(b"SIMPLE  =  ")
     toy.write_image(folder / "z.fits", about, 0, OBSID=77, Z=999.0)
+    (folder / "a-copy.fits").write_bytes((folder / "star-8.fits").read_bytes())
     whole = made(trained, [folder], tmp_path / "whole.fits")
-    assert sum(batches) == 9 and len(batches) > 4
+    assert sum(batches) == 10 and len(batches) > 4
     batches.clear()
-    write = catalog_parts.Parts.write
+    write = parts.Parts.write
 
     def killed(self, job, batch, *rest):
         if (job, batch) == (1, 1):
@@ -322,19 +270,21 @@ def test_a_killed_catalogue_goes_on_with_the_same_command(trained, few, tmp_path
     out = tmp_path / "cat.fits"
     args = ["--run-dir", str(trained[0]), "-o", str(out), "--precision", "float32", str(folder)]
     with monkeypatch.context() as patch:
-        patch.setattr(catalog_parts.Parts, "write", killed)
+        patch.setattr(parts.Parts, "write", killed)
         assert catalog.main(args) == 1
     assert not out.exists()
-    done = sum(len(t) for t in map(pd.read_parquet, (tmp_path / "cat.fits.parts").glob("*.parq*")))
-    assert 0 < done < 9
+    done = len(read_table(tmp_path / "cat.partial.fits"))
+    assert 0 < done < 10
+    assert len(read_table(tmp_path / "cat.partial.fits.rejects.ecsv")) == 1
     batches.clear()
     assert catalog.main(args) == 0
-    assert sum(batches) == 9 - done  # what was finished is not predicted again
+    assert sum(batches) == 10 - done  # what was finished is not predicted again
     again = read_table(out)
     pd.testing.assert_frame_equal(again, whole)
     lost = [Table.read(tmp_path / f"{n}.fits.rejects.ecsv").to_pandas() for n in ("cat", "whole")]
     pd.testing.assert_frame_equal(*lost)
-    assert len(lost[0]) == 2
+    assert len(lost[0]) == 3 and "came before" in lost[0]["reason"][2]
+    assert len(again) == 9 and lost[0]["file"][2].endswith("star-8.fits")
 
 
 def test_parts_of_another_catalogue_are_not_mixed_in(trained, few, tmp_path, monkeypatch, batches):
@@ -343,21 +293,14 @@ def test_parts_of_another_catalogue_are_not_mixed_in(trained, few, tmp_path, mon
 
     photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(catalog_parts.Parts, "finish", stop)
+        patch.setattr(parts.Parts, "finish", stop)
         catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv")
     for paths, options in (([few[0]], {"photometry": tmp_path / "gaia.csv"}),
                            ([few[0] / "star-1.fits"], {})):  # fmt: skip
         with pytest.raises(UsageError, match=r"cat\.ecsv\.parts.*another catalogue"):
             catalog.make_catalogue(trained[0], paths, tmp_path / "cat.ecsv", **options)
-    assert catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv") == (9, 0)
-
-
-def test_a_folder_of_the_users_under_that_name_is_left_alone(trained, few, tmp_path):
-    (tmp_path / "cat.fits.parts").mkdir()
-    (tmp_path / "cat.fits.parts" / "mine.txt").write_text("mine")
-    with pytest.raises(UsageError, match="holds no parts"):
-        catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.fits")
-    assert (tmp_path / "cat.fits.parts" / "mine.txt").read_text() == "mine"
+    made = catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv")
+    assert made[:2] == (9, 0)
 
 
 def test_bad_arguments_say_what_is_allowed(trained, few, tmp_path, capsys):
@@ -433,14 +376,5 @@ def test_an_index_names_spectra_without_obsid_by_file_or_observation(trained, tm
 
 def test_real_stars_have_a_row_or_a_reject_each(trained, shared_data, tmp_path):
     files = sorted((shared_data / "real" / "lamost" / "spec").iterdir())[::8]
-    rows, lost = catalog.make_catalogue(trained[0], files, tmp_path / "cat.fits")
+    rows, lost, *_ = catalog.make_catalogue(trained[0], files, tmp_path / "cat.fits")
     assert rows + lost == len(files) and rows > 0.9 * len(files)
-
-
-def test_names_and_positions_are_found():
-    place = Places(["a", "", "b", "a"])
-    assert place.find(["b", "a", "", "c"]).tolist() == [2, 0, -1, -1]
-    assert Places([]).find(["a"]).tolist() == [-1]
-    sky = Sky(np.array([0.0, 359.9999, np.nan]), np.array([10.0, 10.0, 0.0]), 3.0)
-    ra = np.array([0.0002, 359.99991, 0.01, np.nan])
-    assert sky.find(ra, np.full(4, 10.0)).tolist() == [0, 1, -1, -1]

@@ -1,6 +1,7 @@
 """Small made-up LAMOST stars in each layout, with the tables of their labels."""
 
 import numpy as np
+import pandas as pd
 from astropy.io import fits
 from astropy.table import Table
 
@@ -120,3 +121,15 @@ def write_labels(folder, about, *, gaia_positions=True):
     Table(gaia).write(folder / "gaia_source.fits")
     Table({"source_id": source, "r_med_geo": distance}).write(folder / "geodist.fits")
     return mg
+
+
+def photometry(about, **changes):
+    """Return Gaia's columns of these stars, a DataFrame."""
+    n = len(about["obsid"])
+    return pd.DataFrame({
+        "obsid": about["obsid"], "source_id": 10**18 + np.arange(n), "ra": about["ra"],
+        "dec": about["dec"], "phot_g_mean_mag": 13 + 0.1 * np.arange(n),
+        "bp_rp": 0.8 + 0.01 * np.arange(n), "parallax": 2.0, "parallax_error": 0.02,
+        "nu_eff_used_in_astrometry": 1.5, "pseudocolour": np.nan, "ecl_lat": 20.0,
+        "astrometric_params_solved": 31, "r_med_geo": 500.0, "my_ag": 0.3, "my_ag_err": 0.1,
+    } | changes)  # fmt: skip

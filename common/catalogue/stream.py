@@ -69,17 +69,13 @@ def _alike(chunks, first):
         yield chunk.reset_index(drop=True)
 
 
-def _is_text(series):
-    return pd.api.types.is_string_dtype(series.dtype) or series.dtype == object
-
-
 def _survey(chunks):
     """Return number of rows, width of every text column, and the columns with missing values."""
     rows, widths, missing = 0, {}, set()
     for chunk in chunks:
         rows += len(chunk)
         for name in chunk:
-            if _is_text(chunk[name]):
+            if catalog.is_text(chunk[name]):
                 texts = chunk[name].fillna("").astype(str)
                 length = max((len(t.encode("ascii", "backslashreplace")) for t in texts), default=1)
                 widths[name] = max(widths.get(name, 1), length)

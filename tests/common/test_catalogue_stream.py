@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.catalog import FORMATS, read_table, write_table
-from common.catalog_stream import write_stream
+from common.catalogue.stream import write_stream
 from common.errors import SuiteError, UsageError
 
 NOTES = {"units": {"z": "K", "p": "dex", "g": "mag"}, "ucds": {"z": "phys.temperature"},

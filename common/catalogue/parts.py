@@ -1,0 +1,199 @@
+"""Finished parts of a catalogue on disk, which survive a kill, an error and a full disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from common.errors import UsageError
+from common.files import atomic_path
+
+HIDDEN = "_"  # columns whose names begin so are of the parts alone
+
+
+def stamp(path):
+    """Return what tells a file from another and from its other versions, None without one."""
+    if path is None:
+        return None
+    about = Path(path).stat()
+    return [str(Path(path).resolve()), about.st_size, about.st_mtime_ns]
+
+
+def fingerprint(files, options):
+    """Return a hash of files (names, sizes, times) and of options.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+    options : dict
+        Of what JSON can hold.
+    """
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
+    for path in files:
+        digest.update("\n{}|{}|{}".format(*stamp(path)).encode())
+    return digest.hexdigest()[:32]
+
+
+class Parts:
+    """The folder OUT.parts: one Parquet file a batch, with its rows and what was rejected of it.
+
+    Batches are numbered within jobs, jobs are worked on one after the other. A batch that cannot
+    be written is held in memory, so that at least the partial catalogue has it.
+
+    Parameters
+    ----------
+    out : path-like
+        The catalogue that is being made.
+    mark : str
+        From `fingerprint`: parts of anything else are not mixed in.
+
+    Raises
+    ------
+    UsageError
+        If the folder holds parts of another run, other options or other files, or is the user's.
+    """
+
+    def __init__(self, out, mark):
+        out = Path(out)
+        self.folder = out.with_name(out.name + ".parts")
+        self._reading, self._held = {}, {}
+        about = self.folder / "about.json"
+        if about.is_file():
+            if json.loads(about.read_text()).get("fingerprint") != mark:
+                raise UsageError(
+                    f"{self.folder} holds finished parts of another catalogue: the run, an option, "
+                    "a table or the spectrum files differ. Repeat that command to go on with it, "
+                    "name another output, or delete the folder."
+                )
+        elif self.folder.exists() and any(self.folder.iterdir()):
+            raise UsageError(
+                f"{self.folder} is there and holds no parts of a catalogue. Name another output, "
+                "or move it away."
+            )
+        else:
+            _write_json(about, {"fingerprint": mark})
+        found = [path.stem.split("-") for path in self.folder.glob("[jp]*-*")]
+        self._finished = {int(job) for kind, job, *_ in found if kind == "job"}
+        self._batches = {}  # job -> set of its batches
+        for kind, job, *batch in found:
+            if kind == "part":
+                self._batches.setdefault(int(job), set()).add(int(batch[0]))
+
+    def _part(self, job, batch):
+        return self.folder / f"part-{job:06d}-{batch:06d}.parquet"
+
+    def _job(self, job):
+        return self.folder / f"job-{job:06d}.json"
+
+    def begin(self, job):
+        """Return the list that the reader of a job fills with what it rejects."""
+        self._reading = {job: []}
+        return self._reading[job]
+
+    def finished(self, job):
+        """Return whether all batches of a job are there."""
+        return job in self._finished
+
+    def finish(self, job):
+        """Keep what the reader rejected of a job, which is then finished."""
+        _write_json(self._job(job), self._reading[job])
+        self._finished.add(job)
+        self._reading = {}
+
+    def has(self, job, batch):
+        """Return whether a batch is there."""
+        return batch in self._batches.get(job, ())
+
+    def write(self, job, batch, table, rejects):
+        """Keep a batch: its rows (a DataFrame, or None) and what could not be used of it."""
+        self._held[job, batch] = _arrow(table, rejects)
+        self._batches.setdefault(job, set()).add(batch)
+        with atomic_path(self._part(job, batch)) as temporary:
+            pq.write_table(self._held[job, batch], temporary)
+        del self._held[job, batch]
+
+    def remove(self):
+        """Delete the folder: the catalogue stands."""
+        shutil.rmtree(self.folder)
+
+    def clean(self):
+        """Delete the folder if nothing in it is finished; return whether that is so."""
+        empty = not self._batches and not self._finished
+        if empty:
+            self.remove()
+        return empty
+
+    def _keys(self, job=None):
+        """Return (job, batch) of the batches that are there, on disk or held, in order."""
+        jobs = sorted(self._batches) if job is None else [job]
+        return [
+            (number, batch) for number in jobs for batch in sorted(self._batches.get(number, ()))
+        ]
+
+    def _schema(self, key):
+        return self._held[key].schema if key in self._held else pq.read_schema(self._part(*key))
+
+    def kinds(self):
+        """Return the types of columns that hold the values of all parts, as DataFrame.dtypes."""
+        seen = {}
+        for key in self._keys():
+            schema = self._schema(key)
+            if len(schema):
+                seen.setdefault((*schema.names, *map(str, schema.types)), schema)
+        empty = [schema.empty_table().to_pandas() for schema in seen.values()]
+        return pd.concat(empty).dtypes if empty else pd.Series(dtype=object)
+
+    def tables(self, columns=None, *, job=None):
+        """Yield the rows of each part in order, those without any left out.
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            All but the hidden ones by default.
+        job : int, optional
+            All jobs by default.
+        """
+        for key in self._keys(job):
+            names = self._schema(key).names
+            wanted = [n for n in names if not n.startswith(HIDDEN)] if columns is None else columns
+            if names and key in self._held:
+                yield self._held[key].select(wanted).to_pandas()
+            elif names:
+                yield pd.read_parquet(self._part(*key), columns=list(wanted))
+
+    def rejects(self, *, job=None, reader=True):
+        """Yield what was rejected, dicts of file, id and reason.
+
+        Parameters
+        ----------
+        job : int, optional
+            All jobs by default.
+        reader : bool
+            Of each job, what its reader rejected goes before the rest.
+        """
+        jobs = self._finished | set(self._batches) | set(self._reading)
+        for number in sorted(jobs) if job is None else [job]:
+            if reader and number in self._reading:
+                yield from list(self._reading[number])
+            elif reader and self.finished(number):
+                yield from json.loads(self._job(number).read_text())
+            for key in self._keys(number):
+                yield from json.loads(self._schema(key).metadata[b"rejects"])
+
+
+def _arrow(table, rejects):
+    """Return a batch as an Arrow table, with what was rejected in its metadata."""
+    arrow = pa.table({}) if table is None else pa.Table.from_pandas(table, preserve_index=False)
+    extra = {b"rejects": json.dumps(rejects)}
+    return arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra})
+
+
+def _write_json(path, value):
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(value))

@@ -1,0 +1,15 @@
+"""Stars that several files of tests take."""
+
+import pytest
+
+from tests.solarlike_distance import toy_spectra as toy
+
+
+@pytest.fixture
+def few(tmp_path):
+    """Files of nine stars, one spectrum each, and what they are."""
+    about = toy.stars(9, seed=4)
+    (tmp_path / "in").mkdir()
+    for row in range(9):
+        toy.write_image(tmp_path / "in" / f"star-{row}.fits", about, row)
+    return tmp_path / "in", about
