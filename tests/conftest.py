@@ -51,6 +51,32 @@ def pytest_configure():
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Return a function (name, make) -> folder that `make` filled: for all files and workers.
+
+    Tests that change something in it take a copy.
+    """
+    root = tmp_path_factory.getbasetemp()
+    root = (root.parent if WORKERS else root) / "made-once"
+    root.mkdir(exist_ok=True)
+
+    def folder_of(name, make):
+        folder, done = root / name, root / f"{name}.done"
+        if not done.exists():
+            try:
+                folder.mkdir()
+            except FileExistsError:  # another worker is at it: to wait would take as long
+                folder = tmp_path_factory.mktemp(name)
+                make(folder)
+            else:
+                make(folder)
+                done.touch()
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="session")
 def shared_data():
     """The folder of real spectra and published results, where there is one."""
     root = Path(__file__).resolve().parents[1]

@@ -22,11 +22,6 @@ from tests.pictures import rendered
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    return tiny.train_tiny(tmp_path_factory.mktemp("mtop"))
-
-
-@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     """Spectra of others with labels: one row is unusable, one has no label."""
     folder = tmp_path_factory.mktemp("files")
