@@ -5,6 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO ?= demo
+WORKERS ?= auto
 
 .PHONY: env demo test lint lock docs bench clean
 
@@ -25,8 +26,9 @@ demo: env
 	$(PY) -m gasnet2.reproduce --dataset sdss-mock --scale demo -o $(DEMO)/gasnet2 --resume
 	$(PY) -m common.overview -o $(DEMO)/report.html $(DEMO)/rvs_hybrid $(DEMO)/gasnet2
 
+# One process a core, and a file's tests in one process; WORKERS=0 for this process alone.
 test: env
-	$(PY) -m pytest
+	$(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 lint: env
 	$(VENV)/bin/ruff check .

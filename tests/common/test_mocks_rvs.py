@@ -11,6 +11,7 @@ from common.mocks import rvs
 from common.surveys.gaia_rvs import WAVELENGTH, read_rvs
 from rvs_hybrid.figures import rvs as figures_rvs
 from tests.archives import archives
+from tests.pictures import rendered
 
 REAL = {  # name → (labels, CCD spectra); labels: Ballard et al. 2014, Sozzetti et al. 2007
     "Kepler-93": (dict(teff=5669.0, logg=4.47, fe_h=-0.18, alpha_m=0.0), 47),
@@ -312,6 +313,7 @@ def test_nearest_labels_of_its_own_spectra(model):
         assert found == labels and chi2 < 1.5
 
 
+@rendered()
 def test_compare_figure_is_drawn_and_named(model, tmp_path):
     flux, error, _ = rvs.make_rvs(**some_labels(2), snr=[30.0, 90.0], rng=3, model=model)
     flux[0, -5:] = np.nan

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,20 @@ from gasnet2.measured import measure
 from tests.gasnet2.toy import tiny_config, write_table
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    write_table(folder / "files" / "t.fits", per_class=20)
+    config = tiny_config(epochs=1, members=1)
+    train.train(config, folder / "run", accelerator=choose("float32"), data_dir=folder / "files")
+    return folder / "run"
+
+
+@pytest.fixture
+def run(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.05, 0.10, 1.0])
 def test_the_asked_share_is_shuffled(fraction):
     names = np.repeat(["a", "b", "c"], 200)
@@ -24,12 +40,8 @@ def test_the_asked_share_is_shuffled(fraction):
     assert sorted(out) == sorted(names), "a shuffle keeps the classes' sizes"
 
 
-def test_each_level_leaves_a_table_with_both_labels(tmp_path):
-    write_table(tmp_path / "files" / "t.fits", per_class=20)
-    accelerator = choose("float32")
-    config = tiny_config(epochs=1, members=1)
-    train.train(config, tmp_path / "run", accelerator=accelerator, data_dir=tmp_path / "files")
-    paths = contaminate(tmp_path / "run", accelerator=accelerator, fractions=(0.0, 0.1))
+def test_each_level_leaves_a_table_with_both_labels(run):
+    paths = contaminate(run, accelerator=choose("float32"), fractions=(0.0, 0.1))
     assert [p.name for p in paths] == ["contamination_00.parquet", "contamination_10.parquet"]
     for path in paths:
         table = pd.read_parquet(path)
@@ -41,11 +53,7 @@ def test_each_level_leaves_a_table_with_both_labels(tmp_path):
         assert table["z_pred"].notna().all()
 
 
-def test_classes_alone_for_more_epochs(tmp_path):
-    write_table(tmp_path / "files" / "t.fits", per_class=20)
-    config = tiny_config(epochs=1, members=1)
-    run = tmp_path / "run"
-    train.train(config, run, accelerator=choose("float32"), data_dir=tmp_path / "files")
+def test_classes_alone_for_more_epochs(run):
     assert contaminate_main(["--run-dir", str(run), "--epochs", "2", "--classes-only"]) == 0
     work = run / "work" / "contamination_10"
     assert len(pd.read_csv(work / "history.csv")) == 2

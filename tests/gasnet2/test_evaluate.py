@@ -14,6 +14,7 @@ from gasnet2 import evaluate, measured, reproduce, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
 from gasnet2.evaluation import Evaluation
 from gasnet2.figures import classes as figures_classes
+from tests.pictures import rendered
 
 
 def made_up(classes=CLASSES["sdss"], n=12, seed=0):
@@ -67,6 +68,7 @@ def run_dir(tmp_path):
     return tmp_path
 
 
+@rendered()
 def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert evaluate.main(["--run-dir", str(run_dir)]) == 0
     judged = Table.read(run_dir / "claims.ecsv").to_pandas()
@@ -97,6 +99,7 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert "GaSNet-II on sdss-mock" in page
 
 
+@rendered("D1_gradients")
 def test_an_output_folder_elsewhere_shows_gradients_and_earlier_real_results(run_dir, tmp_path):
     config = make_config("sdss-mock", "smoke")
     (run_dir / "explain").mkdir()

@@ -21,6 +21,7 @@ from lamost_metallicity.figures import beyond as figures_beyond
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
+from tests.pictures import rendered
 
 FLOOR, CNN, FOREST = 0.04, 0.05, 0.10  # dex: label noise, and errors of methods against the truth
 
@@ -86,7 +87,8 @@ def run_dir(predictions, tmp_path_factory):
     counts = pd.DataFrame({"cut": ["a", "b", "c", "d"], "n": [100, 90, 60, 20],
                            "fraction": [np.nan, 0.9, 2 / 3, 1 / 3], "published": 1})  # fmt: skip
     write_table(counts, folder / "data" / "selection.ecsv")
-    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    with rendered():
+        assert evaluate.main(["--run-dir", str(folder)]) == 0
     return folder
 
 

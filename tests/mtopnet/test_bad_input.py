@@ -87,10 +87,9 @@ def test_a_set_of_nothing_but_bad_files_says_why(tmp_path, what):
     assert says in str(caught.value)
 
 
-def test_prediction_takes_a_negative_continuum_and_says_so(folder, tmp_path, capsys):
-    run = tiny.train_tiny(tmp_path, n=40, epochs=1)
+def test_prediction_takes_a_negative_continuum_and_says_so(folder, run_dir, tmp_path, capsys):
     out = tmp_path / "c.ecsv"
-    assert predict.main(["--run-dir", str(run), "-o", str(out), str(folder / "spectra")]) == 0
+    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(folder / "spectra")]) == 0
     table = read_table(out)
     warned = table["warnings"].fillna("").astype(str).str.contains("NEGATIVE_CONTINUUM")
     assert table.loc[warned, "id"].str[:2].tolist() == ["T1", "T1"]

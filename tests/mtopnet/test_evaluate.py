@@ -21,6 +21,7 @@ from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
 from tests.mtopnet import toy as toy
+from tests.pictures import rendered
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,8 @@ def run_dir(made, tmp_path_factory):
     history = [{"network": "mtopnet", "epoch": e, "loss": 3 / (e + 1), "val_loss": 3.2 / (e + 1),
                 "z_loss": 2 / (e + 1), "val_z_loss": 2.2 / (e + 1)} for e in range(4)]  # fmt: skip
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
-    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    with rendered():
+        assert evaluate.main(["--run-dir", str(folder)]) == 0
     return folder
 
 

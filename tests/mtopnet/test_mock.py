@@ -17,6 +17,7 @@ from mtopnet.mock import lines as mock_lines
 from mtopnet.mock import make as mock
 from mtopnet.mock import population
 from tests.archives import archives
+from tests.pictures import rendered
 
 MASS = np.array([9.0, 9.5, 10.0, 10.5, 11.0])
 
@@ -390,6 +391,7 @@ def test_make_mock_refuses(wrong, says, tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+@rendered()
 def test_figures_are_drawn(universe, tmp_path):
     from mtopnet.mock import figures as figures_mock
 

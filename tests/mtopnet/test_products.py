@@ -18,11 +18,7 @@ from mtopnet.figures import explain as figures_explain
 from mtopnet.tables import redshifts as tables
 from tests.mtopnet import toy as toy
 from tests.mtopnet import toy_run as tiny
-
-
-@pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    return tiny.train_tiny(tmp_path_factory.mktemp("mtop"))
+from tests.pictures import rendered
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +297,7 @@ def test_saliency_is_the_gradient_of_the_log_probability(run_dir):
     np.testing.assert_allclose((up - down) / 2e-2, slope, rtol=0.1)
 
 
+@rendered()
 def test_explain_and_latent_leave_their_files(run_dir, capsys, monkeypatch):
     labels = pd.read_parquet(run_dir / "data" / "labels.parquet")
     one = labels.loc[labels["split"] == "test", "id"].iloc[0]

@@ -5,6 +5,7 @@ from astropy.table import Table
 
 from gasnet2 import evaluate, tables
 from gasnet2.figures import redshifts as figures
+from tests.pictures import rendered
 
 PAPER = "GaSNet-II (Zhong et al. 2024), from the authors' released test predictions"
 QUANTITIES = ("n", "mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10",
@@ -65,7 +66,8 @@ def test_average_error_of_the_abstract(table, what, classes, text):
 @pytest.fixture(scope="session")
 def output(authors, tmp_path_factory):
     out = tmp_path_factory.mktemp("authors")
-    assert evaluate.main(["--predictions", str(authors), "-o", str(out)]) == 0
+    with rendered():
+        assert evaluate.main(["--predictions", str(authors), "-o", str(out)]) == 0
     return out
 
 

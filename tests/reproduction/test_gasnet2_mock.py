@@ -10,6 +10,7 @@ from gasnet2 import reproduce
 from gasnet2.config import make_config
 from gasnet2.data import prepare
 from tests.archives import archives
+from tests.pictures import rendered
 from tests.reproduction.products import check_claims, check_products, check_report
 
 
@@ -23,7 +24,8 @@ def templates():
 def run_dir(templates, tmp_path_factory):
     folder = tmp_path_factory.mktemp("gasnet2") / "run"
     arguments = ["--dataset", "sdss-mock", "--scale", "smoke", "--members", "1", "--epochs", "1"]
-    assert reproduce.main([*arguments, "-o", str(folder)]) == 0
+    with rendered():
+        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
 

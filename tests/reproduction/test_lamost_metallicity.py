@@ -15,6 +15,7 @@ from lamost_metallicity.stronglines import bpt_kind, strong_lines
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import regression as tables
 from tests.archives import archives
+from tests.pictures import rendered
 from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("sdss-mangadap", "nebulabayes", "thedoppler", "pypeit")
@@ -102,7 +103,8 @@ def run_dir(templates, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("oh") / "run"
     arguments = ["--dataset", "lamost-mock", "--scale", "smoke", "--epochs", "1"]
-    assert reproduce.main([*arguments, "-o", str(folder)]) == 0
+    with rendered():
+        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
 

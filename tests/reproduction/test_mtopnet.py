@@ -11,6 +11,7 @@ from mtopnet import pdf as pdfs
 from mtopnet.catalogue.pdf_file import read_pdfs
 from mtopnet.tables import redshifts as tables
 from tests.archives import archives
+from tests.pictures import rendered
 from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("moons1d", "kcorrect", "sdss-mangadap")
@@ -29,7 +30,8 @@ def run_dir(templates, tmp_path_factory):
     folder = tmp_path_factory.mktemp("mtop") / "run"
     arguments = ["--dataset", "moons-mock", "--scale", "smoke", "--epochs", "1"]
     arguments += ["--galaxies", "90", "--variants", "z-only"]
-    assert reproduce.main([*arguments, "-o", str(folder)]) == 0
+    with rendered():
+        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
 

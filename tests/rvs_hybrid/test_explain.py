@@ -13,6 +13,7 @@ from common.errors import SuiteError
 from common.explain import input_gradients, line_weight
 from rvs_hybrid import gradients, lines
 from rvs_hybrid.config import RVS_GRID
+from tests.pictures import rendered
 
 keras = pytest.importorskip("keras")
 RVS = RVS_GRID / 10
@@ -247,6 +248,7 @@ def test_a_trained_network_looks_at_the_calcium_triplet():
         assert triplet.loc[label, "ratio"] > 1.5 and triplet.loc[label, "p_value"] < 0.05, label
 
 
+@rendered()
 def test_figures_say_what_they_show(tmp_path):
     from common.figures import save
     from rvs_hybrid.figures import explain as figures_explain

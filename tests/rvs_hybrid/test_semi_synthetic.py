@@ -12,6 +12,7 @@ from rvs_hybrid.config import make_config
 from rvs_hybrid.networks import load_networks
 from rvs_hybrid.train import train
 from tests.archives import archives
+from tests.pictures import rendered
 from tests.rvs_hybrid.stars import make_sample
 
 REAL = ("Kepler-93", "KOI-001", "GaiaDR3-1535964555128078720")
@@ -47,6 +48,7 @@ def test_real_rvs_spectra_go_through_the_same_reader_and_network(run_dir, shared
     assert (out["warnings"].str.contains("NO_") == False).all()  # noqa: E712
 
 
+@rendered()
 def test_real_spectra_are_drawn_over_semi_synthetic_ones(run_dir, shared_data, tmp_path):
     files = [shared_data / "real/gaia" / f"{name}.csv" for name in REAL]
     numbers = explain.beside_synthetic(load_networks(run_dir), files, tmp_path)

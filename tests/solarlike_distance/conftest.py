@@ -1,7 +1,8 @@
-"""Stars that several files of tests take."""
+"""Stars and a trained run that several files of tests take."""
 
 import pytest
 
+from tests.solarlike_distance import toy_run as run
 from tests.solarlike_distance import toy_spectra as toy
 
 
@@ -13,3 +14,14 @@ def few(tmp_path):
     for row in range(9):
         toy.write_image(tmp_path / "in" / f"star-{row}.fits", about, row)
     return tmp_path / "in", about
+
+
+@pytest.fixture(scope="session")
+def made_run(made_once):
+    """A folder with run/, a tiny network's; in/, its stars; table.pkl, what training returned."""
+
+    def make(folder):
+        run.files(folder / "in")
+        run.make_run(folder / "run", folder / "in").to_pickle(folder / "table.pkl")
+
+    return made_once("solarlike_distance", make)

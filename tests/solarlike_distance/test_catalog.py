@@ -33,12 +33,9 @@ FORMATS = {".fits": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv", ".parquet"
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(made_run):
     """A tiny run, and the folder of its stars."""
-    folder = tmp_path_factory.mktemp("trained")
-    run.files(folder / "in")
-    run.make_run(folder / "run", folder / "in")
-    return folder / "run", folder / "in"
+    return made_run / "run", made_run / "in"
 
 
 @pytest.fixture(scope="module", autouse=True)

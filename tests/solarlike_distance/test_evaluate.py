@@ -20,6 +20,7 @@ from solarlike_distance.figures import network as figures_network
 from solarlike_distance.tables import comparison, inputs
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import CATALOGUE, read_predictions
+from tests.pictures import rendered
 from tests.solarlike_distance.toy_predictions import BINARIES, SIGMA, made_up
 
 CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
@@ -75,7 +76,8 @@ def run_dir(predictions, others, tmp_path_factory):
     arguments = ["--run-dir", str(folder)]
     for name in ("sh.csv", "nn.fits", "dm.csv", "allStar.csv"):
         arguments += ["--compare", str(others / name)]
-    assert evaluate.main(arguments) == 0
+    with rendered():
+        assert evaluate.main(arguments) == 0
     return folder
 
 

@@ -8,6 +8,7 @@ from common import attribution
 from solarlike_distance import explain
 from solarlike_distance.config import TARGETS, make_config
 from solarlike_distance.figures import explain as figures_explain
+from tests.pictures import rendered
 
 GRID = np.linspace(3925.0, 8799.0, 488)
 CENTRES = (4102.9, 4227.9, 4669.0, 5176.0, 5271.0)  # a line for each label
@@ -101,6 +102,7 @@ def test_of_a_linear_model_attributions_are_known():
                                     outputs=[0, 1]).max() < 1e-4  # fmt: skip
 
 
+@rendered()
 def test_kinds_of_stars_and_lines(tmp_path, made):
     values, sums = made
     rng = np.random.default_rng(0)

@@ -14,17 +14,14 @@ from solarlike_distance.networks import load_networks, members_predict, model_pa
 from tests.solarlike_distance import toy_run as run
 
 
-@pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("stars")
-    run.files(folder)
-    return folder
+@pytest.fixture
+def data_dir(made_run):
+    return made_run / "in"
 
 
-@pytest.fixture(scope="module")
-def made(data_dir, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "run"
-    return folder, run.make_run(folder, data_dir)
+@pytest.fixture
+def made(made_run):
+    return made_run / "run", pd.read_pickle(made_run / "table.pkl")
 
 
 def test_the_run_has_what_its_contract_says(made):
