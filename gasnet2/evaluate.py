@@ -12,7 +12,8 @@ import pandas as pd
 from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
-from common.evaluation import held_out, kept, write
+from common.evaluation import write
+from common.rows import held_out, kept
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config
 from gasnet2.evaluation import Evaluation

@@ -11,7 +11,8 @@ import numpy as np
 from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
-from common.evaluation import held_out, kept, name_of, name_of_table, write
+from common.evaluation import write
+from common.rows import held_out, kept, name_of, name_of_table
 from lamost_metallicity.config import PAPER, Config
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond

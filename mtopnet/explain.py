@@ -14,10 +14,10 @@ from common import claims
 from common.cli import say
 from common.commands import explain as command
 from common.errors import SuiteError, UsageError
-from common.evaluation import held_out
 from common.files import write_parquet
 from common.lines import LINES_MOONS
 from common.paper import Option
+from common.rows import held_out
 from common.runs import predictions_of
 from mtopnet import linemap
 from mtopnet.config import PAPER

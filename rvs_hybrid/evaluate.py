@@ -10,7 +10,8 @@ from common import runs
 from common.calibration import Calibration, fit_calibration
 from common.commands import evaluate as command
 from common.errors import SuiteError
-from common.evaluation import held_out, kept, write
+from common.evaluation import write
+from common.rows import held_out, kept
 from rvs_hybrid import tables
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluation import Evaluation
