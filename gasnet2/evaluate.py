@@ -13,7 +13,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
-from common.predictions import held_out, kept
+from common.rows import held_out, kept
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config
 from gasnet2.evaluation import Evaluation

@@ -12,7 +12,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
-from common.predictions import held_out, kept, name_of, name_of_table
+from common.rows import held_out, kept, name_of, name_of_table
 from lamost_metallicity.config import PAPER, Config
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond

@@ -13,7 +13,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
-from common.predictions import held_out, kept, name_of, name_of_table
+from common.rows import held_out, kept, name_of, name_of_table
 from mtopnet.config import PAPER, Config
 from mtopnet.evaluation import Evaluation
 from mtopnet.tables import redshifts as tables

@@ -17,7 +17,7 @@ from common.errors import SuiteError, UsageError
 from common.files import write_parquet
 from common.lines import LINES_MOONS
 from common.paper import Option
-from common.predictions import held_out
+from common.rows import held_out
 from common.runs import predictions_of
 from mtopnet import linemap
 from mtopnet.config import PAPER

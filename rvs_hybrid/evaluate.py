@@ -11,7 +11,7 @@ from common.calibration import Calibration, fit_calibration
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
-from common.predictions import held_out, kept
+from common.rows import held_out, kept
 from rvs_hybrid import tables
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluation import Evaluation

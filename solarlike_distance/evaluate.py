@@ -10,7 +10,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.evaluation import write
 from common.paper import Option
-from common.predictions import held_out, kept, name_of, name_of_table
+from common.rows import held_out, kept, name_of, name_of_table
 from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER, Config
 from solarlike_distance.evaluation import Evaluation, any_mock

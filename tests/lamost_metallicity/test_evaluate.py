@@ -13,7 +13,7 @@ from common import evaluation as common_evaluation
 from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from common.predictions import held_out
+from common.rows import held_out
 from lamost_metallicity import evaluate, measured, selection
 from lamost_metallicity.config import make_config
 from lamost_metallicity.evaluation import Evaluation

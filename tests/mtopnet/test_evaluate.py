@@ -14,7 +14,7 @@ from common import evaluation as common_evaluation
 from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from common.predictions import held_out, name_of
+from common.rows import held_out, name_of
 from mtopnet import evaluate, measured
 from mtopnet.config import make_config
 from mtopnet.tables import pdf as tables_pdf

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common import evaluation, predictions, runs
+from common import evaluation, rows, runs
 from common.commands import evaluate as command
 from tests.sixth.config import PAPER, Config
 from tests.sixth.figures import plots, scatter
@@ -37,14 +37,14 @@ def evaluate_run(run_dir, out=None, on=None):
     df, name = pd.read_parquet(runs.predictions_of(run_dir, PAPER.package)), config.dataset
     if on is not None:
         df, rejects = predict_labelled(run_dir, [on])
-        out, name = predictions.kept(df, run_dir, on, out), f"{name} -> {on.name}"
-    ev = Evaluation(df=predictions.held_out(df), dataset=name, config=config, about=about,
+        out, name = rows.kept(df, run_dir, on, out), f"{name} -> {on.name}"
+    ev = Evaluation(df=rows.held_out(df), dataset=name, config=config, about=about,
                     real=on is not None, run_dir=run_dir)  # fmt: skip
     return evaluation.write(ev, out or run_dir, rejects=rejects)
 
 
 def evaluate_predictions(path, out):
-    df = predictions.held_out(predictions.read_predictions(path, ("z_true", "z_pred")))
+    df = rows.held_out(rows.read_predictions(path, ("z_true", "z_pred")))
     return evaluation.write(Evaluation(df=df, dataset=Path(path).name), out, source=path)
 
 

@@ -1,4 +1,4 @@
-"""Predictions that are evaluated: read, kept, told apart by split, and what they are called."""
+"""The rows that an evaluation judges: read, held out, kept, and what they are called."""
 
 from __future__ import annotations
 
