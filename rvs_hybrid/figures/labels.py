@@ -149,6 +149,8 @@ def pit_histograms(df, calibrations, title):
 def coverage_panels(df, calibrations, title):
     """Draw how often 68 and 95 % intervals hold, per label, for all stars, giants and dwarfs."""
     labels, stars = _checked(df), groups(df)
+    if not stars:
+        raise SuiteError("there are too few stars to count")
     figure, axes = panels(len(labels), columns=2, width=4.6, height=2.9, title=title, sharey=True)
     drawn = False
     for axis, label in zip(axes, labels, strict=True):

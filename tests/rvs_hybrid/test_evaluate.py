@@ -163,6 +163,12 @@ def test_a_table_made_elsewhere(tmp_path, toy, ending):
     assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
 
 
+def test_handful_of_stars_gives_what_it_can(tmp_path, test_rows):
+    test_rows.head(6).to_parquet(tmp_path / "few.parquet")
+    report = evaluate.evaluate_predictions(tmp_path / "few.parquet", tmp_path / "out")
+    assert "there are too few stars to count" in report.read_text()
+
+
 def test_bad_input_is_told_apart(tmp_path, toy, capsys):
     cases = {
         "no.parquet": None,
