@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import asdict
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,14 @@ from gasnet2.predict import predict_files, predict_labelled
 from tests.gasnet2.toy import tiny_config, write_table
 
 CONFIG = tiny_config()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Networks that are loaded and traced once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict, "load_networks", cache(predict.load_networks))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +72,7 @@ def test_commands_choose_the_precision_before_tensorflow_is_imported():
 
 
 def test_speed_is_what_the_cores_worked(run_dir):
-    networks = load_networks(run_dir)
+    networks = predict.load_networks(run_dir)
     x = np.random.default_rng(0).normal(size=(256, CONFIG.n_pixels)).astype("f")
     cores = train.seconds_each(networks, x, on_cpu=True)
     wall = train.seconds_each(networks, x, on_cpu=False)
@@ -192,7 +201,7 @@ def test_all_classes_gives_the_papers_triples(run_dir, files, tmp_path):
 
 
 def test_only_the_networks_that_matter_run(run_dir):
-    networks = load_networks(run_dir)
+    networks = predict.load_networks(run_dir)
     x = np.random.default_rng(0).normal(size=(3, CONFIG.n_pixels)).astype("f")
     p = np.zeros((3, 13))
     p[0, 0], p[1, 8], p[2, 11], p[2, 12] = 1, 1, 0.6, 0.4
@@ -299,7 +308,7 @@ def test_labelled_files_give_both_protocols(run_dir, files):
 
 def test_real_files_give_a_row_or_a_reject_each(shared_data, tmp_path):
     """The issue's own check, on a network of the paper's grid that need not be a good one."""
-    config = tiny_config(n_pixels=5001, filters=(4, 4, 4, 4, 4, 4), epochs=1, members=1)
+    config = tiny_config(n_pixels=5001, filters=(4, 4), epochs=1, members=1)
     folder = shared_data / "real" / "sdss"
     train.train(config, tmp_path / "run", accelerator=choose("float32"), data_dir=folder)
     table, rejects = predict_files(tmp_path / "run", [folder], tmp_path / "out.fits")

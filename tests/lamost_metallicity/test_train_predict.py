@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,14 @@ from tests.lamost_metallicity.toy import (
 N = 700
 CONFIG = tiny_config(epochs=10, per_kind=200, learning_rate=5e-3)
 EPOCHS = dict.fromkeys(NAMES, 10) | {"error": 5}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Networks that are loaded and traced once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(predict, "load_networks", cache(predict.load_networks))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Catalogue, PDFs on disk, explanation and latent space of a network trained in seconds."""
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from common.catalog import read_table
 from common.errors import ReadError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
-from mtopnet import evaluate, explain, latent, linemap, predict
+from mtopnet import evaluate, explain, latent, linemap, networks, predict
 from mtopnet import pdf as pdfs
 from mtopnet.catalogue import columns as catalogue
 from mtopnet.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
@@ -19,6 +21,14 @@ from mtopnet.tables import redshifts as tables
 from tests.mtopnet import toy as toy
 from tests.mtopnet import toy_run as tiny
 from tests.pictures import rendered
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Networks that are loaded and traced once for all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(networks, "load_networks", cache(networks.load_networks))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,11 @@ from tests.solarlike_distance import toy_run as run
 from tests.solarlike_distance import toy_spectra as toy
 from tests.solarlike_distance.toy_spectra import photometry
 
-pytestmark = pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning"),
+    # pandas writes no lengths of text into Parquet files, which astropy would like to know.
+    pytest.mark.filterwarnings("ignore:No table..len"),
+]
 PRINTED = """obsid ra dec snrg snrr flag cnn_teff cnn_logg cnn_feh cnn_mg cnn_bprp cnn_distance
 lasp_teff lasp_teff_err lasp_logg lasp_logg_err lasp_feh lasp_feh_err lasp_rv lasp_rv_err
 gaia_source_id parallax parallax_over_error parallax_zeropoint parallax_correction gaia_g_mean_mag
