@@ -18,7 +18,7 @@ from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
-from rvs_hybrid.figures.catalogue import titled
+from rvs_hybrid.figures.plots import titled
 from tests.pictures import rendered
 from tests.rvs_hybrid import toy as toy_rvs
 

@@ -17,7 +17,7 @@ from solarlike_distance.config import TARGETS, make_config
 from solarlike_distance.evaluation import Evaluation
 from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
-from solarlike_distance.tables import comparison, inputs
+from solarlike_distance.tables import comparison, given
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import CATALOGUE, read_predictions
 from tests.pictures import rendered
@@ -282,7 +282,7 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
     figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
     assert {"F9_cmd", "F10_catalogues", "F12_density", "F14_gradients"} <= figures
     assert "F5_predicted_true" not in figures and "recovered" not in figures
-    df = inputs.with_truth(read_predictions(tmp_path / "catalogue.fits"),
+    df = given.with_truth(read_predictions(tmp_path / "catalogue.fits"),
                            tmp_path / "truth.parquet")  # fmt: skip
     np.testing.assert_allclose(df["feh_planted"], predictions["feh_planted"])
     assert df["source_id"].tolist() == predictions["source_id"].tolist()

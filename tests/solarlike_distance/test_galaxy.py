@@ -13,7 +13,7 @@ from common.errors import SuiteError
 from solarlike_distance import evaluate, galaxy, scorecard
 from solarlike_distance.config import make_config
 from solarlike_distance.mock import galaxy as mock_galaxy
-from solarlike_distance.tables import gradients, inputs, recovery
+from solarlike_distance.tables import given, gradients, recovery
 from tests.solarlike_distance.toy_predictions import RADIAL, VERTICAL, made_up
 
 LAW = mock_galaxy.Galaxy(radial=RADIAL, vertical=VERTICAL, cross=0.0)
@@ -62,7 +62,7 @@ def test_evaluate_takes_it_as_the_catalogue_and_the_card_prints_it(run_dir, caps
     folder = run_dir[0]
     galaxy.galaxy_run(folder, galaxy=LAW)
     evaluate.evaluate_run(folder)
-    table = inputs.read_ecsv(folder / "tables" / "recovery.ecsv")
+    table = given.read_ecsv(folder / "tables" / "recovery.ecsv")
     assert table["n"].max() > 2000  # of the Galaxy's 3000 stars, not of the run's own
     row = table[(table["kind"] == "radial") & (table["at"].astype(str) == "0.5")].iloc[0]
     assert row["law"] == pytest.approx(RADIAL)
