@@ -111,7 +111,7 @@ def alpha_histograms(samples, metal, title, region=SLICE):
 
     every = np.concatenate([a[np.isfinite(a)] for _, a in samples.values()])
     if not len(every):
-        raise SuiteError(f"no star to show has {NAMES['alpha_m']}")
+        raise SuiteError("no star to show has [alpha/M]")
     figure = Figure(figsize=(8.6, 3.1 * len(samples) + 0.4), layout="constrained")
     axes = figure.subplots(len(samples), 2, squeeze=False, sharex=True)
     span = np.percentile(every, [0.3, 99.7])
