@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -217,21 +218,24 @@ def predict_labelled(run_dir, paths):
     return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Classes and redshifts of spectra, as one catalogue.",
-        argv,
-        predict=predict_files,
-        options=(
-            Option("--all-classes", "redshifts by every class's network (the paper's triples)",
-                   more={"action": "store_true"}),
-            number("--min-probability", "classes less probable than this get no redshift",
-                   default=MIN_PROBABILITY),
+main = partial(
+    command.main,
+    PAPER,
+    "Classes and redshifts of spectra, as one catalogue.",
+    predict=predict_files,
+    options=(
+        Option(
+            "--all-classes",
+            "redshifts by every class's network (the paper's triples)",
+            more={"action": "store_true"},
         ),
-    )  # fmt: skip
-
+        number(
+            "--min-probability",
+            "classes less probable than this get no redshift",
+            default=MIN_PROBABILITY,
+        ),
+    ),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

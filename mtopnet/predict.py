@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -229,11 +230,13 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    about = "Redshifts with their PDFs, stellar masses and star formation rates, as one catalogue."
-    return command.main(PAPER, about, argv, predict=predict_files, options=OPTIONS)
-
+main = partial(
+    command.main,
+    PAPER,
+    "Redshifts with their PDFs, stellar masses and star formation rates, as one catalogue.",
+    predict=predict_files,
+    options=OPTIONS,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -260,12 +261,14 @@ def _seen(run_dir, source_id):
     return source_id.isin(known.loc[known["split"] != "test", "source_id"]).to_numpy()
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(PAPER, "Labels of Gaia's stars, as one catalogue.", argv,
-                        predict=predict_files, unit="stars",
-                        paths="gaia_source tables, XP coefficients, RVS spectra")  # fmt: skip
-
+main = partial(
+    command.main,
+    PAPER,
+    "Labels of Gaia's stars, as one catalogue.",
+    predict=predict_files,
+    unit="stars",
+    paths="gaia_source tables, XP coefficients, RVS spectra",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

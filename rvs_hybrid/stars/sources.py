@@ -92,7 +92,7 @@ def kind_of(path):
 
 def find_sources(paths):
     """Return the files among files and folders that may hold sources, list of Path."""
-    return find_files(paths, ENDINGS)
+    return find_files(paths, ENDINGS, labels=True)
 
 
 def read_sources(paths):

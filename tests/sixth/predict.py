@@ -1,6 +1,7 @@
 """Redshifts of files."""
 
 import sys
+from functools import partial
 
 import pandas as pd
 
@@ -49,9 +50,12 @@ def predict_labelled(run_dir, paths):
     return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
 
 
-def main(argv=None):
-    return command.main(PAPER, "Redshifts of one line.", argv, predict=predict_files)
-
+main = partial(
+    command.main,
+    PAPER,
+    "Redshifts of one line.",
+    predict=predict_files,
+)
 
 if __name__ == "__main__":
     sys.exit(main())
