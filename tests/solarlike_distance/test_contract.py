@@ -13,4 +13,5 @@ class TestContract(Contract):
         train=("--dataset", "lamost"),
         verb="catalog",
         steps={"baseline_run": "Table C.1", "explain_run": "SHAP"},
+        batch=("common.catalogue.files.CHUNK", 20),
     )
