@@ -9,12 +9,9 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from common.colours import BLACK, BLUE, COLOURS, ORANGE, RED, SKY
 from common.files import atomic_path
 
-# Okabe & Ito's palette: told apart under every common colour blindness, and in grey.
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, YELLOW, BLACK = COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#222222",
-)  # fmt: skip
 STYLE = {
     "font.size": 9,
     "axes.titlesize": 9.5,

@@ -13,7 +13,7 @@ from common.evaluation import MOCK, Beside
 from common.report import claims_section
 from gasnet2 import tables
 from gasnet2.config import PAPER, extragalactic
-from gasnet2.figures.catalogue import plots
+from gasnet2.figures.plots import plots
 from gasnet2.measured import measure
 
 REFERENCES = (

@@ -11,7 +11,7 @@ import pandas as pd
 from common import evaluation
 from common.evaluation import Beside, as_text
 from lamost_metallicity.config import PAPER
-from lamost_metallicity.figures.catalogue import plots
+from lamost_metallicity.figures.plots import plots
 from lamost_metallicity.measured import measure, peak
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real

@@ -12,7 +12,7 @@ from common import evaluation
 from common.catalog import read_table
 from common.evaluation import Beside, as_text
 from mtopnet.config import PAPER
-from mtopnet.figures.catalogue import plots
+from mtopnet.figures.plots import plots
 from mtopnet.measured import measure
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables

@@ -15,7 +15,7 @@ from common.report import Section
 from rvs_hybrid import galactic, giants, tables, texts
 from rvs_hybrid.config import PAPER
 from rvs_hybrid.coverage import coverage_table
-from rvs_hybrid.figures.catalogue import plots
+from rvs_hybrid.figures.plots import plots
 from rvs_hybrid.measured import measure
 
 REFERENCES = (

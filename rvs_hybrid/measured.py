@@ -18,7 +18,7 @@ def measure(claims, ev, *, parameters=None):
     Parameters
     ----------
     claims : list of common.claims.Claim
-    ev : rvs_hybrid.figures.catalogue.Evaluation
+    ev : rvs_hybrid.evaluation.Evaluation
     parameters : dict of str to int, optional
         Name of an architecture → its number of parameters.
 

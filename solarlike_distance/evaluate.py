@@ -17,7 +17,7 @@ from solarlike_distance.evaluation import Evaluation, any_mock
 from solarlike_distance.examples import file_examples, run_examples
 from solarlike_distance.tables import comparison
 from solarlike_distance.tables import scatter as tables
-from solarlike_distance.tables.inputs import read_ecsv, read_gradients, read_isochrones, with_truth
+from solarlike_distance.tables.given import read_ecsv, read_gradients, read_isochrones, with_truth
 from solarlike_distance.tables.rows import read_predictions, with_types
 
 TEST_STARS = 3715  # Sect. 3.2
@@ -71,6 +71,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     extra = {
         "config": config,
         "about": about,
+        "run_dir": run_dir,
         "catalogue": _catalogue(run_dir, catalogue, truth, on),
         "law": read_ecsv(run_dir / "tables" / galaxy.LAW) if catalogue is None else None,
         **_beside(compare, isochrones, gradients),

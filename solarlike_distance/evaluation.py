@@ -13,7 +13,7 @@ from common.errors import SuiteError
 from common.evaluation import Beside, as_text
 from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER
-from solarlike_distance.figures.catalogue import plots
+from solarlike_distance.figures.plots import plots
 from solarlike_distance.measured import measure
 from solarlike_distance.tables import comparison, gradients, recovery
 from solarlike_distance.tables import scatter as tables

@@ -19,7 +19,7 @@ from common.cli import parser, run, say
 from common.errors import SuiteError
 from common.files import write_parquet
 from solarlike_distance.config import Config
-from solarlike_distance.tables import gradients, inputs, recovery
+from solarlike_distance.tables import given, gradients, recovery
 from solarlike_distance.tables.rows import read_predictions, with_types
 
 FILE, LAW = "galaxy.parquet", "galaxy_law.ecsv"
@@ -100,7 +100,7 @@ def galaxy_run(run_dir, *, stars=None, seed=None, galaxy=None, offline=False):
         df, _ = predict_labelled(run_dir, [folder])
         if not len(df):
             raise SuiteError("No spectrum of the mock Galaxy could be used.")
-        df = inputs.with_truth(with_types(df), Path(folder) / "truth.parquet")
+        df = given.with_truth(with_types(df), Path(folder) / "truth.parquet")
     write_parquet(df, run_dir / FILE)
     law = law_table(galaxy)
     claims.write(law, run_dir / "tables" / LAW, dataset=config.dataset, **asdict(galaxy))

@@ -11,7 +11,7 @@ from common.cli import parser, run, say
 from common.errors import ReadError
 from solarlike_distance.tables import gradients
 from solarlike_distance.tables import scatter as tables
-from solarlike_distance.tables.inputs import read_ecsv
+from solarlike_distance.tables.given import read_ecsv
 
 NONE = "–"
 

@@ -22,7 +22,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         One sentence for --help.
     argv : sequence of str, optional
     predict : callable
-        (run_dir, paths, out, *, precision, **options) -> `common.catalogue.recipe.Made`.
+        `(run_dir, paths, out, *, precision, **options)` -> `common.catalogue.recipe.Made`.
     options : sequence of common.paper.Option
     verb : str
         How the module is called.

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from common import metrics
+from common.colours import BLACK, BLUE, GREEN, RED
 from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    RED,
     Figure,
     confusion_figure,
     confusion_panel,
@@ -18,7 +15,7 @@ from common.figures import (
     panels,
     stacked_panel,
     styled,
-)  # fmt: skip
+)
 from common.lines import visible
 from gasnet2 import tables
 from gasnet2.config import COARSE, extragalactic

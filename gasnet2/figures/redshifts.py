@@ -5,19 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from common import metrics
-from common.figures import (
-    BLACK,
-    BLUE,
-    COLOURS,
-    GREEN,
-    ORANGE,
-    RED,
-    Figure,
-    panels,
-    residual_panel,
-    styled,
-    truth_panel,
-)  # fmt: skip
+from common.colours import BLACK, BLUE, COLOURS, GREEN, ORANGE, RED
+from common.figures import Figure, panels, residual_panel, styled, truth_panel
 from gasnet2.config import extragalactic, gf_threshold
 from gasnet2.tables import SNR_BINS, classes_of
 

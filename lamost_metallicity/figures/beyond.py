@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from common import calibration as intervals
+from common.colours import BLACK, BLUE, COLOURS, GREEN, RED
 from common.errors import SuiteError
-from common.figures import BLACK, BLUE, COLOURS, GREEN, RED, panels, styled
+from common.figures import panels, styled
 from lamost_metallicity.figures.regression import OH, STYLES, density_scatter
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import regression as tables

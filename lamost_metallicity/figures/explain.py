@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.figures import BLUE, RED, Figure, mark_lines, styled
+from common.colours import BLUE, RED
+from common.figures import Figure, mark_lines, styled
 from common.lines import EMISSION
 
 MARKED = {k: EMISSION[k] for k in ("[O II]", "Hγ", "Hβ", "[O III]", "Hα", "[S II]")} | {

@@ -5,18 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Figure,
-    panels,
-    styled,
-)
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from common.figures import Figure, panels, styled
 from lamost_metallicity.tables import regression as tables
 
 OH = "12 + log(O/H)"

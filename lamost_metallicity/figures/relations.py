@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.colours import BLACK, BLUE, GREEN, ORANGE, RED
 from common.errors import SuiteError
-from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, Figure, panels, styled
+from common.figures import Figure, panels, styled
 from lamost_metallicity.figures.regression import OH, density_scatter
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import regression as tables

@@ -100,13 +100,7 @@ class Lines:
         return self.nlr.fluxes(log_u=log_u, log_p=log_p, oh=oh, log_e_peak=log_e)
 
     def observed(self, galaxies, rng):
-        """Return reddened line fluxes as the fibre sees them.
-
-        Parameters
-        ----------
-        galaxies : dict of str to ndarray
-            From `mock_population.draw`.
-        rng : numpy.random.Generator
+        """Return reddened line fluxes of `mock_population.draw`'s galaxies as the fibre sees them.
 
         Returns
         -------

@@ -260,7 +260,8 @@ def coverage_table(df, half, groups=None):
                     key = f"coverage_{round(100 * level)}"
                     row[key], row[f"{key}_err"] = found, error
             if 0.68 in half:
-                row["median_half_68"] = float(np.nanmedian(half[0.68][here]))
+                known = half[0.68][here][~np.isnan(half[0.68][here])]
+                row["median_half_68"] = float(np.median(known)) if len(known) else np.nan
             rows.append(row)
     return pd.DataFrame(rows)
 

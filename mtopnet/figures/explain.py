@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Figure,
-    mark_lines,
-    panels,
-    styled,
-)
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from common.figures import Figure, mark_lines, panels, styled
 from common.lines import LINES_MOONS, visible
 
 NAMES = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61, "[S II]": 6725.5,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY, Figure, panels, styled
+from common.colours import BLACK, BLUE, GREEN, ORANGE, RED, SKY
+from common.figures import Figure, panels, styled
 from mtopnet import pdf as pdfs
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables

@@ -5,17 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    Figure,
-    panels,
-    styled,
-)
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
+from common.figures import Figure, panels, styled
 from mtopnet.tables import redshifts as tables
 
 HOURS = {"2 h": BLUE, "4 h": GREEN, "8 h": RED}

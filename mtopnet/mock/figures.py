@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.figures import BLACK, BLUE, GREEN, ORANGE, RED, panels, save, styled
+from common.colours import BLACK, BLUE, GREEN, ORANGE, RED
+from common.figures import panels, save, styled
 from common.mocks import moons
 from mtopnet.mock import check as mock_check
 from mtopnet.mock import lines as mock_lines

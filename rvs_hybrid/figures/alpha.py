@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import LogNorm
 
+from common.colours import BLACK, BLUE, RED
 from common.errors import SuiteError
-from common.figures import BLACK, BLUE, RED, Figure, styled
+from common.figures import Figure, styled
 from rvs_hybrid.bimodality import SLICE
 from rvs_hybrid.figures.labels import NAMES
 from rvs_hybrid.galactic import R_EDGES, Z_EDGES, bins
@@ -110,7 +111,7 @@ def alpha_histograms(samples, metal, title, region=SLICE):
 
     every = np.concatenate([a[np.isfinite(a)] for _, a in samples.values()])
     if not len(every):
-        raise SuiteError(f"no star to show has {NAMES['alpha_m']}")
+        raise SuiteError("no star to show has [alpha/M]")
     figure = Figure(figsize=(8.6, 3.1 * len(samples) + 0.4), layout="constrained")
     axes = figure.subplots(len(samples), 2, squeeze=False, sharex=True)
     span = np.percentile(every, [0.3, 99.7])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.figures import BLUE, RED, mark_lines, panels, styled
+from common.colours import BLUE, RED
+from common.figures import mark_lines, panels, styled
 from rvs_hybrid.config import NAMES, UNITS
 
 LINES = {

@@ -6,18 +6,9 @@ import numpy as np
 from matplotlib.colors import LogNorm
 
 from common.calibration import coverage, pit
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from common.errors import SuiteError
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    Figure,
-    panels,
-    styled,
-)
+from common.figures import Figure, panels, styled
 from rvs_hybrid.config import UNITS
 from rvs_hybrid.coverage import error_kinds
 from rvs_hybrid.tables import groups, labels_of, residual, scatter
@@ -158,6 +149,8 @@ def pit_histograms(df, calibrations, title):
 def coverage_panels(df, calibrations, title):
     """Draw how often 68 and 95 % intervals hold, per label, for all stars, giants and dwarfs."""
     labels, stars = _checked(df), groups(df)
+    if not stars:
+        raise SuiteError("there are too few stars to count")
     figure, axes = panels(len(labels), columns=2, width=4.6, height=2.9, title=title, sharey=True)
     drawn = False
     for axis, label in zip(axes, labels, strict=True):

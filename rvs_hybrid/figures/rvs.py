@@ -6,8 +6,9 @@ from itertools import product
 
 import numpy as np
 
+from common.colours import BLUE, GREEN, ORANGE, RED
 from common.errors import UsageError
-from common.figures import BLUE, GREEN, ORANGE, RED, Figure, styled
+from common.figures import Figure, styled
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.rvs import ALPHA_LINES
 from common.surveys.gaia_rvs import WAVELENGTH

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.patches import Circle
 
+from common.colours import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED
 from common.errors import SuiteError
-from common.figures import BLACK, BLUE, COLOURS, GREEN, PURPLE, RED, Figure, panels, styled
+from common.figures import Figure, panels, styled
 from solarlike_distance.figures.sample import density_scatter, span
 from solarlike_distance.tables import comparison
 from solarlike_distance.tables import scatter as tables

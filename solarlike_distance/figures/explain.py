@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from common import attribution
-from common.figures import BLUE, COLOURS, Figure, mark_lines, styled
+from common.colours import BLUE, COLOURS
+from common.figures import Figure, mark_lines, styled
 from solarlike_distance.lines import LINES, RANGE
 from solarlike_distance.tables.scatter import LABELS
 

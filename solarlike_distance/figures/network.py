@@ -6,20 +6,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
 
+from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 from common.errors import SuiteError
-from common.figures import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    RED,
-    SKY,
-    Figure,
-    curve_panel,
-    panels,
-    styled,
-)
+from common.figures import Figure, curve_panel, panels, styled
 from solarlike_distance.figures.sample import span
 from solarlike_distance.tables import scatter as tables
 

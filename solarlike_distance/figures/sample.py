@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from common.figures import BLACK, BLUE, ORANGE, RED, SKY, Figure, panels, styled
+from common.colours import BLACK, BLUE, ORANGE, RED, SKY
+from common.figures import Figure, panels, styled
 from solarlike_distance.tables import scatter as tables
 
 TEFF_RANGE, EDGE = (4800.0, 6800.0), (5.98, -0.00035)  # K; log g = 5.98 - 0.00035 Teff (Table 1)

@@ -52,12 +52,7 @@ PLANTED = ("teff", "logg", "feh", "mg", "bprp", "ag", "ebprp", "distance", "kms"
 class Universe:
     """Everything that the mock needs, loaded once.
 
-    Parameters
-    ----------
-    offline : bool
-        As `common.assets.fetch` takes it, with its errors.
-    progress : bool
-        Say what is fetched.
+    `offline` and `progress` are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False, progress=False):

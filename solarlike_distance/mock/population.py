@@ -41,12 +41,7 @@ def reddening(distance, patch):
 class Population:
     """Real stars with labels, and the relations fitted on them.
 
-    Parameters
-    ----------
-    offline : bool
-        As `common.assets.fetch` takes it, with its errors.
-    progress : bool
-        Say what is fetched.
+    `offline` and `progress` are those of `common.assets.fetch`.
     """
 
     def __init__(self, *, offline=False, progress=False):

@@ -60,7 +60,7 @@ def test_best_epoch_is_kept(tmp_path):
 def test_units_and_history_file(tmp_path):
     _, history = train(tmp_path / "n", 1)
     model, data = model_and_data()
-    plain = model.fit(data, validation_data=data, verbose=0).history
+    plain = model.fit(data, validation_data=data, shuffle=False, verbose=0).history
     assert history[0]["val_mae"] == pytest.approx(0.1 * plain["val_mae"][0], rel=1e-4)
     write_history(tmp_path / "history.csv", history)
     table = pd.read_csv(tmp_path / "history.csv")
@@ -150,12 +150,12 @@ def test_reused_model_starts_anew():
     reusable = Reusable()
     _, data = model_and_data()
     first = reusable.get("a", build)
-    first.fit(data, verbose=0)
+    first.fit(data, shuffle=False, verbose=0)
     trained = first.get_weights()
     again = reusable.get("a", build)
     assert again is first
     assert float(again.optimizer.iterations) == 0
-    again.fit(data, verbose=0)
+    again.fit(data, shuffle=False, verbose=0)
     assert all(np.allclose(a, b, atol=1e-6) for a, b in zip(trained, again.get_weights(),
                                                            strict=True))  # fmt: skip
 

@@ -7,7 +7,7 @@ from astropy.io import fits
 
 from gasnet2.config import SDSS_CLASSES, Config
 
-TINY = dict(n_pixels=320, filters=(8, 16, 16), dense=16, dropout=0.0, per_class=40, epochs=2,
+TINY = dict(n_pixels=320, filters=(8, 16), dense=16, dropout=0.0, per_class=40, epochs=2,
             members=2, batch_size=32, bn_momentum=0.8, schedule="cosine", scale="smoke",
             learning_rate=3e-3)  # fmt: skip
 

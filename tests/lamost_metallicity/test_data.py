@@ -18,6 +18,7 @@ from tests.lamost_metallicity.toy import tiny_config
 
 CONFIG = tiny_config()
 WAVE = np.arange(3700.0, 9100.0, 1.5)
+MIDDLE = (WAVE > 4600) & (WAVE < 7300)
 
 
 def spectra(flux, *, ivar=1.0, wave=WAVE, **meta):
@@ -94,8 +95,10 @@ def test_a_few_missing_angstrom_repeat_the_last_good_pixel():
         (dict(flux=np.full(len(WAVE), np.nan)), "no pixel with finite flux"),
         (dict(ivar=0.0), "no pixel with finite flux and ivar > 0"),
         (dict(flux=np.ones(len(WAVE))), "flux is the same in every pixel"),
+        (dict(flux=wiggle()[:, MIDDLE], wave=WAVE[MIDDLE]),
+         "covers 4602-7298 Å, 64% of the network's 3800-8000 Å"),
     ],
-)
+)  # fmt: skip
 def test_what_the_sample_leaves_out_has_its_own_reason(change, words):
     prepared = preprocess(spectra(**{"flux": wiggle()} | change), CONFIG)
     assert words in prepared.reason[0]
@@ -117,12 +120,6 @@ def test_one_arm_only(pixels, arm, how):
         flux[0, ~pixels] = np.nan
     prepared = preprocess(spectra(flux, **part), CONFIG)
     assert prepared.reason[0].startswith(f"only the {arm} arm")
-
-
-def test_partial_coverage_names_the_range():
-    part = (WAVE > 4600) & (WAVE < 7300)
-    prepared = preprocess(spectra(wiggle()[:, part], wave=WAVE[part]), CONFIG)
-    assert "covers 4602-7298 Å, 64% of the network's 3800-8000 Å" in prepared.reason[0]
 
 
 def test_bad_rows_leave_the_others_alone():

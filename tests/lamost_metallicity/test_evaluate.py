@@ -39,8 +39,8 @@ def rows(predictions):
 def run_dir(predictions, tmp_path_factory):
     """A run folder as training leaves it, without networks or data."""
     folder = tmp_path_factory.mktemp("run")
-    config = make_config("lamost-mock", "smoke")
-    about = {"config": asdict(config), "parameters": {"regressor": 104337}}
+    config = asdict(make_config("lamost-mock", "smoke"))
+    about = {"config": config, "parameters": {"regressor": 104337}}
     (folder / "config.json").write_text(json.dumps(about))
     predictions.to_parquet(folder / "predictions.parquet")
     history = [{"network": name, "epoch": e, "loss": 1 / (e + 1), "val_loss": 1.2 / (e + 1)}
@@ -85,8 +85,7 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure(rows):
     every = claims.load(Evaluation.claims)
-    assert len(every) == 25
-    assert {c.dataset for c in every} == {"lamost"}
+    assert len(every) == 25 and {c.dataset for c in every} == {"lamost"}
     assert all(c.measure["metric"] in measured.MEASURES for c in every)
     printed = {c.id: c.published for c in every}
     wanted = {"sigma": 0.0829, "mean": -0.0002, "bias": 0.0034, "sigma-snr-3-5": 0.11,

@@ -284,7 +284,7 @@ def test_files_are_read_as_real_ones(folder):
     for name in ("flux", "ids"):
         ours, theirs = (np.concatenate([getattr(p, name) for p in ps]) for ps in (parts, whole))
         np.testing.assert_array_equal(ours, theirs)
-    meta = pd.concat([p.meta for p in parts])
+    meta = pd.concat([p.meta for p in parts], ignore_index=True)
     truth = pd.read_parquet(folder / "truth.parquet")
     ids = np.concatenate([p.ids for p in parts])
     assert list(ids) == list(truth["obsid"].astype(str)) and len(set(ids)) == 400

@@ -96,9 +96,8 @@ def test_scale_table_of_the_documentation_matches():
     page = Path(__file__).resolve().parents[2] / "docs/command-line.md"
     text = page.read_text().split("## python -m lamost_metallicity.train")[1].split("\n## ")[0]
     for scale in SCALES:
-        row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1]
-        cells = [cell.replace(" ", "") for cell in row.split("|")]
-        config = make_config("lamost", scale)
+        row = re.search(rf"^\| `{scale}` \|(.*)\|$", text, flags=re.M)[1].replace(" ", "")
+        cells, config = row.split("|"), make_config("lamost", scale)
         share = "all" if config.tree_features == 1 else f"{config.tree_features:.0%}"
         sizes = [config.n_galaxies, config.per_kind, config.epochs, config.batch_size]
         assert cells[:5] == [str(v) for v in [*sizes, config.learning_rate]], scale

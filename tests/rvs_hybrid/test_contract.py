@@ -17,4 +17,5 @@ class TestContract(Contract):
         steps={"compare": "variants", "explain": "gradients"},
         patch=lambda patch: patch.setattr(data, "load_sample", lambda *_, **__: make_sample()),
         needs_data_dir=False,
+        batch=("rvs_hybrid.stars.files.ROWS", 20),
     )  # fmt: skip

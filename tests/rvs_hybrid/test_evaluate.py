@@ -18,7 +18,7 @@ from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
-from rvs_hybrid.figures.catalogue import titled
+from rvs_hybrid.figures.plots import titled
 from tests.pictures import rendered
 from tests.rvs_hybrid import toy as toy_rvs
 
@@ -161,6 +161,12 @@ def test_a_table_made_elsewhere(tmp_path, toy, ending):
     assert "The predictions have no errors" in text
     judged = Table.read(out / "claims.ecsv").to_pandas()
     assert judged.loc[judged["dataset"] == "gaia-apogee", "ours"].isna().all()
+
+
+def test_handful_of_stars_gives_what_it_can(tmp_path, test_rows):
+    test_rows.head(6).to_parquet(tmp_path / "few.parquet")
+    report = evaluate.evaluate_predictions(tmp_path / "few.parquet", tmp_path / "out")
+    assert "there are too few stars to count" in report.read_text()
 
 
 def test_bad_input_is_told_apart(tmp_path, toy, capsys):
