@@ -56,9 +56,9 @@ def run_dir(files, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def catalogue(run_dir, files, tmp_path_factory):
-    """What the command line makes of the files."""
+    """A catalogue of the files with the run's own confidence."""
     out = tmp_path_factory.mktemp("catalogue") / "out.fits"
-    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 0
+    predict_files(run_dir, [files], out)
     return out
 
 

@@ -45,11 +45,9 @@ def fluxes(about, *, seed=0):
     wave, oh = 10**LOG_WAVE, about["oh"][:, None]
     flux = np.repeat((wave / 6000.0)[None] ** -0.5, len(oh), axis=0)
     height = {"ha": 2.0, "hb": 0.7, "nii": 1.5 * (oh - 8.2), "oiii": 3 * (9.3 - oh)}
+    on, z = about["sf"][:, None], about["z"][:, None]
     for name, rest in LINES.items():
-        centre = rest * (1 + about["z"][:, None])
-        flux = flux + about["sf"][:, None] * height[name] * np.exp(
-            -0.5 * ((wave - centre) / 6.0) ** 2
-        )
+        flux = flux + on * height[name] * np.exp(-0.5 * ((wave - rest * (1 + z)) / 6.0) ** 2)
     sigma = 1 / about["snr"][:, None] + 0 * flux
     return (flux + sigma * rng.normal(size=flux.shape)).astype("f4"), (sigma**-2).astype("f4")
 
