@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +18,7 @@ from common import overview, training
 from common.catalog import FORMATS, is_text, read_table, write_table
 from common.catalogue import parts
 from common.catalogue.assemble import rejects_of
-from common.errors import SuiteError
+from common.errors import SuiteError, UsageError
 from common.paper import Paper
 from tests.catalogues import fill_disk, killed_at
 
@@ -139,7 +140,11 @@ class Contract:
             assert option in " ".join(text.split()), option
 
     def test_options_that_are_wrong_exit_with_2(self, tmp_path, capsys):
-        for option, value in (("--epochs", "-3"), ("--seed", "-1"), ("--precision", "double")):
+        wrong = [("--epochs", "-3"), ("--seed", "-1"), ("--precision", "double")]
+        for o in self.subject.paper.options:
+            if o.sets and o.more.get("type") in (int, float) and "nargs" not in o.more:
+                wrong.append((o.name, "-1" if o.zero else "0"))
+        for option, value in wrong:
             assert self.subject.main("train", "--run-dir", tmp_path / "r", option, value) == 2
             text = capsys.readouterr().err
             assert option in text and value in text
@@ -147,6 +152,9 @@ class Contract:
         with pytest.raises(SystemExit) as stop:
             self.subject.main("train", "--no-such-option")
         assert stop.value.code == 2
+        for names in ({"dataset": "nonsense"}, {"scale": "huge"}):
+            with pytest.raises(UsageError, match="must be one of"):
+                self.subject.paper.configure(**names)
 
     def test_folder_without_a_run_is_named(self, tmp_path, capsys):
         for verb in ("evaluate", "explain"):
@@ -324,13 +332,16 @@ class Contract:
     def test_networks_compute_in_the_precision_of_now(self, house):
         import keras
 
+        plain = list(self.subject.models(house.run))
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         try:
             models = list(self.subject.models(house.run))
         finally:
             keras.mixed_precision.set_global_policy("float32")
         assert models
-        for model in models:
+        for model, other in zip(models, plain, strict=True):
+            for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+                np.testing.assert_array_equal(ours, theirs, err_msg=model.name)
             kinds = {layer.compute_dtype for layer in model.layers if layer.trainable_weights}
             assert "bfloat16" in kinds, model.name
             assert {tensor.dtype for tensor in model.outputs} == {"float32"}, model.name
