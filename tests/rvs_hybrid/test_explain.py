@@ -23,6 +23,8 @@ from tests.rvs_hybrid.toy import trained
 
 RVS = RVS_GRID / 10
 TRIPLET = np.any([abs(RVS - c) < h for c, h in lines.CA_TRIPLET], axis=0)  # pixels of the lines
+RNG = np.random.default_rng(3)
+X = {"a": RNG.normal(size=(7, 5)), "b": RNG.normal(size=(7, 4))}
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +40,14 @@ def members():
     return made
 
 
-def rows(n=7):
-    rng = np.random.default_rng(3)
-    return {"a": rng.normal(size=(n, 5)), "b": rng.normal(size=(n, 4))}
-
-
 def test_gradients_are_those_of_finite_differences(members):
-    x, step = rows(), 1e-2
-    found = input_gradients(members[0], x, names=("b", "a"), outputs=(2, 0), batch_size=3)
+    step = 1e-2
+    found = input_gradients(members[0], X, names=("b", "a"), outputs=(2, 0), batch_size=3)
     assert found["a"].shape == (7, 2, 5) and found["b"].shape == (7, 2, 4)
     for name, k in (("a", 1), ("b", 3)):
         ends = []
         for sign in (1, -1):
-            moved = {key: v.copy() for key, v in x.items()}
+            moved = {key: v.copy() for key, v in X.items()}
             moved[name][:, k] += sign * step
             ends.append(members[0].predict(moved, verbose=0)[:, [2, 0]])
         numeric = (ends[0] - ends[1]) / (2 * step)
@@ -60,8 +57,8 @@ def test_gradients_are_those_of_finite_differences(members):
 def test_gradients_of_an_ensemble_are_in_physical_units(members):
     config = types.SimpleNamespace(labels=("teff", "logg"))
     networks = types.SimpleNamespace(config=config, members=members, scale=np.array([800.0, 0.5]))
-    found = gradients.gradients(networks, rows(), names=("a",))["a"]
-    one, two = (input_gradients(m, rows(), names=("a",), outputs=(0, 1))["a"] for m in members)
+    found = gradients.gradients(networks, X, names=("a",))["a"]
+    one, two = (input_gradients(m, X, names=("a",), outputs=(0, 1))["a"] for m in members)
     np.testing.assert_allclose(found[:, 0], 800 * (one + two)[:, 0] / 2, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(found[:, 1], 0.5 * (one + two)[:, 1] / 2, rtol=1e-4, atol=1e-6)
 
@@ -143,13 +140,10 @@ def test_a_label_of_broad_lines_is_found_where_single_pixels_hide_it():
 
 
 def test_p_values_are_flat_where_nothing_is_seen():
-    rng = np.random.default_rng(1)
-    p = []
-    for _ in range(100):
-        noise = np.abs(rng.normal(size=601))
-        x = np.arange(601.0)
-        p.append(line_weight(noise, x, [(100, 8), (300, 8)], n_random=60, rng=rng)["p_value"])
-    assert 0.4 < np.mean(p) < 0.6 and np.mean(np.array(p) < 0.1) < 0.2
+    x, windows, rng = np.arange(601.0), [(100, 8), (300, 8)], np.random.default_rng(1)
+    noise = (np.abs(rng.normal(size=601)) for _ in range(100))
+    p = np.array([line_weight(y, x, windows, n_random=60, rng=rng)["p_value"] for y in noise])
+    assert 0.4 < p.mean() < 0.6 and np.mean(p < 0.1) < 0.2
 
 
 def test_windows_that_cannot_be_compared_are_refused():

@@ -1,7 +1,5 @@
 """A folder of the user's own training stars."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,12 +18,9 @@ STARS.loc[1, ["fe_h", "fe_h_err", "j"]] = -9999.99, -9999.99, 99.99
 IDS = STARS["source_id"].to_numpy()
 APOGEE = STARS.iloc[[2, 0, 1]].reset_index(drop=True)
 
-needs_gaiaxpy = pytest.mark.skipif(
-    importlib.util.find_spec("gaiaxpy") is None, reason="GaiaXPy (extra gaia) is not installed"
-)
-
 
 def xp(path, rows=(0, 1, 2, 3)):
+    pytest.importorskip("gaiaxpy")
     from common.surveys.gaia_xp import N_COEFFICIENTS
 
     rng = np.random.default_rng(0)
@@ -38,7 +33,6 @@ def xp(path, rows=(0, 1, 2, 3)):
     pd.DataFrame(columns).to_csv(path, index=False)
 
 
-@needs_gaiaxpy
 def test_everything_is_joined_by_source_id(tmp_path, capsys):
     toy.allstar(tmp_path / "allStar.fits", APOGEE)
     toy.source_table(tmp_path / "source.csv", STARS)
@@ -66,7 +60,6 @@ def test_everything_is_joined_by_source_id(tmp_path, capsys):
     assert usable.sum() == 2
 
 
-@needs_gaiaxpy
 def test_older_releases_are_joined_by_position_with_proper_motion(tmp_path):
     # DR2's identifiers mean nothing here; one star has moved by 3.2 arcsec since 2MASS saw it
     moved = APOGEE["dec"] - np.array([3.2, 0.0, 0.0]) / 3600
@@ -91,7 +84,6 @@ def test_a_folder_that_lacks_something_says_what(tmp_path):
         read_folder(tmp_path)
 
 
-@needs_gaiaxpy
 def test_stars_without_a_common_source_are_told(tmp_path):
     toy.allstar(tmp_path / "allStar.fits", APOGEE.assign(source_id=[1, 2, 3]))
     xp(tmp_path / "xp.csv")

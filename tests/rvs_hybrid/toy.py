@@ -6,11 +6,11 @@ import pytest
 from astropy.table import Table
 
 from common.accelerator import choose
-from common.calibration import fit_calibration
 from rvs_hybrid import data
 from rvs_hybrid.config import make_config
+from rvs_hybrid.evaluate import calibrations
 from rvs_hybrid.stars.sample import COLUMNS, Sample, split_of
-from rvs_hybrid.tables import residual, star_group
+from rvs_hybrid.tables import star_group
 from rvs_hybrid.train import train
 
 TINY = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
@@ -143,11 +143,7 @@ def predictions(n=1500, seed=0, dataset="gaia-apogee", offset=0.0, scale=1.0):
         df[f"{label}_raw"] = width / 2
         df[f"{label}_pred_precursor"] = df[f"{label}_pred"]
         df[f"{label}_ensemble_precursor"] = width / 5
-    for label in LABELS:
-        calib = df[df["split"] == "calib"]
-        fitted = fit_calibration(residual=residual(calib, label), sigma=calib[f"{label}_raw"],
-                                 group=star_group(calib["logg_pred"]))  # fmt: skip
-        df[f"{label}_sigma"] = fitted.apply(
-            sigma=df[f"{label}_raw"], group=star_group(df["logg_pred"])
-        )
+    group = star_group(df["logg_pred"])
+    for label, fitted in calibrations({}, df).items():
+        df[f"{label}_sigma"] = fitted.apply(sigma=df[f"{label}_raw"], group=group)
     return df
