@@ -5,7 +5,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO ?= demo
-WORKERS ?= auto
+WORKERS ?= logical
 
 .PHONY: env demo test lint lock docs bench clean
 
@@ -26,7 +26,7 @@ demo: env
 	$(PY) -m gasnet2.reproduce --dataset sdss-mock --scale demo -o $(DEMO)/gasnet2 --resume
 	$(PY) -m common.overview -o $(DEMO)/report.html $(DEMO)/rvs_hybrid $(DEMO)/gasnet2
 
-# One process a core, and a file's tests in one process; WORKERS=0 for this process alone.
+# A process for each core, at most 8, and a file in one of them; WORKERS=0 for a single process.
 test: env
 	$(PY) -m pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -100,34 +98,6 @@ def notes_of(frame, *, units=None, ucds=None, descriptions=None):
                 f"It has: {', '.join(map(str, frame.columns))}."
             )
     return notes
-
-
-def write_or_spare(table, path, **options):
-    """Write a catalogue as `write_table`; where that fails, into a new temporary folder.
-
-    Parameters
-    ----------
-    table, path, **options
-        As of `write_table`; units, ucds and descriptions of columns that are not there are left.
-
-    Raises
-    ------
-    SuiteError
-        If it could not be written there; it names the spare file, unless that failed too.
-    """
-    path = Path(path)
-    for kind in ("units", "ucds", "descriptions"):
-        options[kind] = {k: v for k, v in options.get(kind, {}).items() if k in table}
-    try:
-        write_table(table, path, **options)
-    except (OSError, SuiteError) as error:
-        spare = Path(tempfile.mkdtemp(prefix="catalogue-")) / path.name
-        try:
-            write_table(table, spare, **options)
-        except (OSError, SuiteError):
-            shutil.rmtree(spare.parent, ignore_errors=True)
-            raise error from None
-        raise SuiteError(f"{error} The finished catalogue is at {spare} instead.") from error
 
 
 def read_table(path):

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_or_spare, write_table
-from common.cli import parser, progress, run, say
+from common.catalogue.files import SpectrumFiles
+from common.catalogue.make import make
+from common.catalogue.recipe import Recipe
+from common.commands import predict as command
 from common.errors import SuiteError
+from common.paper import Option, number
 from common.pipeline import ahead
 from common.sample import rejected
 from common.surveys import find_files, read_many
-from gasnet2.config import COARSE
+from gasnet2.config import COARSE, PAPER
 from gasnet2.data import label_table
 from gasnet2.networks import MIN_PROBABILITY, load_networks, prediction_table, routed
 from gasnet2.preprocess import preprocess
@@ -106,20 +109,38 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
     return table
 
 
+def usable(config, spectra):
+    """Return labels and network input of the spectra of a batch that can be used, and the rejects.
+
+    Parameters
+    ----------
+    config : Config
+    spectra : Spectra
+
+    Returns
+    -------
+    DataFrame, ndarray of shape (n, n_pixels), list of dict
+        The first with bad_fraction.
+    """
+    labels = label_table(spectra, config.survey)
+    prepared = preprocess(spectra, config)
+    labels["bad_fraction"] = prepared.bad_fraction
+    use = prepared.usable
+    return labels[use].reset_index(drop=True), prepared.x[use], rejected(labels, prepared)
+
+
 def usable_chunks(config, paths, rejects):
     """Yield labels (with bad_fraction) and network input of the spectra that can be used."""
     for spectra in ahead(read_many(paths, rejects=rejects, grid=config.table_grid)):
-        labels = label_table(spectra, config.survey)
-        prepared = preprocess(spectra, config)
-        labels["bad_fraction"] = prepared.bad_fraction
-        ok = prepared.usable
-        rejects += rejected(labels, prepared)
-        if ok.any():
-            yield labels[ok].reset_index(drop=True), prepared.x[ok]
+        labels, x, lost = usable(config, spectra)
+        rejects += lost
+        if len(x):
+            yield labels, x
 
 
-def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN_PROBABILITY):
-    """Predict files and folders and write one catalogue.
+def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN_PROBABILITY,
+                  precision="float32"):  # fmt: skip
+    """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
     ----------
@@ -128,69 +149,36 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     paths : sequence of path-like
         Files, or folders to search.
     out : path-like
-        Catalogue: .fits, .parquet, .ecsv or .csv.
+        Catalogue, see `common.catalogue.make.make`.
     all_classes : bool
         Redshifts by every class's network (Eq. 1).
     min_probability : float
         See `gasnet2.networks.routed`.
+    precision : str
+        What the networks compute in, which is chosen already.
 
     Returns
     -------
-    DataFrame, DataFrame
-        The catalogue, and the rejects with their reasons.
-
-    Notes
-    -----
-    Spectra that cannot be used go to OUT.rejects.ecsv. If the work is interrupted, what is
-    finished is written to a file beside `out` with ``.partial`` in its name.
+    common.catalogue.recipe.Made
+        Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
-    out = Path(out)
-    check_format(out)
-    files = find_files(paths)
-    networks = load_networks(run_dir)
-    rejects, parts = [], []
-    bar = progress(desc="predict", unit="spectra")
-    try:
-        for labels, x in usable_chunks(networks.config, files, rejects):
-            parts.append(
-                catalogue(
-                    networks, x, labels, min_probability=min_probability, all_classes=all_classes
-                )
-            )
-            bar.update(len(x))
-    except BaseException:
-        if parts:
-            partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-            _write(pd.concat(parts, ignore_index=True), partial, networks, run_dir)
-            print(f"finished rows are in {partial}", file=sys.stderr)
-        if rejects:
-            lost = pd.DataFrame(rejects).astype(str)
-            write_table(lost, out.with_name(f"{out.stem}.partial{out.suffix}.rejects.ecsv"))
-        raise
-    finally:
-        bar.close()
-    reject_table = pd.DataFrame(rejects, columns=["file", "id", "reason"]).astype(str)
-    reject_path = out.with_name(out.name + ".rejects.ecsv")
-    table = pd.concat(parts, ignore_index=True) if parts else None
-    if parts:
-        _write(table, out, networks, run_dir)
-    if len(reject_table):
-        write_table(reject_table, reject_path)
-    else:
-        reject_path.unlink(missing_ok=True)  # of an earlier call
-    if not parts:
-        first = f" The first: {rejects[0]['reason']}" if rejects else ""
-        raise SuiteError(
-            f"None of the {len(files)} file(s) holds a spectrum that can be used; the reasons are "
-            f"in {reject_path}.{first}"
-        )
-    return table, reject_table
+    files, networks = find_files(paths), load_networks(run_dir)
+    config = networks.config
+    choice = {"all_classes": all_classes, "min_probability": min_probability}
 
+    def rows(batch):
+        labels, x, lost = usable(config, batch)
+        return (catalogue(networks, x, labels, **choice) if len(x) else None), lost
 
-def _write(table, out, networks, run_dir):
-    meta = {"NETWORK": "GaSNet-II", "TRAINED": networks.config.dataset,
-            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
-    write_or_spare(table, out, units=UNITS, ucds=UCDS, descriptions=DESCRIPTIONS, meta=meta)
+    recipe = Recipe(
+        source=SpectrumFiles(files, grid=config.table_grid),
+        rows=rows,
+        run_dir=run_dir,
+        options=choice | {"precision": precision},
+        notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
+        meta=PAPER.header(config, run_dir),
+    )
+    return make(recipe, out)
 
 
 def predict_labelled(run_dir, paths):
@@ -230,42 +218,24 @@ def predict_labelled(run_dir, paths):
     return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
 
 
-def _arguments():
-    p = parser("python -m gasnet2.predict", "Classes and redshifts of spectra, as one catalogue.")
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of gasnet2.train")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .parquet, .ecsv or .csv")  # fmt: skip
-    p.add_argument("--all-classes", action="store_true",
-                   help="redshifts by every class's network (the paper's triples)")  # fmt: skip
-    p.add_argument("--min-probability", type=float, default=MIN_PROBABILITY,
-                   help="classes less probable than this get no redshift")  # fmt: skip
-    p.add_argument("--precision", default="auto", help="as in gasnet2.train")
-    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="what to predict")
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    check_format(args.output)
-    choose(args.precision)
-    table, rejects = predict_files(
-        args.run_dir,
-        args.paths,
-        args.output,
-        all_classes=args.all_classes,
-        min_probability=args.min_probability,
-    )
-    say(f"{len(table)} spectra -> {args.output}")
-    if len(rejects):
-        say(f"{len(rejects)} could not be used -> {args.output}.rejects.ecsv")
-
-
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept="Finished rows are kept, see above.")
-
+main = partial(
+    command.main,
+    PAPER,
+    "Classes and redshifts of spectra, as one catalogue.",
+    predict=predict_files,
+    options=(
+        Option(
+            "--all-classes",
+            "redshifts by every class's network (the paper's triples)",
+            more={"action": "store_true"},
+        ),
+        number(
+            "--min-probability",
+            "classes less probable than this get no redshift",
+            default=MIN_PROBABILITY,
+        ),
+    ),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -269,21 +270,23 @@ def _labels(paths):
     return None
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return command.main(
-        PAPER,
-        "Star-forming galaxies among spectra and their gas-phase metallicities, as one catalogue.",
-        argv,
-        predict=predict_files,
-        options=(
-            number("--confidence", "p_sf from which a galaxy counts as star-forming (default: the "
-                   "run's, 0.85)"),
-            Option("--all", "metallicities of the other galaxies too",
-                   more={"action": "store_true", "dest": "everything"}),
+main = partial(
+    command.main,
+    PAPER,
+    "Star-forming galaxies among spectra and their gas-phase metallicities, as one catalogue.",
+    predict=predict_files,
+    options=(
+        number(
+            "--confidence",
+            "p_sf from which a galaxy counts as star-forming (default: the run's, 0.85)",
         ),
-    )  # fmt: skip
-
+        Option(
+            "--all",
+            "metallicities of the other galaxies too",
+            more={"action": "store_true", "dest": "everything"},
+        ),
+    ),
+)
 
 if __name__ == "__main__":
     sys.exit(main())

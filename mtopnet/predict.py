@@ -2,51 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_or_spare, write_table
-from common.cli import parser, progress, run, say
+from common.catalog import check_format
+from common.catalogue.assemble import reject_table
+from common.catalogue.files import SpectrumFiles
+from common.catalogue.make import make
+from common.catalogue.recipe import Beside, Recipe
+from common.commands import predict as command
 from common.errors import MissingDataError, SuiteError, UsageError
-from common.files import atomic_path
+from common.paper import Option, number, whole
 from common.pipeline import ahead
 from common.sample import rejected
 from common.surveys import read_many
 from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table
 from mtopnet.catalogue.pdf_file import PdfWriter, check_name
+from mtopnet.config import PAPER
 from mtopnet.tables import redshifts as tables
 
 
-def usable_chunks(networks, files, rejects, *, magnitudes=None):
-    """Yield who they are and the network input of the spectra that can be used.
+def usable(networks, spectra, *, magnitudes=None):
+    """Return who the spectra of a batch that can be used are, their input, and the rejects.
 
     Parameters
     ----------
     networks : Networks
-    files : sequence of Path
-    rejects : list
-        Gets file, id and reason of those that cannot.
+    spectra : Spectra
     magnitudes : DataFrame, optional
         id -> mag_BAND, for networks that take photometry.
+
+    Returns
+    -------
+    DataFrame, ndarray of shape (n, n_input), list of dict
     """
     from mtopnet.preprocess import preprocess
 
-    for spectra in ahead(read_many(files, rejects=rejects)):
-        if magnitudes is not None:
-            for name in magnitudes:
-                known = magnitudes[name].reindex(spectra.ids).to_numpy(float)
-                spectra.meta[name] = known
-        prepared = preprocess(spectra, networks.config)
-        about = object_table(spectra, prepared)
-        rejects += rejected(about, prepared)
-        use = prepared.usable
-        if use.any():
-            yield about[use].reset_index(drop=True), prepared.inputs[use]
+    if magnitudes is not None:
+        for name in magnitudes:
+            spectra.meta[name] = magnitudes[name].reindex(spectra.ids).to_numpy(float)
+    prepared = preprocess(spectra, networks.config)
+    about, use = object_table(spectra, prepared), prepared.usable
+    return about[use].reset_index(drop=True), prepared.inputs[use], rejected(about, prepared)
 
 
 def _files(paths):
@@ -77,8 +78,9 @@ def _magnitudes(paths, config):
     return table[~table.index.duplicated()]
 
 
-def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, passes=0):
-    """Predict files and folders and write one catalogue.
+def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, passes=0,
+                  precision="float32"):  # fmt: skip
+    """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
     ----------
@@ -87,68 +89,70 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     paths : sequence of path-like
         Files, or folders to search.
     out : path-like
-        Catalogue: .fits, .vot, .xml, .parquet, .ecsv or .csv.
+        Catalogue, see `common.catalogue.make.make`.
     pdf : path-like, optional
         File of PDFs to write too (see `mtopnet.catalogue.pdf_file`): .fits.
     cut, passes
         As in `catalogue`.
+    precision : str
+        What the network computes in, which is chosen already.
 
     Returns
     -------
-    DataFrame, DataFrame
-        The catalogue, and the rejects with their reasons.
-
-    Notes
-    -----
-    Spectra that cannot be used go to OUT.rejects.ecsv. If the work is interrupted, what is
-    finished is written to a file beside `out` (and `pdf`) with ``.partial`` in its name.
+    common.catalogue.recipe.Made
+        Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
     from mtopnet.networks import load_networks
 
-    out = Path(out)
     check_format(out)
     pdf = None if pdf is None else check_name(pdf)
-    if pdf is not None and pdf.resolve() == out.resolve():
+    if pdf is not None and pdf.resolve() == Path(out).resolve():
         raise UsageError(f"--pdf and -o name the same file, {out}. Choose two names.")
     if not cut > 0 or passes < 0:
         raise UsageError(
             f"--entropy-cut must be above 0, --passes not below 0. Received {cut:g}, {passes}."
         )
-    files = _files(paths)
-    networks = load_networks(run_dir)
-    meta, magnitudes = _meta(networks, run_dir), _magnitudes(paths, networks.config)
-    rejects, parts = [], []
-    bar = progress(desc="predict", unit="spectra")
-    with nullcontext() if pdf is None else atomic_path(pdf) as temporary:
+    files, networks = _files(paths), load_networks(run_dir)
+    meta = PAPER.header(networks.config, run_dir)
+    magnitudes = _magnitudes(paths, networks.config)
+
+    def rows(batch):
+        about, x, lost = usable(networks, batch, magnitudes=magnitudes)
+        if not len(x):
+            return None, lost
+        table, probabilities = catalogue(networks, x, about, cut=cut, passes=passes)
+        if pdf is not None:
+            every = {"": probabilities, **_scalar_pdfs(networks, x)}
+            table = table.assign(**{f"_pdf{name}": list(value) for name, value in every.items()})
+        return table, lost
+
+    def write_pdfs(parts, path):
         more = _scalar_edges(networks)
-        writer = None if pdf is None else PdfWriter(temporary, networks.edges, meta, more)
+        writer = PdfWriter(path, networks.edges, meta, more)
         try:
-            for about, x in usable_chunks(networks, files, rejects, magnitudes=magnitudes):
-                table, probabilities = catalogue(networks, x, about, cut=cut, passes=passes)
-                if writer is not None:
-                    writer.append(table["id"], probabilities, **_scalar_pdfs(networks, x))
-                parts.append(table)
-                bar.update(len(x))
-        except BaseException:
-            _keep_partial(parts, rejects, out, meta, writer, pdf, temporary)
-            raise
+            for table in parts.tables(["id", "_pdf", *(f"_pdf{name}" for name in more)]):
+                pdfs = {name: np.stack(table[f"_pdf{name}"]) for name in more}
+                writer.append(table["id"], np.stack(table["_pdf"]), **pdfs)
         finally:
-            bar.close()
-        if not parts:
-            if writer is not None:
-                writer.close()
-            _raise_empty(rejects, out, files)
-        if writer is not None:
             writer.close()
-    lost = _reject_table(rejects)
-    lost_path = out.with_name(out.name + ".rejects.ecsv")
-    if len(lost):
-        write_table(lost, lost_path)
-    else:
-        lost_path.unlink(missing_ok=True)  # of an earlier call
-    table = pd.concat(parts, ignore_index=True)
-    _write(table, out, meta)
-    return table, lost
+
+    def told(parts):
+        n = sum(int(table["quality"].sum()) for table in parts.tables(["quality"]))
+        return f", {n} with entropy below {cut:g}"
+
+    known = None if magnitudes is None else pd.util.hash_pandas_object(magnitudes).sum()
+    recipe = Recipe(
+        source=SpectrumFiles(files),
+        rows=rows,
+        run_dir=run_dir,
+        options={"cut": cut, "passes": passes, "pdf": pdf is not None, "magnitudes": known,
+                 "precision": precision},
+        notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
+        meta=meta,
+        beside=() if pdf is None else (Beside("PDFs", pdf, write_pdfs),),
+        told=told,
+    )  # fmt: skip
+    return make(recipe, out)
 
 
 def _scalar_edges(networks):
@@ -168,46 +172,6 @@ def _scalar_pdfs(networks, x):
     if not networks.config.scalar_pdf:
         return {}
     return {k: pdf for k, (pdf, _) in scalar_pdfs(networks, x).items()}
-
-
-def _raise_empty(rejects, out, files):
-    path = out.with_name(out.name + ".rejects.ecsv")
-    if rejects:
-        write_table(_reject_table(rejects), path)
-    first = f" The first: {rejects[0]['reason']}" if rejects else ""
-    raise SuiteError(
-        f"None of the {len(files)} file(s) holds a spectrum that can be used; the reasons are "
-        f"in {path}.{first}"
-    )
-
-
-def _keep_partial(parts, rejects, out, meta, writer, pdf, temporary):
-    """Write what is finished of an interrupted call beside the files that it was to make."""
-    partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-    if parts:
-        _write(pd.concat(parts, ignore_index=True), partial, meta)
-        print(f"finished rows are in {partial}", file=sys.stderr)
-    if rejects:
-        write_table(_reject_table(rejects), partial.with_name(f"{partial.name}.rejects.ecsv"))
-    if writer is not None:
-        writer.close(rows=sum(len(p) for p in parts))
-        if parts:
-            kept = pdf.with_name(f"{pdf.stem}.partial{pdf.suffix}")
-            os.replace(temporary, kept)
-            print(f"their PDFs are in {kept}", file=sys.stderr)
-
-
-def _reject_table(rejects):
-    return pd.DataFrame(rejects, columns=["file", "id", "reason"]).astype(str)
-
-
-def _meta(networks, run_dir):
-    return {"NETWORK": "M-TOPnet, Ginolfi et al. 2025", "TRAINED": networks.config.dataset,
-            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
-
-
-def _write(table, out, meta):
-    write_or_spare(table, out, units=UNITS, ucds=UCDS, descriptions=DESCRIPTIONS, meta=meta)
 
 
 def predict_labelled(run_dir, paths):
@@ -236,7 +200,9 @@ def predict_labelled(run_dir, paths):
     labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
     labels = labels.drop_duplicates("id").set_index("id")
     magnitudes = _magnitudes(paths, networks.config)
-    for about, x in usable_chunks(networks, _files(paths), rejects, magnitudes=magnitudes):
+    for batch in ahead(read_many(_files(paths), rejects=rejects)):
+        about, x, lost = usable(networks, batch, magnitudes=magnitudes)
+        rejects += lost
         known = about["id"].isin(labels.index).to_numpy()
         for row in about[~known].itertuples():
             rejects.append({"file": row.file, "id": row.id, "reason": "no label of this id"})
@@ -251,50 +217,26 @@ def predict_labelled(run_dir, paths):
         reasons = {r["reason"] for r in rejects}
         raise SuiteError(f"No spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
     table = pd.concat(parts, ignore_index=True).assign(split="real", dataset="files")
-    return table, np.concatenate(pdf), _reject_table(rejects)
+    return table, np.concatenate(pdf), reject_table(rejects)
 
 
-def _arguments():
-    p = parser(
-        "python -m mtopnet.predict",
-        "Redshifts with their PDFs, stellar masses and star formation rates, as one catalogue.",
-    )
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of mtopnet.train")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .vot, .parquet, .ecsv or .csv")  # fmt: skip
-    p.add_argument("--pdf", type=Path, metavar="FILE",
-                   help="write the redshift PDFs too: a FITS table, a record a row")  # fmt: skip
-    p.add_argument("--entropy-cut", type=float, default=tables.ENTROPY_CUT,
-                   help="entropy in nats below which quality is 1 (the paper: 2)")  # fmt: skip
-    p.add_argument("--passes", type=int, default=0, metavar="N",
-                   help="average the PDFs of N passes of MC dropout (the paper: 50)")  # fmt: skip
-    p.add_argument("--precision", default="auto", help="as in mtopnet.train")
-    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help="what to predict")
-    return p
+OPTIONS = (
+    Option("--pdf", "write the redshift PDFs too: a FITS table, a record a row",
+           more={"type": Path, "metavar": "FILE"}),
+    number("--entropy-cut", "entropy in nats below which quality is 1 (the paper: 2)",
+           dest="cut", default=tables.ENTROPY_CUT, metavar="ENTROPY_CUT"),
+    whole("--passes", "average the PDFs of N passes of MC dropout (the paper: 50)", default=0,
+          metavar="N"),
+)  # fmt: skip
 
 
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    check_format(args.output)
-    choose(args.precision)
-    table, rejects = predict_files(
-        args.run_dir, args.paths, args.output, pdf=args.pdf, cut=args.entropy_cut,
-        passes=args.passes,
-    )  # fmt: skip
-    n = int(table["quality"].sum())
-    say(f"{len(table)} spectra, {n} with entropy below {args.entropy_cut:g} -> {args.output}")
-    if args.pdf is not None:
-        say(f"PDFs -> {args.pdf}")
-    if len(rejects):
-        say(f"{len(rejects)} could not be used -> {args.output}.rejects.ecsv")
-
-
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept="Finished rows are kept, see above.")
-
+main = partial(
+    command.main,
+    PAPER,
+    "Redshifts with their PDFs, stellar masses and star formation rates, as one catalogue.",
+    predict=predict_files,
+    options=OPTIONS,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format, write_or_spare, write_table
-from common.cli import parser, progress, run, say
+from common.catalogue.assemble import REJECT
+from common.catalogue.make import make
+from common.catalogue.recipe import Recipe
+from common.commands import predict as command
 from common.errors import SuiteError
 from rvs_hybrid import networks as nets
-from rvs_hybrid.config import INPUTS, NAMES, UNITS
+from rvs_hybrid.config import INPUTS, NAMES, PAPER, UNITS
 from rvs_hybrid.data import presence
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.quality import judge
+from rvs_hybrid.stars import files
 from rvs_hybrid.stars.sample import split_of
 
-ROWS = 8192
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
 LOW_SNR = 15.0  # [seed]: the sample's lower limit
 ABOUT = ("source_id", "ra", "dec", "g", "snr_rvs", "parallax", "parallax_error", "ruwe")
@@ -105,107 +108,93 @@ def catalogue(networks, stars, inputs):
     return table
 
 
+def usable(networks, sources):
+    """Return the stars that have at least one input of the network, their inputs, and the rejects.
+
+    Parameters
+    ----------
+    networks : Networks
+    sources : rvs_hybrid.stars.sources.Sources
+
+    Returns
+    -------
+    DataFrame, dict of str to ndarray, list of dict
+    """
+    stars, config = sources.stars, networks.config
+    inputs = inputs_of(stars, config, xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
+    use = np.zeros(len(stars), bool)
+    for values in inputs.values():
+        use |= np.isfinite(values).any(axis=1)
+    reason = f"none of the network's inputs ({', '.join(config.inputs)})"
+    lost = [
+        {"file": row.file, "id": str(row.source_id), "reason": reason}
+        for row in stars[~use].itertuples()
+    ]
+    inputs = {name: values[use] for name, values in inputs.items()}
+    return stars[use].reset_index(drop=True), inputs, lost
+
+
 def chunks(networks, sources):
     """Yield (stars, inputs) of the sources with at least one input that the network has."""
-    for start in range(0, len(sources), ROWS):
-        rows = slice(start, start + ROWS)
-        stars = sources.stars.iloc[rows].reset_index(drop=True)
-        inputs = inputs_of(
-            stars,
-            networks.config,
-            xp=sources.xp[rows],
-            xp_error=sources.xp_error[rows],
-            rvs=sources.rvs[rows],
-        )
-        usable = np.zeros(len(stars), bool)
-        for values in inputs.values():
-            usable |= np.isfinite(values).any(axis=1)
-        for file, source in stars.loc[~usable, ["file", "source_id"]].itertuples(index=False):
-            reason = f"none of the network's inputs ({', '.join(networks.config.inputs)})"
-            sources.rejects.append({"file": file, "id": str(source), "reason": reason})
-        if usable.any():
-            yield (
-                stars[usable].reset_index(drop=True),
-                {name: values[usable] for name, values in inputs.items()},
-            )
+    for batch in sources.batches(files.ROWS):
+        stars, inputs, lost = usable(networks, batch)
+        sources.rejects += lost
+        if len(stars):
+            yield stars, inputs
 
 
-def predict_files(run_dir, paths, out):
-    """Predict the sources in files and folders and write one catalogue.
+def predict_files(run_dir, paths, out, *, precision="float32"):
+    """Predict the sources in files and folders and write one catalogue, or go on after a kill.
 
     Parameters
     ----------
     run_dir : path-like
         Run folder with the trained networks.
     paths : sequence of path-like
-        See `rvs_hybrid.stars.sources.read_sources`.
+        See `rvs_hybrid.stars.sources.read_sources`, whose memory grows with the sources.
     out : path-like
-        Catalogue: .fits, .parquet, .ecsv or .csv.
+        Catalogue, see `common.catalogue.make.make`.
+    precision : str
+        What the networks compute in, which is chosen already.
 
     Returns
     -------
-    DataFrame, DataFrame
-        The catalogue, and the rejects with their reasons, which go to OUT.rejects.ecsv.
-
-    Notes
-    -----
-    If the work is interrupted, what is finished is written to a file beside `out` with
-    ``.partial`` in its name.
+    common.catalogue.recipe.Made
+        Stars in the catalogue, and in OUT.rejects.ecsv.
     """
-    from rvs_hybrid.stars.sources import read_sources
-
-    out = Path(out)
-    check_format(out)
     networks = nets.load_networks(run_dir)
-    sources = read_sources(paths)
-    parts = []
-    bar = progress(total=len(sources), desc="predict", unit="star")
-    try:
-        for stars, inputs in chunks(networks, sources):
-            parts.append(catalogue(networks, stars, inputs))
-            bar.update(len(stars))
-    except BaseException:
-        if parts:
-            partial = out.with_name(f"{out.stem}.partial{out.suffix}")
-            _write(pd.concat(parts, ignore_index=True), partial, networks, run_dir)
-            print(f"finished rows are in {partial}", file=sys.stderr)
-        raise
-    finally:
-        bar.close()
-    rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"]).astype(str)
-    path = out.with_name(out.name + ".rejects.ecsv")
-    if parts:
-        table = pd.concat(parts, ignore_index=True)
-        _write(table, out, networks, run_dir)
-    if len(rejects):
-        write_table(rejects, path)
-    else:
-        path.unlink(missing_ok=True)  # of an earlier call
-    if not parts:
-        raise SuiteError(
-            f"None of the {len(sources)} source(s) can be used; the reasons are in {path}. The "
-            f"first: {rejects['reason'].iloc[0]}"
-        )
-    return table, rejects
+    config, source = networks.config, files.StarFiles(paths)
+
+    def rows(batch):
+        stars, inputs, lost = usable(networks, batch)
+        return (catalogue(networks, stars, inputs) if len(stars) else None), lost
+
+    recipe = Recipe(
+        source=source,
+        rows=rows,
+        run_dir=run_dir,
+        options={"precision": precision},
+        notes=notes_of(config.labels),
+        meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=config.rvs),
+        none=lambda: f"None of the {source.n} source(s) can be used",
+    )
+    return make(recipe, out)
 
 
-def _write(table, out, networks, run_dir):
-    labels = networks.config.labels
+def notes_of(labels):
+    """Return units, ucds and descriptions of the columns of a catalogue of some labels."""
     units = COLUMN_UNITS | {f"{k}{e}": UNITS[k] for k in labels for e in ("", "_err", "_ensemble")}
     ucds = COLUMN_UCDS | {k: LABEL_UCDS[k] for k in labels}
     ucds |= {f"{k}_err": f"stat.error;{LABEL_UCDS[k]}" for k in labels}
     ucds |= {f"{k}_ensemble": f"stat.stdev;{LABEL_UCDS[k]}" for k in labels}
-    notes = dict(DESCRIPTIONS)
+    texts = dict(DESCRIPTIONS)
     for k in labels:
-        notes |= {
+        texts |= {
             k: f"{NAMES[k]}: mean of the ensemble, on APOGEE's scale",
             f"{k}_err": f"half-width of the calibrated 68 % interval of {NAMES[k]}",
             f"{k}_ensemble": f"standard deviation of {NAMES[k]} over the ensemble; not an error",
         }
-    meta = {"NETWORK": "rvs_hybrid", "TRAINED": networks.config.dataset,
-            "INPUTS": networks.config.name, "RVS": networks.config.rvs,
-            "SCALE": networks.config.scale, "RUN": Path(run_dir).name}  # fmt: skip
-    write_or_spare(table, out, units=units, ucds=ucds, descriptions=notes, meta=meta)
+    return {"units": units, "ucds": ucds, "descriptions": texts}
 
 
 def predict_labelled(run_dir, paths):
@@ -259,7 +248,7 @@ def predict_labelled(run_dir, paths):
             "table (FITS) beside Gaia's files; inputs of this network: "
             f"{', '.join(networks.config.inputs)} of {', '.join(INPUTS)}."
         )
-    rejects = pd.DataFrame(sources.rejects, columns=["file", "id", "reason"])
+    rejects = pd.DataFrame(sources.rejects, columns=REJECT)
     return pd.concat(parts, ignore_index=True), rejects
 
 
@@ -272,33 +261,14 @@ def _seen(run_dir, source_id):
     return source_id.isin(known.loc[known["split"] != "test", "source_id"]).to_numpy()
 
 
-def _arguments():
-    p = parser("python -m rvs_hybrid.predict", "Labels of Gaia's stars, as one catalogue.")
-    p.add_argument("--run-dir", type=Path, required=True, help="run folder of rvs_hybrid.train")
-    p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
-                   help="catalogue: .fits, .parquet, .ecsv or .csv")  # fmt: skip
-    p.add_argument("--precision", default="auto", help="as in rvs_hybrid.train")
-    p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER",
-                   help="gaia_source tables, XP coefficients, RVS spectra")  # fmt: skip
-    return p
-
-
-def work(args):
-    """Do what the command line asks for."""
-    from common.accelerator import choose
-
-    check_format(args.output)
-    choose(args.precision)
-    table, rejects = predict_files(args.run_dir, args.paths, args.output)
-    say(f"{len(table)} stars -> {args.output}")
-    if len(rejects):
-        say(f"{len(rejects)} could not be used -> {args.output}.rejects.ecsv")
-
-
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    return run(work, _arguments().parse_args(argv), kept="Finished rows are kept, see above.")
-
+main = partial(
+    command.main,
+    PAPER,
+    "Labels of Gaia's stars, as one catalogue.",
+    predict=predict_files,
+    unit="stars",
+    paths="gaia_source tables, XP coefficients, RVS spectra",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -80,7 +80,7 @@ def _check(config, args):
 def _files(folders):
     from rvs_hybrid.stars.sources import ENDINGS
 
-    return find_files(folders, ENDINGS)
+    return find_files(folders, ENDINGS, labels=True)
 
 
 def main(argv=None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -251,13 +252,14 @@ OPTIONS = (
 )  # fmt: skip
 
 
-def main(argv=None):
-    """Run the command line; return the exit status."""
-    about = (
-        "Labels, absolute magnitudes and distances of stars from LAMOST spectra, as one catalogue."
-    )
-    return command.main(PAPER, about, argv, predict=make_catalogue, options=OPTIONS, verb="catalog")
-
+main = partial(
+    command.main,
+    PAPER,
+    "Labels, absolute magnitudes and distances of stars from LAMOST spectra, as one catalogue.",
+    predict=make_catalogue,
+    options=OPTIONS,
+    verb="catalog",
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -71,6 +71,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     extra = {
         "config": config,
         "about": about,
+        "run_dir": run_dir,
         "catalogue": _catalogue(run_dir, catalogue, truth, on),
         "law": read_ecsv(run_dir / "tables" / galaxy.LAW) if catalogue is None else None,
         **_beside(compare, isochrones, gradients),

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 SWITCHES = {"slow": "--slow", "gpu": "--gpu", "network": "--network"}
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
@@ -24,6 +25,9 @@ WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0"))
 if WORKERS:  # before NumPy and TensorFlow start their threads
     for variable in THREADS:
         os.environ.setdefault(variable, str(max(1, (os.cpu_count() or 1) // WORKERS)))
+# How fast a test runs depends on what else the machine does.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def pytest_addoption(parser):

@@ -10,17 +10,22 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from common import overview, training
-from common.catalog import FORMATS, read_table, write_table
-from common.errors import SuiteError
+from common.catalog import FORMATS, is_text, read_table, write_table
+from common.catalogue import parts
+from common.catalogue.assemble import rejects_of
+from common.errors import SuiteError, UsageError
 from common.paper import Paper
+from tests.catalogues import fill_disk, killed_at
 
-VERBS = ("train", "evaluate", "explain", "reproduce")
+VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
 
 
 @dataclass
@@ -52,6 +57,9 @@ class Subject:
         Further options of `reproduce`.
     needs_data_dir : bool
         Whether training takes --data-dir.
+    batch : (str, int)
+        What says how many spectra a batch of a catalogue has, and a number so that there are three
+        or more.
     """
 
     paper: Paper
@@ -66,6 +74,7 @@ class Subject:
     write_on: Callable | None = None
     reproduce: tuple = ()
     needs_data_dir: bool = True
+    batch: tuple = ("common.catalogue.files.CHUNK", 40)
 
     def main(self, verb, *argv):
         """Run a command in this process; return the exit status."""
@@ -121,18 +130,24 @@ class Contract:
 
     @pytest.mark.parametrize("verb", VERBS)
     def test_help_says_what_a_command_takes(self, verb, capsys):
+        module = self.subject.verb if verb == "predict" else verb
         with pytest.raises(SystemExit) as stop:
-            self.subject.main(verb, "--help")
+            self.subject.main(module, "--help")
         text = capsys.readouterr().out
         assert stop.value.code == 0
-        assert f"python -m {self.subject.paper.package}.{verb}" in " ".join(text.split())
+        assert f"python -m {self.subject.paper.package}.{module}" in " ".join(text.split())
         wanted = {"train": ("--dataset", "--seed", "--resume"), "evaluate": ("--on", ".vot"),
+                  "predict": (".fits, .vot, .parquet, .ecsv or .csv", "--precision"),
                   "explain": ("--run-dir",), "reproduce": ("--on", "--resume")}  # fmt: skip
         for option in wanted[verb]:
-            assert option in text, option
+            assert option in " ".join(text.split()), option
 
     def test_options_that_are_wrong_exit_with_2(self, tmp_path, capsys):
-        for option, value in (("--epochs", "-3"), ("--seed", "-1"), ("--precision", "double")):
+        wrong = [("--epochs", "-3"), ("--seed", "-1"), ("--precision", "double")]
+        for o in self.subject.paper.options:
+            if o.sets and o.more.get("type") in (int, float) and "nargs" not in o.more:
+                wrong.append((o.name, "-1" if o.zero else "0"))
+        for option, value in wrong:
             assert self.subject.main("train", "--run-dir", tmp_path / "r", option, value) == 2
             text = capsys.readouterr().err
             assert option in text and value in text
@@ -140,6 +155,9 @@ class Contract:
         with pytest.raises(SystemExit) as stop:
             self.subject.main("train", "--no-such-option")
         assert stop.value.code == 2
+        for names in ({"dataset": "nonsense"}, {"scale": "huge"}):
+            with pytest.raises(UsageError, match="must be one of"):
+                self.subject.paper.configure(**names)
 
     def test_tensorflow_is_not_loaded_before_the_device_is_chosen(self):
         verbs = ("train", "evaluate", "reproduce")  # `explain` computes in float32 alone
@@ -253,18 +271,86 @@ class Contract:
         for name in ("report.html", "claims.ecsv", "predictions.parquet"):
             assert (out / name).exists(), name
 
+    # --- catalogues
+
+    def predict(self, house, out, *more):
+        """Run the command that makes a catalogue; return the exit status."""
+        return self.subject.main(self.subject.verb, "--run-dir", house.run, "-o", out,
+                                 "--precision", "float32", *more, house.on)  # fmt: skip
+
+    def test_catalogue_refuses_what_it_cannot_do(self, house, tmp_path, capsys):
+        assert self.predict(house, tmp_path / "a.txt") == 2
+        assert ".fits, .vot" in capsys.readouterr().err
+        assert self.predict(house, tmp_path / "a.fits", tmp_path / "nowhere") == 2
+        assert "nowhere" in capsys.readouterr().err
+        argv = ("--run-dir", tmp_path, "-o", tmp_path / "a.fits", house.on)
+        assert self.subject.main(self.subject.verb, *argv) == 1
+        assert f"{self.subject.paper.package}.train" in capsys.readouterr().err
+        assert not list(tmp_path.iterdir())
+
+    def test_killed_catalogue_goes_on_in_every_format(self, house, tmp_path, monkeypatch, capsys):
+        monkeypatch.setattr(*self.subject.batch)
+        out, whole = tmp_path / "a.fits", tmp_path / "whole.fits"
+        with monkeypatch.context() as patch:
+            killed_at(patch, parts.Parts, "write", 3)
+            assert self.predict(house, out) == 1
+        text, partial = capsys.readouterr().err, tmp_path / "a.partial.fits"
+        assert str(partial) in text and "go on with the same command" in text
+        begun = read_table(partial)
+        assert not out.exists() and len(begun)
+        monkeypatch.setattr(parts.Parts, "remove", lambda self: None)  # the parts are looked at
+        calls = killed_at(monkeypatch, parts.Parts, "write", 0)
+        assert self.predict(house, out) == 0
+        n = len(calls)
+        assert self.predict(house, whole) == 0
+        assert len(calls) - n == n + 2 >= 3  # two batches were not predicted again
+        assert out.read_bytes() == whole.read_bytes()
+        table = read_table(whole)
+        assert len(begun) < len(table)
+        pd.testing.assert_frame_equal(begun, table.head(len(begun)), check_dtype=False)
+        lost = [
+            rejects_of(path).exists() and rejects_of(path).read_bytes() for path in (out, whole)
+        ]
+        assert lost[0] == lost[1]
+        for ending in FORMATS:
+            path = tmp_path / f"other{ending}"
+            shutil.copytree(f"{out}.parts", f"{path}.parts")
+            assert self.predict(house, path) == 0
+            other = read_table(path)
+            assert list(other) == list(table), ending
+            texts = {name: str for name in table if is_text(table[name])}  # CSV has no types
+            other = other.astype(texts)
+            pd.testing.assert_frame_equal(other, table, check_dtype=False, obj=ending)
+        assert len(calls) - n == n + 2
+
+    def test_full_disk_leaves_the_catalogue_elsewhere(self, house, tmp_path, monkeypatch, capsys):
+        out = tmp_path / "a.csv"
+        with monkeypatch.context() as patch:
+            fill_disk(patch, tmp_path)
+            assert self.predict(house, out) == 1
+        text = capsys.readouterr().err
+        assert "No space left" in text and "go on with the same command" in text
+        spare = Path(text.split("finished catalogue is at ")[1].split(" instead")[0])
+        calls = killed_at(monkeypatch, parts.Parts, "write", 0)
+        assert self.predict(house, out) == 0 and not calls
+        assert spare.read_bytes() == out.read_bytes()
+        shutil.rmtree(spare.parent)
+
     # --- precision
 
     def test_networks_compute_in_the_precision_of_now(self, house):
         import keras
 
+        plain = list(self.subject.models(house.run))
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
         try:
             models = list(self.subject.models(house.run))
         finally:
             keras.mixed_precision.set_global_policy("float32")
         assert models
-        for model in models:
+        for model, other in zip(models, plain, strict=True):
+            for ours, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+                np.testing.assert_array_equal(ours, theirs, err_msg=model.name)
             kinds = {layer.compute_dtype for layer in model.layers if layer.trainable_weights}
             assert "bfloat16" in kinds, model.name
             assert {tensor.dtype for tensor in model.outputs} == {"float32"}, model.name

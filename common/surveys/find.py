@@ -21,7 +21,7 @@ def is_label_file(path):
     return any(fnmatch(Path(path).name.lower(), pattern) for pattern in LABEL_FILES)
 
 
-def find_files(paths, endings=ENDINGS):
+def find_files(paths, endings=ENDINGS, *, labels=False):
     """Return the spectrum files among files and folders.
 
     Parameters
@@ -32,6 +32,8 @@ def find_files(paths, endings=ENDINGS):
         folders are left out.
     endings : tuple of str
         Of the names to look for in folders, in lower case.
+    labels : bool
+        Take files of labels too.
 
     Returns
     -------
@@ -56,7 +58,7 @@ def find_files(paths, endings=ENDINGS):
             raise _unreadable(path) from None
         if not exists:
             raise UsageError(f"{path}: there is no such file or folder. Check the path.")
-        for file in _search(path, endings) if folder else [path]:
+        for file in _search(path, endings, labels) if folder else [path]:
             found.setdefault(file)
     return list(found)
 
@@ -68,7 +70,7 @@ def _unreadable(folder):
     )
 
 
-def _search(folder, endings):
+def _search(folder, endings, labels):
     """Return the spectrum files at all levels under a folder, in order of name."""
 
     def refuse(error):
@@ -78,7 +80,7 @@ def _search(folder, endings):
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders.sort()
         for name in sorted(names):
-            if name.lower().endswith(endings) and not is_label_file(name):
+            if name.lower().endswith(endings) and (labels or not is_label_file(name)):
                 files.append(Path(root) / name)
     if not files:
         raise UsageError(

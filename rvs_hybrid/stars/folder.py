@@ -50,7 +50,7 @@ def read_folder(data_dir, *, progress=True):
     MissingDataError
         If the folder lacks what training needs, or no star is in both.
     """
-    kinds = {file: _kind(file) for file in find_files([Path(data_dir)], ENDINGS)}
+    kinds = {file: _kind(file) for file in find_files([Path(data_dir)], ENDINGS, labels=True)}
     for start, needed in NEEDED.items():
         if not any(kind.startswith(start) for kind in kinds.values()):
             found = ", ".join(sorted(set(filter(None, kinds.values())))) or "nothing of use"

@@ -60,6 +60,13 @@ class Sources:
     def __len__(self):
         return len(self.stars)
 
+    def batches(self, size):
+        """Yield the sources in order, at most `size` at a time, without the rejects."""
+        for start in range(0, len(self), size):
+            rows = slice(start, start + size)
+            arrays = (v[rows] for v in (self.xp, self.xp_error, self.rvs))
+            yield Sources(self.stars.iloc[rows].reset_index(drop=True), *arrays)
+
 
 def kind_of(path):
     """Return what a file holds: a key of `KINDS`, or "gaia_source".
@@ -81,6 +88,11 @@ def kind_of(path):
         f"source_id with columns of gaia_source, {', '.join(KINDS)}",
         "Fetch it from the Gaia archive with these columns.",
     )
+
+
+def find_sources(paths):
+    """Return the files among files and folders that may hold sources, list of Path."""
+    return find_files(paths, ENDINGS, labels=True)
 
 
 def read_sources(paths):
@@ -105,7 +117,7 @@ def read_sources(paths):
     """
     read = {"xp": [], "rvs": [], "source": [], "allstar": []}
     rejects, first = [], {}
-    files = find_files(paths, ENDINGS)
+    files = find_sources(paths)
     for file in progress(files, desc="read", unit="file"):
         try:
             kind, ids, part = _read(file, rejects)

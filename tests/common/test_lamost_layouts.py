@@ -8,7 +8,7 @@ from common.errors import ReadError
 from common.spectra import Spectra
 from common.surveys import read, read_many
 from common.surveys.lamost_catalogue import observation_key, read_star_catalogue
-from tests.solarlike_distance import toy_spectra as toy
+from tests.solarlike_distance import toy
 
 DR1 = "Flux Inverse Subcontinuum Andmask Ormask"
 

@@ -12,14 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import catalog, runs
+from common import runs
 from common.accelerator import choose
 from common.catalog import read_table
-from common.errors import ReadError, SuiteError, UsageError
+from common.errors import ReadError, UsageError
 from gasnet2 import predict, train
 from gasnet2.config import PAPER, extragalactic
 from gasnet2.networks import load_networks, read_config, routed
 from gasnet2.predict import predict_files, predict_labelled
+from tests.catalogues import read_back
 from tests.gasnet2.toy import tiny_config, write_table
 
 CONFIG = tiny_config()
@@ -192,11 +193,11 @@ def test_catalogue_has_a_row_for_every_spectrum(run_dir, files, tmp_path):
 
 
 def test_all_classes_gives_the_papers_triples(run_dir, files, tmp_path):
-    table, _ = predict_files(run_dir, [files], tmp_path / "o.parquet", all_classes=True)
+    table, _ = read_back(predict_files, run_dir, [files], tmp_path / "o.parquet", all_classes=True)
     for name in CONFIG.classes:
         assert table[f"z_{name}"].notna().all()
     assert (table["sigma_z_STAR_A0"] == 0).all()
-    some, _ = predict_files(run_dir, [files], tmp_path / "p.parquet")
+    some, _ = read_back(predict_files, run_dir, [files], tmp_path / "p.parquet")
     assert np.allclose(some["z"], table["z"], atol=1e-5)
 
 
@@ -218,8 +219,8 @@ def test_bad_files_go_to_the_rejects_and_touch_nothing_else(run_dir, files, tmp_
     whole = (files / "t.fits").read_bytes()
     (folder / "cut.fits").write_bytes(whole[: len(whole) // 3])
     shutil.copy(files / "t.fits", folder / "z_again.fits")
-    clean, _ = predict_files(run_dir, [files], tmp_path / "clean.csv")
-    table, rejects = predict_files(run_dir, [folder], tmp_path / "mixed.csv")
+    clean, _ = read_back(predict_files, run_dir, [files], tmp_path / "clean.csv")
+    table, rejects = read_back(predict_files, run_dir, [folder], tmp_path / "mixed.csv")
     assert sorted(table["id"]) == sorted(clean["id"])
     both = clean.merge(table, on="id")
     assert np.allclose(both["z_x"], both["z_y"], atol=1e-5)
@@ -239,37 +240,6 @@ def test_nothing_usable_fails_and_lists_the_reasons(run_dir, tmp_path, capsys):
     assert "o.csv.rejects.ecsv" in capsys.readouterr().err
     assert (tmp_path / "o.csv.rejects.ecsv").exists()
     assert not out.exists()
-
-
-def test_interrupted_prediction_keeps_the_finished_rows(run_dir, files, tmp_path, monkeypatch):
-    real, calls = predict.catalogue, []
-
-    def interrupted(*args, **options):
-        if calls:
-            raise KeyboardInterrupt
-        calls.append(1)
-        return real(*args, **options)
-
-    monkeypatch.setattr(predict, "catalogue", interrupted)
-    out = tmp_path / "o.fits"
-    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 1
-    assert len(read_table(tmp_path / "o.partial.fits")) == 512
-    assert not out.exists()
-
-
-def test_full_disk_leaves_the_catalogue_elsewhere(run_dir, files, tmp_path, monkeypatch):
-    real = catalog.write_table
-
-    def full(table, path, **options):
-        if tmp_path in path.parents:
-            raise OSError(28, "No space left on device")
-        return real(table, path, **options)
-
-    monkeypatch.setattr(catalog, "write_table", full)
-    with pytest.raises(SuiteError, match=r"No space left.*finished catalogue is at") as error:
-        predict_files(run_dir, [files], tmp_path / "o.csv")
-    spare = str(error.value).split(" is at ")[1].split(" instead")[0]
-    assert len(read_table(spare)) == 520
 
 
 @pytest.mark.parametrize("name", ["out.txt", "out"])
@@ -308,10 +278,11 @@ def test_labelled_files_give_both_protocols(run_dir, files):
 
 def test_real_files_give_a_row_or_a_reject_each(shared_data, tmp_path):
     """The issue's own check, on a network of the paper's grid that need not be a good one."""
-    config = tiny_config(n_pixels=5001, filters=(4, 4), epochs=1, members=1)
+    classes = ("GALAXY_AGN", "QSO_nan", "STAR_K5")
+    config = tiny_config(n_pixels=5001, filters=(4, 4), epochs=1, members=1, only=classes)
     folder = shared_data / "real" / "sdss"
     train.train(config, tmp_path / "run", accelerator=choose("float32"), data_dir=folder)
-    table, rejects = predict_files(tmp_path / "run", [folder], tmp_path / "out.fits")
+    table, rejects = read_back(predict_files, tmp_path / "run", [folder], tmp_path / "out.fits")
     spec = {p.name for p in (folder / "spec").glob("*.fits.gz")}
     named = set(table["file"].map(lambda f: f.split("/")[-1]))
     named |= set(rejects["file"].map(lambda f: f.split("/")[-1]))

@@ -1,5 +1,7 @@
 """Lines planted in noise come back with honest errors, and the indices with the papers' numbers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,9 +43,8 @@ def planted(n, *, snr, seed=1, z=None, stars=True, ew_ha=25.0):
                 centre = where * (1 + shift[i] / C_KMS)
                 profile = gauss(rest, centre, centre * width[i] / C_KMS)
                 flux[i] += part * value[i] * profile / (1 + z[i])
-    noise = 25 / snr
-    noisy = flux + noise * rng.normal(size=flux.shape)
-    spectra = Spectra(wavelength=WAVE, flux=noisy, ivar=np.full(flux.shape, noise**-2.0),
+    flux += 25 / snr * rng.normal(size=flux.shape)
+    spectra = Spectra(wavelength=WAVE, flux=flux, ivar=np.full(flux.shape, (25 / snr) ** -2.0),
                       ids=[str(i) for i in range(n)], meta=pd.DataFrame({"z": z}))  # fmt: skip
     return spectra, pd.DataFrame({f"flux_{k}": v for k, v in truth.items()})
 
@@ -85,8 +86,7 @@ def test_absorption_would_spoil_hb_without_the_stellar_line(monkeypatch):
 def test_equivalent_widths():
     spectra, truth = planted(100, snr=60, stars=False)
     table = strong_lines(spectra)
-    z = spectra.meta["z"]
-    expected = truth["flux_nii"] / (25 * (1 + z))  # the continuum is 25 within a few per cent
+    expected = truth["flux_nii"] / (25 * (1 + spectra.meta["z"]))  # the continuum is about 25
     assert np.median(table["ew_nii"] / expected) == pytest.approx(1, abs=0.08)
     assert (table["ew_ha"] > 0).all() and (table["ew_ha_err"] > 0).all()
 
@@ -106,8 +106,7 @@ def test_published_calibrations(n2, o3n2, expected):
     for name in LINES:
         table[f"flux_{name}_err"] = 1.0
     found = metallicity(table).iloc[0]
-    for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=6e-4, err_msg=name)
+    np.testing.assert_allclose(found[list(expected)], list(expected.values()), atol=6e-4)
 
 
 def test_conversion_to_the_scale_of_the_labels():
@@ -138,14 +137,11 @@ def test_what_is_not_there_has_no_number():
 
 def test_ragged_spectra_and_spectra_without_ivar():
     spectra, _ = planted(60, snr=25)
-    ragged = Spectra(wavelength=[WAVE[5:]] * 60, flux=[f[5:] for f in spectra.flux],
-                     ivar=[v[5:] for v in spectra.ivar], ids=spectra.ids,
-                     meta=spectra.meta)  # fmt: skip
+    ragged = replace(spectra, wavelength=[WAVE[5:]] * 60, flux=[f[5:] for f in spectra.flux],
+                     ivar=[v[5:] for v in spectra.ivar])  # fmt: skip
     one, other = strong_lines(spectra), strong_lines(ragged)
     pd.testing.assert_frame_equal(one, other)
-    bare = Spectra(wavelength=WAVE, flux=spectra.flux, ivar=None, ids=spectra.ids,
-                   meta=spectra.meta)  # fmt: skip
-    measured = strong_lines(bare)
+    measured = strong_lines(replace(spectra, ivar=None))
     ratio = measured["flux_ha_err"] / one["flux_ha_err"]
     assert ratio.median() == pytest.approx(1, abs=0.15)
     np.testing.assert_allclose(measured["n2"], one["n2"], atol=0.03)
@@ -155,8 +151,7 @@ def test_ragged_spectra_and_spectra_without_ivar():
 def test_real_sdss_spectra_have_the_ratios_that_the_sdss_pipeline_measured(shared_data):
     """Line areas of SDSS's own fit, which subtracts eigenspectra, are in the same files."""
     folder = shared_data / "real" / "sdss"
-    index = pd.read_csv(folder / "index.csv")
-    index = index[index["sub"].isin(["STARFORMING", "STARBURST"])]
+    index = pd.read_csv(folder / "index.csv").query('sub in ["STARFORMING", "STARBURST"]')
     theirs_of = {"ha": "H_alpha", "hb": "H_beta", "nii": "[N_II] 6583", "oiii": "[O_III] 5007"}
     rows = []
     for name in index["file"]:
@@ -164,11 +159,9 @@ def test_real_sdss_spectra_have_the_ratios_that_the_sdss_pipeline_measured(share
         with fits.open(folder / name) as hdus:
             lines = next(h.data for h in hdus if "linename" in names_of(h))
             areas = dict(zip(np.char.strip(lines["LINENAME"]), lines["LINEAREA"], strict=True))
-        theirs = {k: float(areas[v]) for k, v in theirs_of.items()}
-        off = {k: np.log10(ours[f"flux_{k}"] / v) for k, v in theirs.items()}
-        rows.append({"n2": off["nii"] - off["ha"], "o3": off["oiii"] - off["hb"],
-                     "ha": off["ha"]})  # fmt: skip
-    table = pd.DataFrame(rows)
+        rows.append({k: np.log10(ours[f"flux_{k}"] / areas[v]) for k, v in theirs_of.items()})
+    off = pd.DataFrame(rows)
+    table = off.assign(n2=off["nii"] - off["ha"], o3=off["oiii"] - off["hb"])
     assert len(table) >= 11
     assert table["n2"].abs().max() < 0.08, table
     assert table["n2"].std() < 0.05 and abs(table["ha"].median()) < 0.03
@@ -180,8 +173,7 @@ def test_real_sdss_spectra_have_the_ratios_that_the_sdss_pipeline_measured(share
 @given(scale=st.floats(1e-18, 1e6), chunk=st.integers(1, 7))
 def test_indices_do_not_depend_on_the_flux_unit_or_the_batch(scale, chunk):
     spectra, _ = planted(7, snr=15)
-    scaled = Spectra(wavelength=WAVE, flux=spectra.flux * scale, ivar=spectra.ivar / scale**2,
-                     ids=spectra.ids, meta=spectra.meta)  # fmt: skip
+    scaled = replace(spectra, flux=spectra.flux * scale, ivar=spectra.ivar / scale**2)
     one, other = strong_lines(spectra), strong_lines(scaled, chunk=chunk)
     for name in ("n2", "o3n2", "oh_n2", "oh_o3n2_err", "ew_ha"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=1e-7, err_msg=name)

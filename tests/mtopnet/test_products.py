@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from common.catalog import read_table
+from common.catalogue import files as source
 from common.errors import ReadError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
@@ -18,6 +19,7 @@ from mtopnet.catalogue import columns as catalogue
 from mtopnet.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
 from mtopnet.figures import explain as figures_explain
 from mtopnet.tables import redshifts as tables
+from tests.catalogues import killed_at
 from tests.mtopnet import toy as toy
 from tests.mtopnet import toy_run as tiny
 from tests.pictures import rendered
@@ -82,32 +84,27 @@ def test_pdfs_on_disk_are_those_of_the_catalogue(run_dir, files, tmp_path):
     assert (mc["entropy"] != table["entropy"]).all() and mc["id"].equals(table["id"])
 
 
-def test_what_was_finished_is_kept_on_a_kill(run_dir, files, tmp_path, monkeypatch, capsys):
-    calls, true, chunks = [], predict.catalogue, predict.usable_chunks
-
-    def killed(*args, **kwargs):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return true(*args, **kwargs)
-
-    def halves(*args, **kwargs):
-        for about, x in chunks(*args, **kwargs):
-            yield about[:15].reset_index(drop=True), x[:15]
-            yield about[15:].reset_index(drop=True), x[15:]
-
-    monkeypatch.setattr(predict, "usable_chunks", halves)
-    monkeypatch.setattr(predict, "catalogue", killed)
+def test_a_kill_keeps_what_was_finished_and_the_command_goes_on(run_dir, files, tmp_path,
+                                                                monkeypatch, capsys):  # fmt: skip
+    monkeypatch.setattr(source, "CHUNK", 16)
     out, pdf = tmp_path / "c.parquet", tmp_path / "p.fits"
-    arguments = ["--run-dir", str(run_dir), "-o", str(out), "--pdf", str(pdf)]
-    assert predict.main([*arguments, str(files)]) != 0
+    arguments = ["--run-dir", str(run_dir), "-o", str(out), "--pdf", str(pdf), str(files)]
+    with monkeypatch.context() as patch:
+        killed_at(patch, predict, "catalogue", 2)
+        assert predict.main(arguments) != 0
     assert not out.exists() and not pdf.exists()
     table = read_table(tmp_path / "c.partial.parquet")
     ids, p, _ = read_pdfs(tmp_path / "p.partial.fits")
     assert len(table) == 15 == len(p) and ids.tolist() == table["id"].tolist()
-    assert "finished rows" in capsys.readouterr().err
-    assert {f.name for f in tmp_path.iterdir()} == {
+    said = capsys.readouterr().err
+    assert "finished rows" in said and "PDFs are in" in said
+    assert {f.name for f in tmp_path.iterdir()} == {"c.parquet.parts",
         "c.partial.parquet", "p.partial.fits", "c.partial.parquet.rejects.ecsv"}  # fmt: skip
+    calls = killed_at(monkeypatch, predict, "catalogue", 0)
+    assert predict.main(arguments) == 0 and len(calls) == 1
+    table, (ids, p, edges) = read_table(out), read_pdfs(pdf)
+    assert len(table) == 23 == len(p) and ids.tolist() == table["id"].tolist()
+    np.testing.assert_allclose(pdfs.peaks(p, edges)["z_peak"], table["z"])
 
 
 def test_files_that_hold_nothing_usable_are_told_of(run_dir, tmp_path, capsys):

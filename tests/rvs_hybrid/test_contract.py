@@ -14,4 +14,5 @@ class TestContract(Contract):
         steps={"compare": "variants", "explain": "gradients"},
         patch=toy.replace_stars,
         needs_data_dir=False,
+        batch=("rvs_hybrid.stars.files.ROWS", 20),
     )

@@ -34,8 +34,8 @@ def xp(path, rows=(0, 1, 2, 3)):
 
 
 def test_everything_is_joined_by_source_id(tmp_path, capsys):
-    toy.allstar(tmp_path / "allStar.fits", APOGEE)
-    toy.source_table(tmp_path / "source.csv", STARS)
+    toy.allstar(tmp_path / "allStar-dr17.fits", APOGEE)
+    toy.source_table(tmp_path / "gaia_source.csv", STARS)
     xp(tmp_path / "xp.csv", rows=(0, 2, 3))
     flux = np.full((1, N_PIXELS), 0.9)
     write_rvs(tmp_path / "rvs.fits", source_id=IDS[:1], flux=flux, flux_error=flux / 50)

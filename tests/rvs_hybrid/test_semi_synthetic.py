@@ -9,6 +9,7 @@ import pytest
 from rvs_hybrid import explain, predict
 from rvs_hybrid.networks import load_networks
 from tests.archives import archives
+from tests.catalogues import read_back
 from tests.pictures import rendered
 from tests.rvs_hybrid.toy import trained
 
@@ -33,7 +34,7 @@ def test_every_table_says_semi_synthetic(run_dir):
 
 def test_real_rvs_spectra_go_through_the_same_reader_and_network(run_dir, shared_data, tmp_path):
     files = [shared_data / "real/gaia" / f"{name}.csv" for name in REAL]
-    out, rejects = predict.predict_files(run_dir, files, tmp_path / "labels.fits")
+    out, rejects = read_back(predict.predict_files, run_dir, files, tmp_path / "labels.fits")
     assert len(out) == 3 and not len(rejects)
     assert np.isfinite(out[["teff", "logg", "fe_h", "alpha_m", "teff_err"]].to_numpy()).all()
     assert (out["snr_rvs"] > 15).all()

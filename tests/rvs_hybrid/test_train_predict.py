@@ -11,7 +11,7 @@ from rvs_hybrid import data, fitting, predict, reproduce, train
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
-from tests.catalogues import killed_at
+from tests.catalogues import killed_at, read_back
 from tests.rvs_hybrid.toy import LABELS, make_sample, source_table, tiny_config, trained
 
 
@@ -96,7 +96,9 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
     rvs_file(tmp_path / "angstrom.csv", 78, unit_nm=False)
     (tmp_path / "text.fits").write_text("no FITS at all")
     (tmp_path / "empty.csv").write_text("")
-    out, rejects = predict.predict_files(run_dir, [tmp_path], tmp_path / "out" / "labels.fits")
+    out, rejects = read_back(
+        predict.predict_files, run_dir, [tmp_path], tmp_path / "out" / "labels.fits"
+    )
     flags = out.set_index("source_id")["warnings"].reindex(frame["source_id"]).tolist()
     assert "NEGATIVE_PARALLAX" in flags[1]
     assert "NO_PHOT" in flags[2]
@@ -118,7 +120,7 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
 def test_same_source_twice_is_used_once(run_dir, stars, tmp_path):
     source_table(tmp_path / "a.csv", stars.stars, [0, 1])
     source_table(tmp_path / "b.csv", stars.stars, [1, 2])
-    out, rejects = predict.predict_files(run_dir, [tmp_path], tmp_path / "o.csv")
+    out, rejects = read_back(predict.predict_files, run_dir, [tmp_path], tmp_path / "o.csv")
     assert len(out) == 3
     assert "a.csv" in rejects["reason"].iloc[0] and "b.csv" in rejects["file"].iloc[0]
 
@@ -130,23 +132,6 @@ def test_nothing_usable_is_one_error(run_dir, tmp_path):
     (tmp_path / "rvs.csv").write_text("a,b\n1,2\n")
     with pytest.raises(SuiteError, match="None of the 1"):
         predict.predict_files(run_dir, [tmp_path / "rvs.csv"], tmp_path / "o.csv")
-
-
-def test_interrupted_prediction_keeps_finished_rows(run_dir, stars, tmp_path, monkeypatch):
-    source_table(tmp_path / "a.csv", stars.stars, range(20))
-    monkeypatch.setattr(predict, "ROWS", 8)
-    original, calls = predict.catalogue, []
-
-    def stop(*args):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return original(*args)
-
-    monkeypatch.setattr(predict, "catalogue", stop)
-    with pytest.raises(KeyboardInterrupt):
-        predict.predict_files(run_dir, [tmp_path / "a.csv"], tmp_path / "o.csv")
-    assert len(pd.read_csv(tmp_path / "o.partial.csv")) == 8
 
 
 def test_files_are_joined_by_source(stars, tmp_path):

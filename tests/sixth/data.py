@@ -48,16 +48,13 @@ def preprocess(spectra, config):
     return Prepared(x.astype("float32"), reason.astype(object))
 
 
-def chunks(paths, config, rejects):
-    """Yield who they are and the network input of the spectra that can be used."""
-    for spectra in read_many(find_files(paths), rejects=rejects):
-        prepared, meta = preprocess(spectra, config), spectra.meta
-        about = pd.DataFrame({"id": spectra.ids, "file": meta["file"], "z_true": meta["z"],
-                              "mock": meta["mock"]})  # fmt: skip
-        rejects += rejected(about, prepared)
-        use = prepared.usable
-        if use.any():
-            yield about[use].reset_index(drop=True), prepared.x[use]
+def usable(spectra, config):
+    """Return who the spectra that can be used are, their network input, and the rejects."""
+    prepared, meta = preprocess(spectra, config), spectra.meta
+    about = pd.DataFrame({"id": spectra.ids, "file": meta["file"], "z_true": meta["z"],
+                          "mock": meta["mock"]})  # fmt: skip
+    use, lost = prepared.usable, rejected(about, prepared)
+    return about[use].reset_index(drop=True), prepared.x[use], lost
 
 
 def prepare(config, folder, data_dir=None):
@@ -71,7 +68,9 @@ def prepare(config, folder, data_dir=None):
         write_files(data_dir, config.n, seed=config.seed)
     rejects = []
     with ShardWriter(folder, config.n_pixels) as writer:
-        for about, x in chunks([data_dir], config, rejects):
+        for spectra in read_many(find_files([data_dir]), rejects=rejects):
+            about, x, lost = usable(spectra, config)
+            rejects += lost
             refuse_mock(about, config)
             split = split_by_hash(about["id"], config.split, seed=config.seed)
             writer.write(x, about[["id", "z_true"]].assign(split=split))

@@ -1,7 +1,6 @@
 """The published pre-processing of solar-like spectra, one spectrum and one step at a time.
 
-Written from the steps that Shen & Luo (2024), Sect. 2.2, and their notebooks name, for comparison
-with the package's vectorised function. Plain on purpose.
+Plain on purpose: from the steps that Shen & Luo (2024), Sect. 2.2, and their notebooks name.
 """
 
 import warnings
@@ -10,26 +9,11 @@ import numpy as np
 from scipy.signal import savgol_filter
 
 
-def drop_flagged(*, wave, flux, and_mask, or_mask):
-    """Step 1: pixels without any flag in either mask."""
-    good = (and_mask == 0) & (or_mask == 0)
-    return wave[good], flux[good]
-
-
-def runs_of(flagged):
-    """First and last pixel of each run of consecutive flagged pixels."""
-    runs = []
-    for pixel in np.flatnonzero(flagged):
-        if runs and pixel == runs[-1][1] + 1:
-            runs[-1][1] = pixel
-        else:
-            runs.append([pixel, pixel])
-    return runs
-
-
 def widen(flagged):
     """Step 3b: runs of n pixels grow by n - 1 on both sides, not onto other flagged pixels."""
-    runs, out = runs_of(flagged), np.zeros(len(flagged), dtype=bool)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], flagged, [0]])))
+    runs = edges.reshape(-1, 2) - [0, 1]  # first and last pixel of each
+    out = np.zeros(len(flagged), dtype=bool)
     for k, (first, last) in enumerate(runs):
         grow = last - first
         floor = runs[k - 1][1] + 1 if k else 0
@@ -39,11 +23,8 @@ def widen(flagged):
 
 
 def continuum(wave, flux, *, degree=5, sigma=3.0, rounds=10):
-    """Steps 3a-c: the pseudo-continuum at each pixel of one side.
-
-    With float32 wavelengths numpy.polyfit warns that it drops small singular values, as it did for
-    the notebooks.
-    """
+    """Steps 3a-c: the pseudo-continuum at each pixel of one side."""
+    # With float32 wavelengths polyfit drops small singular values, as it did for the notebooks.
     warnings.simplefilter("ignore", np.exceptions.RankWarning)
     residual = np.polyval(np.polyfit(wave, flux, degree), wave) - flux
     keep = ~widen(np.abs(residual) > sigma * np.std(residual))
@@ -56,15 +37,10 @@ def continuum(wave, flux, *, degree=5, sigma=3.0, rounds=10):
     return np.polyval(fit, wave)
 
 
-def prepare_one(*, wave, flux, and_mask, or_mask, z, grid, split=6000.0, fill=1.0):
-    """All steps for one spectrum.
-
-    Returns
-    -------
-    flux on the grid, flag; None where the spectrum does not cover the grid.
-    """
-    wave, flux = drop_flagged(wave=wave, flux=flux, and_mask=and_mask, or_mask=or_mask)
-    rest = wave / (1 + z)
+def prepare_one(*, wave, flux, and_mask, or_mask, z, grid, split=6000.0):
+    """All steps: flux on the grid, flag; None where the spectrum does not cover the grid."""
+    good = (and_mask == 0) & (or_mask == 0)  # step 1: pixels without any flag in either mask
+    rest, flux = wave[good] / (1 + z), flux[good]
     smooth = savgol_filter(flux, 15, 7)
     blue = rest < split
     sides = [smooth[s] / continuum(rest[s], smooth[s]) for s in (blue, ~blue)]
@@ -73,5 +49,5 @@ def prepare_one(*, wave, flux, and_mask, or_mask, z, grid, split=6000.0, fill=1.
         return None
     out = np.interp(grid, rest, normalised)
     outside = (out > 1.2) | (out < 0.1)
-    out[outside] = fill
+    out[outside] = 1.0
     return out, int(outside.any())

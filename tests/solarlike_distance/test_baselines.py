@@ -1,9 +1,7 @@
 """Table C.1: the paper's weights, the chain over labels, models on the same test set."""
 
-import json
 import sys
 import types
-from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -13,6 +11,8 @@ from common.errors import SuiteError
 from common.pipeline import ShardWriter
 from solarlike_distance import baselines, othermodels
 from solarlike_distance.config import TARGETS, make_config
+from solarlike_distance.tables.given import read_ecsv
+from tests.solarlike_distance import toy
 
 CONFIG = make_config("lamost-mock", "smoke", n_pixels=60, trees=25, tree_features=0.5,
                      mlp_units=(32,))  # fmt: skip
@@ -129,11 +129,9 @@ class Predictor:
 
 
 def test_autogluons_chain_runs_each_model_along_its_own_predictions(monkeypatch, tmp_path, capsys):
-    fake = types.ModuleType("autogluon")
-    tabular = types.ModuleType("autogluon.tabular")
-    tabular.TabularPredictor = Predictor
-    monkeypatch.setitem(sys.modules, "autogluon", fake)
-    monkeypatch.setitem(sys.modules, "autogluon.tabular", tabular)
+    for name in ("autogluon", "autogluon.tabular"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    sys.modules["autogluon.tabular"].TabularPredictor = Predictor
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
     x, y = made(60)
     found, _ = othermodels.compare_models(x, y, x[:4], config=CONFIG, folder=tmp_path)
@@ -148,30 +146,27 @@ def test_a_run_is_compared_on_its_own_test_set(tmp_path, capsys):
     pytest.importorskip("lightgbm")
     config = make_config("lamost-mock", "smoke", n_pixels=60, trees=10, tree_features=0.5,
                          mlp_units=(8,), baseline_stars=80)  # fmt: skip
-    (tmp_path / "config.json").write_text(json.dumps({"config": asdict(config)}))
     x, y = made(200)
-    labels = pd.DataFrame(y, columns=[f"{k}_true" for k in TARGETS])
-    labels["id"] = [f"s{i}" for i in range(200)]
-    labels["split"] = np.where(np.arange(200) < 140, "reference", "test")
+    labels = pd.DataFrame(y, columns=[f"{k}_true" for k in TARGETS]).assign(
+        id=[f"s{i}" for i in range(200)], split=["reference"] * 140 + ["test"] * 60
+    )
     with ShardWriter(tmp_path / "data", 60) as writer:
         writer.write(x, labels)
     test = labels[labels["split"] == "test"].iloc[::-1]  # joined by id, not by position
     predictions = test.assign(**{f"{k}_pred": test[f"{k}_true"] + s
                                  for k, s in zip(TARGETS, SCALE, strict=True)})  # fmt: skip
-    predictions.to_parquet(tmp_path / "predictions.parquet")
+    toy.write_run(tmp_path, predictions, config)
     assert baselines.main(["--run-dir", str(tmp_path), "--pixels", "20"]) == 0
     assert "LightGBMXT" in capsys.readouterr().out
-    table = baselines.baseline_run(tmp_path, pixels=20)
+    table = read_ecsv(tmp_path / "tables" / "baselines.ecsv")
     own = table.set_index("model").loc[baselines.CNN]
     np.testing.assert_allclose(own[list(TARGETS)].to_numpy(float), SCALE**2, rtol=1e-6)
     assert own["stars"] == 140 and own["n"] == 60
     assert (table["stars"].iloc[1:] == 80).all() and (table["pixels"].iloc[1:] == 20).all()
-    saved = pd.read_parquet(tmp_path / "baselines.parquet")
-    assert len(saved) == 60 * len(table)
-    assert (tmp_path / "tables" / "baselines.ecsv").is_file()
+    assert len(pd.read_parquet(tmp_path / "baselines.parquet")) == 60 * len(table)
 
 
 def test_a_run_without_data_says_so(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"config": asdict(CONFIG)}))
+    toy.write_run(tmp_path)
     with pytest.raises(SuiteError, match="lacks its prepared spectra"):
         baselines.baseline_run(tmp_path)

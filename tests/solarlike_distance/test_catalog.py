@@ -1,6 +1,5 @@
-"""Table D.1's columns with units, a row or a reject a spectrum, and a catalogue that goes on."""
+"""Table D.1's columns with units, distances, and a row or a reject for each spectrum."""
 
-import warnings
 from functools import cache
 
 import numpy as np
@@ -8,38 +7,31 @@ import pandas as pd
 import pytest
 from astropy import units as u
 from astropy.io import fits
+from astropy.io.votable.ucd import parse_ucd
 from astropy.table import Table
 
-from common.catalog import read_table
+from common.catalog import read_table, write_table
 from common.catalogue import files as source
 from common.catalogue import parts
-from common.errors import SuiteError, UsageError
+from common.errors import ReadError, SuiteError, UsageError
 from solarlike_distance import catalog, distance
 from solarlike_distance import networks as nets
 from solarlike_distance.catalogue import columns as catalog_columns
 from solarlike_distance.labels import extinction
-from tests.solarlike_distance import toy_run as run
-from tests.solarlike_distance import toy_spectra as toy
-from tests.solarlike_distance.toy_spectra import photometry
+from tests.catalogues import killed_at
+from tests.solarlike_distance import toy
+from tests.solarlike_distance.toy import photometry
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning"),
-    # pandas writes no lengths of text into Parquet files, which astropy would like to know.
-    pytest.mark.filterwarnings("ignore:No table..len"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore:'dex':astropy.units.UnitsWarning")
 PRINTED = """obsid ra dec snrg snrr flag cnn_teff cnn_logg cnn_feh cnn_mg cnn_bprp cnn_distance
 lasp_teff lasp_teff_err lasp_logg lasp_logg_err lasp_feh lasp_feh_err lasp_rv lasp_rv_err
 gaia_source_id parallax parallax_over_error parallax_zeropoint parallax_correction gaia_g_mean_mag
 gaia_bp_rp r_med_geo APOGEE_ID""".split()
-ENDINGS = (".fits", ".vot", ".parquet", ".ecsv", ".csv")
-FORMATS = {".fits": "fits", ".vot": "votable", ".ecsv": "ascii.ecsv", ".parquet": "parquet",
-           ".csv": "ascii.csv"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def trained(made_run):
-    """A tiny run, and the folder of its stars."""
-    return made_run / "run", made_run / "in"
+    return made_run / "run"
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,7 +43,7 @@ def loaded_once():
 
 
 def made(trained, paths, out, **options):
-    catalog.make_catalogue(trained[0], paths, out, **options)
+    catalog.make_catalogue(trained, paths, out, **options)
     return read_table(out)
 
 
@@ -59,52 +51,32 @@ def flags_of(table):
     return [set(filter(None, str(w).split(";"))) for w in table["warnings"]]
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_table_d1_with_units_in_every_format(trained, few, tmp_path, ending):
-    table = photometry(few[1])
-    table.to_csv(tmp_path / "gaia.csv", index=False)
-    out = tmp_path / f"cat{ending}"
-    made = catalog.make_catalogue(trained[0], [few[0]], out, photometry=tmp_path / "gaia.csv")
-    assert made[:2] == (9, 0) and not (tmp_path / f"cat{ending}.parts").exists()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", u.UnitsWarning)  # dex, in FITS
-        read = Table.read(out, format=FORMATS[ending])
+def test_table_d1_with_units(trained, few, tmp_path):
+    out = tmp_path / "cat.fits"
+    made = catalog.make_catalogue(trained, [few[0]], out, photometry=tmp_path / "gaia.csv")
+    assert made[:2] == (9, 0) and not (tmp_path / "cat.fits.parts").exists()
+    read = Table.read(out)
     assert read.colnames[:29] == PRINTED == list(catalog_columns.PAPER)
     assert set(read["obsid"]) == set(few[1]["obsid"])
     assert sorted(read["gaia_source_id"]) == list(range(10**18, 10**18 + 9))
-    known = catalog_columns.notes()
-    if ending == ".csv":
-        return
-    if ending == ".parquet":
-        import pyarrow.parquet as pq
-
-        ucd = pq.read_schema(out).field("cnn_teff").metadata[b"ucd"]
-        assert ucd == b"phys.temperature.effective"
-    for name, unit in known["units"].items():
+    for name, unit in catalog_columns.notes()["units"].items():
         assert str(read[name].unit) == unit, name
     assert (read["cnn_distance"].quantity.to("kpc").value > 0).all()
     assert read["lasp_rv"].unit == u.km / u.s
-    if ending == ".fits":
-        header = fits.getheader(out, 1)
-        at = read.colnames.index("cnn_distance") + 1
-        assert header[f"TUCD{at}"] == "pos.distance" and "mode" in header[f"TCOMM{at}"]
-        assert header["TRAINED"] == "lamost" and header["SPECTRA"] == "observed"
-    else:
-        assert "mode" in read["cnn_distance"].description
+    header, at = fits.getheader(out, 1), read.colnames.index("cnn_distance") + 1
+    assert header[f"TUCD{at}"] == "pos.distance" and "mode" in header[f"TCOMM{at}"]
+    assert header["TRAINED"] == "lamost" and header["SPECTRA"] == "observed"
 
 
 def test_every_column_has_a_ucd_that_the_standard_knows():
-    from astropy.io.votable.ucd import parse_ucd
-
     for column in catalog_columns.COLUMNS.values():
         assert parse_ucd(column.ucd, check_controlled_vocabulary=True)
         assert column.text and u.Unit(column.unit) is not None
 
 
-def test_distances_are_those_of_the_posterior(trained, few, tmp_path):
-    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+def test_distances_are_the_posteriors_and_parallaxes_corrected(trained, few, tmp_path):
     table = made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv")
-    known = nets.load_networks(trained[0])
+    known = nets.load_networks(trained)
     ag, _ = extinction.from_colour(bp_rp=table["gaia_bp_rp"], bprp=table["cnn_bprp"])
     star = dict(g=table["gaia_g_mean_mag"], mg=table["cnn_mg"])
     mode = distance.posterior(**star, mg_sigma=known.scatter["mg"], ag=ag)["mode"]
@@ -116,12 +88,7 @@ def test_distances_are_those_of_the_posterior(trained, few, tmp_path):
     mode = distance.posterior(**star, mg_sigma=known.scatter["mg"], ag=0.3)["mode"]
     np.testing.assert_allclose(mine["cnn_distance"], mode, rtol=1e-6)
     np.testing.assert_allclose(mine["ag_err"], 0.1)
-
-
-def test_the_parallax_is_corrected_by_its_zero_point(trained, few, tmp_path):
     zpt = pytest.importorskip("zero_point").zpt
-    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
-    table = made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv")
     zpt.load_tables()
     bright = table["gaia_g_mean_mag"].to_numpy(float)[:1]
     first = zpt.get_zpt(bright, *(np.array([v]) for v in (1.5, -99.0, 20.0, 31)))[0]
@@ -130,8 +97,10 @@ def test_the_parallax_is_corrected_by_its_zero_point(trained, few, tmp_path):
     np.testing.assert_allclose(table["parallax_over_error"], 100.0)
 
 
-@pytest.mark.parametrize("way", ["obsid", "source_id", "position"])
-@pytest.mark.parametrize("ending", [".csv", ".fits", ".ecsv", ".vot"])
+@pytest.mark.parametrize("way, ending", [
+    ("obsid", ".csv"), ("position", ".ecsv"), ("obsid", ".fits"), ("position", ".vot"),
+    *(("source_id", ending) for ending in (".csv", ".fits", ".ecsv", ".vot")),
+])  # fmt: skip
 def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path, way, ending):
     folder, about = few
     table = photometry(about).iloc[::-1]
@@ -140,9 +109,7 @@ def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path
     table = table.drop(columns=drop)
     if way == "position":
         table["dec"] += 1 / 3600
-    # As text rows astropy's writer of VOTables spoils memory: see common.catalog.
-    options = {"tabledata_format": "binary2"} if ending == ".vot" else {}
-    Table.from_pandas(table).write(tmp_path / f"g{ending}", format=FORMATS[ending], **options)
+    write_table(table, tmp_path / f"g{ending}")
     toy.write_labels(tmp_path / "labels", about)  # LASP's table says which source it is
     stars = Table.read(tmp_path / "labels" / "dr9_v1.1_LRS_stellar.fits")
     stars["gaia_source_id"] = (10**18 + np.arange(9)).astype(str)
@@ -173,22 +140,15 @@ def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_
 
 def test_bad_spectra_are_rejects_and_odd_ones_are_flagged(trained, few, tmp_path):
     folder, about = few
-
-    def write(name, obsid, **changes):
-        toy.write_image(folder / f"{name}.fits", about, 0, OBSID=obsid, **changes)
-
-    write("z_missing", 1, Z=None)
-    write("z_999", 2, Z=999.0)
-    write("negative", 3, flux=np.full(toy.PIXELS, -5.0))
     (folder / "broken.fits").write_bytes(b"SIMPLE  =  ")
-    write("dim", 4, SNRG=3.0)
-    write("fibre", 5, FIBERMAS=128)
-    write("giant", 6, TEFF=4800.0, LOGG=2.5, FEH=-0.2)
-    write("hot", 7, SUBCLASS="A5")
     mask = np.zeros(toy.PIXELS)
-    mask[300:1200] = 1
-    mask[2200:3000] = 1
-    write("masked", 8, and_mask=mask)
+    mask[300:1200] = mask[2200:3000] = 1
+    odd = {"z_missing": {"Z": None}, "z_999": {"Z": 999.0}, "negative": {"flux": -5.0},
+           "dim": {"SNRG": 3.0}, "fibre": {"FIBERMAS": 128}, "hot": {"SUBCLASS": "A5"},
+           "giant": {"TEFF": 4800.0, "LOGG": 2.5, "FEH": -0.2},
+           "masked": {"and_mask": mask}}  # fmt: skip
+    for obsid, (name, changes) in enumerate(odd.items(), 1):
+        toy.write_image(folder / f"{name}.fits", about, 0, OBSID=obsid, **changes)
     table = made(trained, [folder], tmp_path / "a.fits")
     lost = Table.read(tmp_path / "a.fits.rejects.ecsv").to_pandas()
     assert len(table) + len(lost) == len(list(folder.iterdir()))  # one row or one reject each
@@ -197,18 +157,18 @@ def test_bad_spectra_are_rejects_and_odd_ones_are_flagged(trained, few, tmp_path
     assert "redshift" in reasons["z_missing.fits"] and "redshift" in reasons["z_999.fits"]
     assert "negative everywhere" in reasons["negative.fits"]
     warn = dict(zip(table["obsid"], flags_of(table), strict=True))
-    for obsid, flag in ((4, "LOW_SNR"), (5, "FIBERMASK"), (6, "OUTSIDE_SOLAR_LIKE"),
-                        (7, "NOT_FGK"), (8, "BAD_PIXELS")):  # fmt: skip
+    for obsid, flag in ((4, "LOW_SNR"), (5, "FIBERMASK"), (6, "NOT_FGK"),
+                        (7, "OUTSIDE_SOLAR_LIKE"), (8, "BAD_PIXELS")):  # fmt: skip
         assert flag in warn[obsid], flag
         if flag != "OUTSIDE_SOLAR_LIKE":  # two epochs of a tiny network may say anything
             assert flag not in warn[about["obsid"][1]]
     assert set.union(*warn.values()) <= set(catalog_columns.FLAGS)
-    giant = table[table["obsid"] == 6].iloc[0]
+    giant = table[table["obsid"] == 7].iloc[0]
     assert giant["lasp_logg"] == pytest.approx(2.5) and np.isfinite(giant["cnn_teff"])
 
 
 def test_stars_outside_the_region_by_the_networks_parameters_are_flagged(trained):
-    known = nets.load_networks(trained[0])
+    known = nets.load_networks(trained)
     blank = {f"lasp_{k}": np.nan for k in ("teff", "logg", "feh")}
     row = dict(subclass="G2", snr_g=50.0, fibermask=0.0, bad_fraction=0.0, replaced=0,
                survey="lamost", mg_pred=4.7, bprp_pred=0.8, **blank)  # fmt: skip
@@ -237,112 +197,39 @@ def test_two_spectra_of_one_obsid_have_a_row_each_and_copies_one_between_them(
     assert lost["file"][0].endswith("y-copy.fits") and "same spectrum" in lost["reason"][0]
 
 
-@pytest.fixture
-def batches(monkeypatch):
-    """Batches of two spectra and jobs of three files, and a list of the sizes predicted."""
+def test_copies_are_found_over_a_kill_and_other_tables_not_mixed_in(
+    trained, few, tmp_path, monkeypatch
+):
     monkeypatch.setattr(source, "CHUNK", 2)
     monkeypatch.setattr(source, "FILES", 3)
-    sizes, whole = [], catalog.predicted
-
-    def counted(networks, x, *rest):
-        sizes.append(len(x))
-        return whole(networks, x, *rest)
-
-    monkeypatch.setattr(catalog, "predicted", counted)
-    return sizes
-
-
-def test_a_killed_catalogue_goes_on_with_the_same_command(trained, few, tmp_path, monkeypatch,
-                                                          batches):  # fmt: skip
-    folder, about = few
-    (folder / "broken.fits").write_bytes(b"SIMPLE  =  ")
-    toy.write_image(folder / "z.fits", about, 0, OBSID=77, Z=999.0)
-    (folder / "a-copy.fits").write_bytes((folder / "star-8.fits").read_bytes())
-    whole = made(trained, [folder], tmp_path / "whole.fits")
-    assert sum(batches) == 10 and len(batches) > 4
-    batches.clear()
-    write = parts.Parts.write
-
-    def killed(self, job, batch, *rest):
-        if (job, batch) == (1, 1):
-            raise KeyboardInterrupt
-        write(self, job, batch, *rest)
-
-    out = tmp_path / "cat.fits"
-    args = ["--run-dir", str(trained[0]), "-o", str(out), "--precision", "float32", str(folder)]
-    with monkeypatch.context() as patch:
-        patch.setattr(parts.Parts, "write", killed)
-        assert catalog.main(args) == 1
-    assert not out.exists()
-    done = len(read_table(tmp_path / "cat.partial.fits"))
-    assert 0 < done < 10
-    assert len(read_table(tmp_path / "cat.partial.fits.rejects.ecsv")) == 1
-    batches.clear()
-    assert catalog.main(args) == 0
-    assert sum(batches) == 10 - done  # what was finished is not predicted again
-    again = read_table(out)
-    pd.testing.assert_frame_equal(again, whole)
-    lost = [Table.read(tmp_path / f"{n}.fits.rejects.ecsv").to_pandas() for n in ("cat", "whole")]
-    pd.testing.assert_frame_equal(*lost)
-    assert len(lost[0]) == 3 and "came before" in lost[0]["reason"][2]
-    assert len(again) == 9 and lost[0]["file"][2].endswith("star-8.fits")
-
-
-def test_parts_of_another_catalogue_are_not_mixed_in(trained, few, tmp_path, monkeypatch, batches):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
+    (few[0] / "a-copy.fits").write_bytes((few[0] / "star-8.fits").read_bytes())
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(parts.Parts, "finish", stop)
-        catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv")
-    for paths, options in (([few[0]], {"photometry": tmp_path / "gaia.csv"}),
-                           ([few[0] / "star-1.fits"], {})):  # fmt: skip
-        with pytest.raises(UsageError, match=r"cat\.ecsv\.parts.*another catalogue"):
-            catalog.make_catalogue(trained[0], paths, tmp_path / "cat.ecsv", **options)
-    made = catalog.make_catalogue(trained[0], [few[0]], tmp_path / "cat.ecsv")
-    assert made[:2] == (9, 0)
+        killed_at(patch, parts.Parts, "write", 4)
+        made(trained, [few[0]], tmp_path / "a.fits")
+    with pytest.raises(UsageError, match=r"a\.fits\.parts.*another catalogue"):
+        made(trained, [few[0]], tmp_path / "a.fits", photometry=tmp_path / "gaia.csv")
+    assert len(made(trained, [few[0]], tmp_path / "a.fits")) == 9
+    lost = Table.read(tmp_path / "a.fits.rejects.ecsv").to_pandas()
+    assert lost["file"][0].endswith("star-8.fits") and "came before" in lost["reason"][0]
 
 
-def test_bad_arguments_say_what_is_allowed(trained, few, tmp_path, capsys):
-    def said(*args):
-        code = catalog.main([*map(str, args), "--precision", "float32"])
-        return code, capsys.readouterr().err
-
-    start = ("--run-dir", trained[0], "-o")
-    code, text = said(*start, tmp_path / "cat.txt", few[0])
-    assert code == 2 and ".fits, .vot" in text
-    code, text = said(*start, tmp_path / "cat.fits", tmp_path / "nowhere")
-    assert code == 2 and "no such file" in text
-    code, text = said(*start, tmp_path / "cat.fits", "--extinction", "a_g", few[0])
-    assert code == 2 and "--photometry" in text
-    code, text = said(*start, tmp_path / "cat.fits", "--photometry", tmp_path / "no.csv", few[0])
-    assert code == 1 and "no.csv" in text
-    (tmp_path / "run").mkdir()  # whose training is not finished
-    (tmp_path / "run" / "config.json").write_text(
-        (trained[0] / "config.json").read_text().replace('"folds": [', '"no folds": [')
-    )
-    code, text = said("--run-dir", tmp_path / "run", "-o", tmp_path / "cat.fits", few[0])
-    assert code == 1 and "--resume" in text
+def test_tables_that_are_missing_are_named(trained, few, tmp_path):
+    with pytest.raises(UsageError, match="--photometry"):
+        made(trained, [few[0]], tmp_path / "cat.fits", extinction="a_g")
+    with pytest.raises(ReadError, match=r"no\.csv"):
+        made(trained, [few[0]], tmp_path / "cat.fits", photometry=tmp_path / "no.csv")
     assert not list(tmp_path.glob("cat*"))
 
 
-def test_nothing_usable_is_an_error_with_its_reasons(trained, tmp_path):
-    about = toy.stars(2)
-    (tmp_path / "in").mkdir()
-    for row in range(2):
-        toy.write_image(tmp_path / "in" / f"{row}.fits", about, row, Z=-9999.0)
-    with pytest.raises(SuiteError, match=r"None of the 2 file.*redshift"):
-        catalog.make_catalogue(trained[0], [tmp_path / "in"], tmp_path / "cat.fits")
-    assert len(Table.read(tmp_path / "cat.fits.rejects.ecsv")) == 2
-    assert not (tmp_path / "cat.fits").exists()
+def test_nothing_to_evaluate_on_is_an_error_with_its_reasons(trained, tmp_path):
+    toy.write_image(tmp_path / "a.fits", toy.stars(1), 0, Z=-9999.0)
     with pytest.raises(SuiteError, match=r"No spectrum to evaluate on: .*redshift"):
-        catalog.predict_labelled(trained[0], [tmp_path / "in"])
+        catalog.predict_labelled(trained, [tmp_path])
 
 
 def test_an_evaluation_takes_labels_that_lie_with_the_spectra(trained, tmp_path):
-    about = run.files(tmp_path / "all", n=8, seed=7)
-    table, lost = catalog.predict_labelled(trained[0], [tmp_path / "all"])
+    about = toy.write_files(tmp_path / "all", n=8, seed=7)
+    table, lost = catalog.predict_labelled(trained, [tmp_path / "all"])
     assert len(table) == 8 and not len(lost) and set(table["split"]) == {"real"}
     np.testing.assert_allclose(table["teff_true"], about["teff"])  # APOGEE's, not LASP's + 20
     assert set(table["labels"]) == {"APOGEE"} and set(table["dataset"]) == {"real files"}
@@ -350,7 +237,7 @@ def test_an_evaluation_takes_labels_that_lie_with_the_spectra(trained, tmp_path)
     np.testing.assert_allclose(table["bprp_true"], 0.8)
     assert (table["object"] == table["source_id"].astype(str)).all()
     (tmp_path / "all" / "labels" / "allStar-dr17.fits").unlink()
-    table, _ = catalog.predict_labelled(trained[0], [tmp_path / "all"])
+    table, _ = catalog.predict_labelled(trained, [tmp_path / "all"])
     np.testing.assert_allclose(table["teff_true"], about["teff"] + 20)
     assert set(table["labels"]) == {"LASP"}
 
@@ -368,7 +255,7 @@ def test_an_index_names_spectra_without_obsid_by_file_or_observation(trained, tm
                   "file": ""}  # fmt: skip
         index["obsid"] = ["123", "", "", ""]
     pd.DataFrame(index).iloc[[2, 0, 3]].to_csv(tmp_path / "index.csv", index=False)
-    table, _ = catalog.predict_labelled(trained[0], [tmp_path])
+    table, _ = catalog.predict_labelled(trained, [tmp_path])
     expected = about["teff"].copy()
     expected[1] = np.nan
     np.testing.assert_allclose(table["teff_true"], expected)
@@ -377,5 +264,5 @@ def test_an_index_names_spectra_without_obsid_by_file_or_observation(trained, tm
 
 def test_real_stars_have_a_row_or_a_reject_each(trained, shared_data, tmp_path):
     files = sorted((shared_data / "real" / "lamost" / "spec").iterdir())[::8]
-    rows, lost, *_ = catalog.make_catalogue(trained[0], files, tmp_path / "cat.fits")
+    rows, lost, *_ = catalog.make_catalogue(trained, files, tmp_path / "cat.fits")
     assert rows + lost == len(files) and rows > 0.9 * len(files)

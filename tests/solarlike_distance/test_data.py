@@ -1,25 +1,22 @@
 """From files to shards: splits, joins, rejects, mocks and what is missing."""
 
 import numpy as np
-import pandas as pd
 import pytest
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import MissingDataError, UsageError
 from solarlike_distance import data
 from solarlike_distance.config import make_config
-from tests.solarlike_distance import toy_spectra as toy
+from tests.solarlike_distance import toy
 
 CONFIG = make_config("lamost", "smoke")
 
 
 @pytest.fixture
 def folder(tmp_path):
-    about = toy.stars(30)
-    toy.write_table(tmp_path / "in" / "spectra" / "stars.fits", about)
-    toy.write_labels(tmp_path / "in" / "labels", about)
-    return tmp_path / "in", about
+    return tmp_path / "in", toy.write_files(tmp_path / "in", 30)
 
 
 def test_from_files_to_shards(folder, tmp_path):
@@ -37,8 +34,6 @@ def test_from_files_to_shards(folder, tmp_path):
     assert (labels["fold"][labels["split"] == "test"] == -1).all()
     assert set(labels["fold"][labels["split"] == "reference"]) <= set(range(5))
     assert "FIBERMASK" not in labels and (labels["fibermask"] == 0).all()
-    from astropy.table import Table
-
     counts = Table.read(tmp_path / "out" / "selection.ecsv")
     assert list(counts["n"]) == [30] * 9 and counts.meta["DATASET"] == "lamost"
     assert not (tmp_path / "out" / "rejects.ecsv").exists()
@@ -55,8 +50,6 @@ def test_bad_and_repeated_spectra_are_rejects(folder, tmp_path):
     toy.write_image(path / "spectra" / "z_missing.fits", other, 0, Z=999.0)
     (path / "spectra" / "z_broken.fits").write_bytes(b"SIMPLE  =  ")
     shards = data.prepare(CONFIG, tmp_path / "out", data_dir=path)
-    from astropy.table import Table
-
     rejects = Table.read(tmp_path / "out" / "rejects.ecsv").to_pandas()
     assert len(shards) == 30 and len(rejects) == 3
     said = dict(zip(rejects["file"].str.rsplit("/", n=1).str[1], rejects["reason"], strict=True))
@@ -76,25 +69,17 @@ def test_spectra_without_obsid_are_found_by_night_plan_and_fibre(folder, tmp_pat
     assert shards.labels["id"].iloc[0] == "spec-57000-F1_sp01-001"
 
 
-def test_a_mock_is_not_taken_for_observed(folder, tmp_path):
+def test_mocks_and_unknown_stars_are_refused(folder, tmp_path):
     path, about = folder
     (path / "spectra" / "stars.fits").unlink()
     toy.write_table(path / "spectra" / "mock.fits", about, mock=True)
     with pytest.raises(UsageError, match=r"MOCK = T.*lamost-mock"):
         data.prepare(CONFIG, tmp_path / "out", data_dir=path)
-    assert not (tmp_path / "out" / "shards.json").exists()
-
-
-def test_nothing_of_the_sample_is_said_with_the_counts(folder, tmp_path):
-    path, _ = folder
-    (path / "spectra" / "stars.fits").unlink()
+    (path / "spectra" / "mock.fits").unlink()  # nor are stars that no table knows
     toy.write_table(path / "spectra" / "others.fits", toy.stars(3, seed=9))
     with pytest.raises(MissingDataError, match=r"None of the spectra.*pass the cuts"):
         data.prepare(CONFIG, tmp_path / "out", data_dir=path)
     assert not (tmp_path / "out" / "shards.json").exists()
-
-
-def test_real_data_must_be_named():
     with pytest.raises(MissingDataError, match="lamost-mock, which runs now"):
         data.prepare(CONFIG, "unused", data_dir=None)
 
@@ -114,13 +99,10 @@ def test_configuration():
 def test_a_stars_split_depends_on_nothing_else(names, random):
     split, fold = data.split_of(names, CONFIG)
     assert len(split) == len(fold) == len(names)
-    shuffled = list(range(len(names)))
-    random.shuffle(shuffled)
+    shuffled = random.sample(range(len(names)), len(names))
     again, folds = data.split_of([names[i] for i in shuffled], CONFIG)
     assert (again == split[shuffled]).all() and (folds == fold[shuffled]).all()
-    for name in set(names):
-        own = [i for i, other in enumerate(names) if other == name]
-        assert len(set(split[own])) == 1 and len(set(fold[own])) == 1
+    assert len(set(zip(names, split, fold, strict=True))) == len(set(names))
 
 
 def test_sizes_of_splits_are_the_papers():
@@ -134,12 +116,7 @@ def test_sizes_of_splits_are_the_papers():
 
 
 def test_fingerprint_tells_labels_apart_and_not_their_order():
-    rng = np.random.default_rng(0)
-    labels = pd.DataFrame(
-        rng.normal(size=(9, 5)),
-        columns=[f"{n}_true" for n in ("teff", "logg", "feh", "mg", "bprp")],
-    )
-    labels["id"] = [str(i) for i in range(9)]
+    labels = toy.predictions(9)
     other = labels.assign(mg_true=labels["mg_true"] + 1e-3)
     assert data.fingerprint(labels) == data.fingerprint(labels.iloc[::-1])
     assert data.fingerprint(labels) != data.fingerprint(other)

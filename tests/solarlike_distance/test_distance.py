@@ -12,15 +12,7 @@ from common.errors import UsageError
 from solarlike_distance.distance import columns, density, posterior
 from solarlike_distance.labels import extinction
 
-STARS = dict(
-    g=st.floats(6, 19),
-    mg=st.floats(1, 8),
-    mg_sigma=st.floats(0.03, 1.0),
-    ag=st.floats(-0.3, 4),
-    g_error=st.floats(0, 0.2),
-    ag_error=st.floats(0, 0.5),
-    correlation=st.floats(-0.9, 0.9),
-)
+STAR = dict(g=15.0, mg=4.0, mg_sigma=0.2, ag=0.3)
 
 
 def integral(star, low, high):
@@ -30,20 +22,16 @@ def integral(star, low, high):
 
 
 @settings(max_examples=60, deadline=None)
-@given(**STARS)
-def test_quantiles_and_norm_agree_with_numerical_integration(**star):
+@given(g=st.floats(6, 19), mg=st.floats(1, 8), mg_sigma=st.floats(0.03, 1), ag=st.floats(-0.3, 4),
+       g_error=st.floats(0, 0.2), ag_error=st.floats(0, 0.5),
+       correlation=st.floats(-0.9, 0.9))  # fmt: skip
+def test_quantiles_norm_and_mode_agree_with_numerical_ones(**star):
     found = posterior(**star).iloc[0]
     low, high = found["median"] * 1e-4, found["median"] * 1e4
     assert integral(star, low, high) == pytest.approx(1, abs=1e-6)
     for name, share in (("p16", 0.16), ("median", 0.5), ("p84", 0.84)):
         assert integral(star, low, found[name]) == pytest.approx(share, abs=1e-5)
-
-
-@settings(max_examples=60, deadline=None)
-@given(**STARS)
-def test_the_mode_is_where_a_minimiser_finds_it(**star):
-    """The released code minimises -P(d) star by star; in pc, with the Jacobian."""
-    mode = posterior(**star)["mode"].iloc[0]
+    mode = found["mode"]  # the released code minimises -P(d) star by star; in pc, with the Jacobian
     best = minimize_scalar(
         lambda d: -float(density(d, **star)) * mode,
         bounds=(0.3 * mode, 3 * mode), method="bounded", options={"xatol": 1e-6 * mode},
@@ -60,10 +48,8 @@ def test_the_paper_case_by_hand():
 
 
 def test_errors_of_magnitude_and_extinction_widen_and_their_correlation_counts():
-    star = dict(g=15.0, mg=4.0, mg_sigma=0.2, ag=0.3)
-
     def width(**more):
-        found = posterior(**star, **more).iloc[0]
+        found = posterior(**STAR, **more).iloc[0]
         return np.log(found["p84"] / found["p16"])
 
     assert width(g_error=0.1) / width() == pytest.approx(np.hypot(0.2, 0.1) / 0.2)
@@ -82,21 +68,16 @@ def test_many_stars_at_once_are_each_as_alone():
 
 
 def test_nothing_lies_at_or_below_zero_and_missing_inputs_stay_missing():
-    star = dict(g=15.0, mg=4.0, mg_sigma=0.2, ag=0.3)
-    assert (density(np.array([-5.0, 0.0]), **star) == 0).all()
-    assert posterior(**(star | {"g": np.nan})).isna().all(axis=None)
+    assert (density(np.array([-5.0, 0.0]), **STAR) == 0).all()
+    assert posterior(**(STAR | {"g": np.nan})).isna().all(axis=None)
 
 
-@pytest.mark.parametrize("name", ["mg_sigma", "g_error", "ag_error"])
-def test_negative_errors_are_refused_by_name(name):
-    star = dict(g=15.0, mg=4.0, mg_sigma=0.2, ag=0.3, g_error=0.01, ag_error=0.1)
-    with pytest.raises(UsageError, match=f"{name} must not be negative. Received -0.1"):
-        posterior(**(star | {name: -0.1}))
-
-
-def test_correlation_beyond_one_is_refused():
+def test_negative_errors_and_a_correlation_beyond_one_are_refused_by_name():
+    for name in ("mg_sigma", "g_error", "ag_error"):
+        with pytest.raises(UsageError, match=f"{name} must not be negative. Received -0.1"):
+            posterior(**STAR | {name: -0.1})
     with pytest.raises(UsageError, match="within -1 and 1"):
-        posterior(g=15.0, mg=4.0, mg_sigma=0.2, ag=0.3, correlation=1.5)
+        posterior(**STAR, correlation=1.5)
 
 
 def test_extinction_is_the_released_codes():
@@ -106,34 +87,22 @@ def test_extinction_is_the_released_codes():
     np.testing.assert_allclose(error, 1.862600 * np.hypot([0.003, 0.0], 0.034), rtol=1e-5)
 
 
-def table(**changes):
-    star = dict(phot_g_mean_mag=14.0, phot_g_mean_mag_error=0.003, bp_rp=0.95, bp_rp_error=0.004,
-                mg_pred=4.5, mg_sigma=0.3, bprp_pred=0.85, bprp_sigma=0.03)  # fmt: skip
-    return pd.DataFrame({k: [v] for k, v in (star | changes).items()})
-
-
 def test_columns_give_the_papers_mode_and_each_stars_own_interval():
-    found = columns(table(), sigma_m=0.255).iloc[0]
+    stars = pd.DataFrame(dict(phot_g_mean_mag=14.0, phot_g_mean_mag_error=0.003, bp_rp=0.95,
+                              bp_rp_error=0.004, mg_pred=4.5, mg_sigma=0.3, bprp_pred=0.85,
+                              bprp_sigma=0.03), index=[0])  # fmt: skip
+    found = columns(stars, sigma_m=0.255).iloc[0]
     ag, error = extinction.from_colour(bp_rp=[0.95], bprp=[0.85], bp_rp_error=0.004,
                                        bprp_sigma=0.03)  # fmt: skip
     paper = posterior(g=14.0, mg=4.5, mg_sigma=0.255, ag=ag)
     own = posterior(g=14.0, g_error=0.003, mg=4.5, mg_sigma=0.3, ag=ag, ag_error=error)
     assert found["distance_pred"] == pytest.approx(paper["mode"].iloc[0])
-    for ours, theirs in (
-        ("distance_p16", "p16"),
-        ("distance_p50", "median"),
-        ("distance_p84", "p84"),
-    ):
-        assert found[ours] == pytest.approx(own[theirs].iloc[0])
+    for ours, theirs in (("p16", "p16"), ("p50", "median"), ("p84", "p84")):
+        assert found[f"distance_{ours}"] == pytest.approx(own[theirs].iloc[0])
     assert found["ag_pred"] == pytest.approx(ag[0]) and found["ag_sigma"] == pytest.approx(error[0])
-
-
-def test_the_users_extinction_is_taken_instead():
-    given_ag = columns(table(), sigma_m=0.255, ag=[0.5], ag_error=[0.05]).iloc[0]
+    # The user's extinction is taken instead; without magnitudes there is no distance.
+    given_ag = columns(stars, sigma_m=0.255, ag=[0.5], ag_error=[0.05]).iloc[0]
     paper = posterior(g=14.0, mg=4.5, mg_sigma=0.255, ag=0.5)["mode"].iloc[0]
     assert given_ag["ag_pred"] == 0.5 and given_ag["distance_pred"] == pytest.approx(paper)
-
-
-def test_without_magnitudes_there_is_no_distance():
-    bare = table().drop(columns=["phot_g_mean_mag", "phot_g_mean_mag_error"])
+    bare = stars.drop(columns=["phot_g_mean_mag", "phot_g_mean_mag_error"])
     assert columns(bare, sigma_m=0.255).filter(like="distance").isna().all(axis=None)

@@ -1,8 +1,5 @@
 """The evaluation on made-up predictions of known quality gives these qualities back."""
 
-import json
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,24 +8,27 @@ from astropy.table import Table
 from common import claims
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
-from common.overview import overview, read_cover
+from common.overview import read_cover
 from solarlike_distance import evaluate, measured
 from solarlike_distance.config import TARGETS, make_config
 from solarlike_distance.evaluation import Evaluation
+from solarlike_distance.examples import file_examples
 from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
 from solarlike_distance.tables import comparison, given
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import CATALOGUE, read_predictions
 from tests.pictures import rendered
-from tests.solarlike_distance.toy_predictions import BINARIES, SIGMA, made_up
+from tests.solarlike_distance import toy
 
-CLAIMS = evaluate.Path(evaluate.__file__).with_name("claims.toml")
+KINDS = {"sh.csv": "starhorse", "nn.fits": "astronn", "dm.csv": "distmass",
+         "allStar.csv": "apogee"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def predictions():
-    return pd.concat([made_up(700), made_up(1600, 1, "reference")], ignore_index=True)
+    parts = toy.predictions(700), toy.predictions(1600, 1, "reference")
+    return pd.concat(parts, ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +52,8 @@ def others(predictions, tmp_path_factory):
         "STARFLAG": np.where(np.arange(n) % 4, 0, 512), "TEFF_ERR": 40.0, "LOGG_ERR": 0.03,
         "FE_H_ERR": 0.02})  # fmt: skip
     apogee.to_csv(folder / "allStar.csv", index=False)
+    truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
+    truth.to_csv(folder / "truth.csv", index=False)
     return folder
 
 
@@ -59,11 +61,8 @@ def others(predictions, tmp_path_factory):
 def run_dir(predictions, others, tmp_path_factory):
     """A run folder as training leaves it, without networks or data."""
     folder = tmp_path_factory.mktemp("run")
-    config = make_config("lamost-mock", "smoke")
-    about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
-             "parameters": {"cnn": 23849605}, "sizes": {"reference": 1600}}  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(about))
-    predictions.to_parquet(folder / "predictions.parquet")
+    toy.write_run(folder, predictions, versions={"keras": "3", "commit": "abc"},
+                  parameters={"cnn": 23849605}, sizes={"reference": 1600})  # fmt: skip
     history = [{"network": f"fold {k}", "epoch": e, "loss": 1 / (e + 1), "val_loss": 1.2 / (e + 1)}
                for k in range(2) for e in range(4)]  # fmt: skip
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False)
@@ -73,16 +72,9 @@ def run_dir(predictions, others, tmp_path_factory):
     models = pd.DataFrame({"model": ["CNN", "LightGBM"], **{k: [1.0, 2.0] for k in TARGETS},
                            "mean": [0.1, 0.2], "n": 900})  # fmt: skip
     claims.write(models, folder / "tables" / "baselines.ecsv")
-    arguments = ["--run-dir", str(folder)]
-    for name in ("sh.csv", "nn.fits", "dm.csv", "allStar.csv"):
-        arguments += ["--compare", str(others / name)]
     with rendered():
-        assert evaluate.main(arguments) == 0
+        evaluate.evaluate_run(folder, compare=[others / name for name in KINDS])
     return folder
-
-
-def read(folder, name):
-    return Table.read(folder / "tables" / f"{name}.ecsv").to_pandas()
 
 
 def test_every_figure_and_table_is_there(run_dir):
@@ -103,24 +95,19 @@ def test_every_figure_and_table_is_there(run_dir):
     assert "no spectrum file of the run is here" in text  # Fig. B.1
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob(".*"))
-
-
-def test_an_overview_takes_the_run(run_dir, tmp_path):
-    about = read_cover(run_dir)
-    assert about["warn"] and len(about["tables"]) and len(about["figures"]) == 2
-    overview([run_dir], tmp_path / "all.html")
-    assert about["title"] in (tmp_path / "all.html").read_text()
+    cover = read_cover(run_dir)
+    assert cover["warn"] and cover["tables"] and len(cover["figures"]) == 2
 
 
 def test_claims_are_judged_for_the_mock_alone(run_dir):
     judged = Table.read(run_dir / "claims.ecsv").to_pandas()
     assert tuple(judged.columns) == claims.COLUMNS
     survey = judged[judged["dataset"] == "lamost"]
-    assert len(survey) == len(claims.load(CLAIMS))
+    assert len(survey) == len(claims.load(Evaluation.claims))
     assert set(survey["verdict"]) == {"untested"} and survey["ours"].isna().all()
     ours = judged[judged["dataset"] == "lamost-mock"].set_index("id")["ours"]
     assert ours["parameters"] == 23849605 and ours["pixels"] == 4875
-    assert ours["scatter-bprp"] == pytest.approx(SIGMA["bprp"], rel=0.3)
+    assert ours["scatter-bprp"] == pytest.approx(toy.SIGMA["bprp"], rel=0.3)
     assert ours["mse-lightgbm-teff"] == 2.0 and "mse-catboost-teff" not in ours
     assert "compare-cnn-starhorse-sd" in ours and "apogee-teff" in ours
     # A mock has as many stars, and the gradients, that it was given.
@@ -130,7 +117,7 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
 
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
-    every = claims.load(CLAIMS)
+    every = claims.load(Evaluation.claims)
     assert len(every) == 230
     assert {c.dataset for c in every} == {"lamost"}
     assert all(c.measure["metric"] in measured.MEASURES for c in every)
@@ -152,19 +139,18 @@ def test_a_survey_is_measured_where_a_mock_is_not(predictions):
     counts = pd.DataFrame({"n": [7060679, 4067525, 54971, 47557, 44593, 39416, 18573]})
     ev = Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
                     counts=counts, catalogue=real)  # fmt: skip
-    found = measured.measure(claims.load(CLAIMS), ev)
+    found = measured.measure(claims.load(ev.claims), ev)
     assert found["cut-sample"] == 18573 and found["test"] == 700 and found["reference"] == 1600
     assert found["predicted"] == len(real) and found["problematic"] > 100
     assert found["radial-0.1-gradient"] == pytest.approx(-0.05, abs=0.03)
     assert "galah-n" not in found and "with-gaia" not in found
 
 
-def test_scatter_and_distances_are_those_put_in(predictions):
+def test_scatter_and_distances_are_those_put_in_and_bins_have_their_stars(predictions):
     df = predictions[predictions["split"] == "test"]
     table = tables.scatter_table(df).set_index("quantity")
-    assert table.loc["(BP-RP)_0", "sd"] == pytest.approx(
-        np.std(df["bprp_pred"] - df["bprp_true"], ddof=1)
-    )
+    off = df["bprp_pred"] - df["bprp_true"]
+    assert table.loc["(BP-RP)_0", "sd"] == pytest.approx(off.std())
     assert table["published"].tolist() == [86, 0.07, 0.06, 0.25, 0.03, 65]
     off = (df["distance_pred"] - df["distance_true"]) / df["distance_true"]
     whole = tables.distance_table(df).set_index("distance").loc["all"]
@@ -174,10 +160,6 @@ def test_scatter_and_distances_are_those_put_in(predictions):
     assert not len(tables.distance_table(df.drop(columns="distance_pred")))
     found = tables.spread([1.0, 3.0, np.nan])
     assert found["n"] == 2 and found["bias"] == 2 and np.isnan(found["sd_err"])
-
-
-def test_bins_have_their_stars(predictions):
-    df = predictions[predictions["split"] == "test"]
     for by in ("teff", "logg", "feh", "snr_g"):
         table = tables.binned_table(df, by)
         assert table["n"].sum() <= len(df) and len(table) > 3
@@ -198,9 +180,10 @@ def test_coverage_of_right_and_of_wrong_errors(predictions):
 
 def test_binaries_are_called_too_faint_and_too_near(predictions):
     table = tables.binary_table(predictions).set_index("stars")
-    assert table.loc["unresolved binary", "n"] == pytest.approx(BINARIES * 2300, rel=0.15)
-    assert table.loc["unresolved binary", "mg_bias"] > 0.1 > table.loc["single", "mg_bias"]
-    assert table.loc["unresolved binary", "fraction"] < -0.05 < table.loc["single", "fraction"]
+    single, binary = table.loc["single"], table.loc["unresolved binary"]
+    assert binary["n"] == pytest.approx(toy.BINARIES * 2300, rel=0.15)
+    assert binary["mg_bias"] > 0.1 > single["mg_bias"]
+    assert binary["fraction"] < -0.05 < single["fraction"]
 
 
 def test_the_three_sets_of_fig_8():
@@ -218,10 +201,8 @@ def test_the_three_sets_of_fig_8():
 
 
 def test_other_catalogues_by_name_unit_and_identifier(predictions, others):
-    kinds = {"sh.csv": "starhorse", "nn.fits": "astronn", "dm.csv": "distmass",
-             "allStar.csv": "apogee"}  # fmt: skip
-    found = {name: comparison.read_external(others / name) for name in kinds}
-    assert {k: v.kind for k, v in found.items()} == kinds
+    found = {name: comparison.read_external(others / name) for name in KINDS}
+    assert {k: v.kind for k, v in found.items()} == KINDS
     assert found["sh.csv"].df["distance_pc"].median() > 100  # from kpc
     assert found["dm.csv"].df["distance_pc"].isna().mean() == pytest.approx(0.1, abs=0.01)
     hows = {k: comparison.match(predictions, v)[2] for k, v in found.items()}
@@ -237,10 +218,7 @@ def test_other_catalogues_by_name_unit_and_identifier(predictions, others):
                                         "StarHorse", "astroNN"]  # fmt: skip
     row = table.iloc[3]
     assert row["mean_fraction"] == pytest.approx(1.04 / 0.93 - 1, abs=0.02)
-
-
-def test_a_surveys_cuts(predictions, others):
-    other = comparison.read_external(others / "allStar.csv")
+    other = found["allStar.csv"]
     both, matched = comparison.parameters(predictions, other)
     assert matched == 1200 and 0.2 < len(both) / matched < 0.4  # flags, S/N_g > 50, no [Fe/H]
     table = comparison.parameter_table(predictions, [other])
@@ -249,21 +227,19 @@ def test_a_surveys_cuts(predictions, others):
 
 
 def test_a_table_not_known_by_name(tmp_path, predictions):
-    path = tmp_path / "mine.ecsv"
-    mine = Table({"ra": predictions["ra"][:50], "dec": predictions["dec"][:50],
-                  "dist": predictions["distance_planted"][:50] / 1000})  # fmt: skip
+    few = predictions[:50]
+    mine = Table({"ra": few["ra"], "dec": few["dec"], "dist": few["distance_planted"] / 1000})
     mine["dist"].unit = "kpc"
-    mine.write(path)
-    other = comparison.read_external(path)
+    mine.write(tmp_path / "mine.ecsv")
+    other = comparison.read_external(tmp_path / "mine.ecsv")
     assert other.kind == other.name == "mine"
     distances = comparison.distances(predictions, [other])
-    np.testing.assert_allclose(distances["mine"][:50], predictions["distance_planted"][:50])
-    pd.DataFrame({"ra": [1.0], "dec": [1.0]}).to_csv(tmp_path / "no.csv", index=False)
-    with pytest.raises(ReadError, match="distance_kpc"):
-        comparison.read_external(tmp_path / "no.csv")
-    pd.DataFrame({"distance_kpc": [1.0]}).to_csv(tmp_path / "no.csv", index=False)
-    with pytest.raises(ReadError, match="ra and dec"):
-        comparison.read_external(tmp_path / "no.csv")
+    np.testing.assert_allclose(distances["mine"][:50], few["distance_planted"])
+    path = tmp_path / "no.csv"
+    for text, lacks in (("ra,dec\n1,1\n", "distance_kpc"), ("distance_kpc\n1\n", "ra and dec")):
+        path.write_text(text)
+        with pytest.raises(ReadError, match=lacks):
+            comparison.read_external(path)
 
 
 def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
@@ -271,19 +247,13 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
     keep = [c for c in predictions if not c.endswith(("_true", "_planted")) and c != "split"]
     named = predictions[keep].rename(columns=back).drop(columns=["mock", "dataset", "binary"])
     write_table(named, tmp_path / "catalogue.fits")
-    truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
-    truth.to_parquet(tmp_path / "truth.parquet")
-    old = tmp_path / "out" / "figures" / "F5_predicted_true.png"  # of an evaluation with labels
-    old.parent.mkdir(parents=True)
-    old.touch()
     arguments = ["--predictions", str(tmp_path / "catalogue.fits"), "-o", str(tmp_path / "out"),
                  "--compare", str(others / "sh.csv")]  # fmt: skip
     assert evaluate.main(arguments) == 0
     figures = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
     assert {"F9_cmd", "F10_catalogues", "F12_density", "F14_gradients"} <= figures
     assert "F5_predicted_true" not in figures and "recovered" not in figures
-    df = given.with_truth(read_predictions(tmp_path / "catalogue.fits"),
-                           tmp_path / "truth.parquet")  # fmt: skip
+    df = given.with_truth(read_predictions(tmp_path / "catalogue.fits"), others / "truth.csv")
     np.testing.assert_allclose(df["feh_planted"], predictions["feh_planted"])
     assert df["source_id"].tolist() == predictions["source_id"].tolist()
     write_table(named.head(9), tmp_path / "catalogue.vot")
@@ -291,26 +261,24 @@ def test_a_catalogue_without_labels_is_evaluated(tmp_path, predictions, others):
     assert few["source_id"].tolist() == df["source_id"].head(9).tolist()
 
 
-def test_a_catalogue_beside_its_run(tmp_path, run_dir, predictions):
-    stars = predictions[predictions["split"] == "test"].drop(
-        columns=[c for c in predictions if c.endswith("_planted")]
-    )
+def test_a_catalogue_beside_its_run(tmp_path, run_dir, predictions, others):
+    stars = predictions[predictions["split"] == "test"].filter(regex="(?<!_planted)$")
     stars.to_parquet(tmp_path / "stars.parquet")
-    truth = predictions[["id", "feh_planted", "distance_planted"]].rename(columns={"id": "obsid"})
-    truth.to_csv(tmp_path / "truth.csv", index=False)
     isochrones = pd.DataFrame({"feh": [0.0, 0.0], "bprp": [0.7, 0.9], "mg": [3.9, 5.0]})
     isochrones.to_csv(tmp_path / "iso.csv", index=False)
     theirs = pd.DataFrame({"kind": ["radial", "vertical"], "at": [0.5, 8.5],
                            "gradient": [-0.05, -0.2]})  # fmt: skip
     theirs.to_csv(tmp_path / "others.csv", index=False)
+    claims.write(theirs, run_dir / "on_files" / "tables" / "real.ecsv", dataset="one night")
     report = evaluate.evaluate_run(
         run_dir, tmp_path / "out", catalogue=tmp_path / "stars.parquet",
-        truth=tmp_path / "truth.csv", isochrones=tmp_path / "iso.csv",
+        truth=others / "truth.csv", isochrones=tmp_path / "iso.csv",
         gradients=[tmp_path / "others.csv"],
     )  # fmt: skip
-    table = read(report.parent, "recovery_summary").set_index("kind")
-    assert (table["plane_off"].abs() < 4).all()
-    assert read(report.parent, "recovery")["n"].max() < 700
+    assert "one night" in report.read_text()  # evaluations on files are shown beside
+    made = report.parent / "tables"
+    assert (given.read_ecsv(made / "recovery_summary.ecsv")["plane_off"].abs() < 4).all()
+    assert given.read_ecsv(made / "recovery.ecsv")["n"].max() < 700
     theirs.assign(kind="oblique").to_csv(tmp_path / "others.csv", index=False)
     with pytest.raises(ReadError, match="vertical"):
         evaluate.evaluate_run(run_dir, tmp_path / "out", gradients=[tmp_path / "others.csv"])
@@ -324,8 +292,6 @@ def test_the_networks_layers_are_those_of_fig_4():
 
 
 def test_pre_processing_examples_of_real_spectra(shared_data):
-    from solarlike_distance.examples import file_examples
-
     config = make_config("lamost-mock", "paper")
     found = file_examples([shared_data / "real" / "lamost" / "spec"], config)
     assert len(found) == 2 and "0 pixels replaced" in found[0]["title"]
@@ -337,26 +303,17 @@ def test_pre_processing_examples_of_real_spectra(shared_data):
     assert len(figures_network.preprocessing(found, config.grid).axes) == 4
 
 
-def test_bad_input_is_answered(tmp_path, capsys, run_dir):
-    pd.DataFrame({"a": [1.0]}).to_csv(tmp_path / "t.csv", index=False)
-    assert evaluate.main(["--predictions", str(tmp_path / "t.csv"), "-o", str(tmp_path)]) == 1
-    assert "teff_pred" in capsys.readouterr().err
-    assert evaluate.main(["--predictions", str(tmp_path / "t.csv")]) == 2
-    assert evaluate.main(["--predictions", str(tmp_path / "t.csv"), "-o", str(tmp_path), "--on",
-                          str(tmp_path)]) == 2  # fmt: skip
-    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
-    assert "config.json" in capsys.readouterr().err
-    truth = tmp_path / "truth.csv"
-    pd.DataFrame({"obsid": ["none"], "feh_planted": [0.0]}).to_csv(truth, index=False)
-    assert evaluate.main(["--run-dir", str(run_dir), "--truth", str(truth), "-o",
-                          str(tmp_path)]) == 1  # fmt: skip
-    assert "same spectra" in capsys.readouterr().err
-    (tmp_path / "config.json").write_text((run_dir / "config.json").read_text())
-    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
-    assert "--resume" in capsys.readouterr().err
-    made_up(30, split="reference").to_parquet(tmp_path / "predictions.parquet")
-    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
-    assert "no row of split 'test'" in capsys.readouterr().err
+def test_bad_input_is_answered(tmp_path, run_dir):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"a": [1.0]}).to_csv(path, index=False)
+    with pytest.raises(ReadError, match="teff_pred"):
+        read_predictions(path)
+    pd.DataFrame({"obsid": ["none"], "feh_planted": [0.0]}).to_csv(path, index=False)
+    with pytest.raises(SuiteError, match="same spectra"):
+        evaluate.evaluate_run(run_dir, tmp_path, truth=path)
+    toy.predictions(30, split="reference").to_csv(path, index=False)
+    with pytest.raises(SuiteError, match="no row of split 'test'"):
+        evaluate.evaluate_predictions(path, tmp_path)
 
 
 def test_real_stars_beyond_what_was_learned_are_told_apart(predictions):

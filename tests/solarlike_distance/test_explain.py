@@ -1,13 +1,18 @@
 """Attributions find a planted line, and add up to what they explain."""
 
+import sys
+
+import keras
 import numpy as np
 import pandas as pd
 import pytest
 
 from common import attribution
+from common.errors import SuiteError
 from solarlike_distance import explain
 from solarlike_distance.config import TARGETS, make_config
 from solarlike_distance.figures import explain as figures_explain
+from solarlike_distance.model import build_model
 from tests.pictures import rendered
 
 GRID = np.linspace(3925.0, 8799.0, 488)
@@ -26,17 +31,9 @@ def spectra(n, seed=0):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A small network of the paper's kind, after some seconds of training."""
-    import keras
-
+    """A small network after some seconds of training."""
     keras.utils.set_random_seed(1)
-    layers = [keras.Input((len(GRID),)), keras.layers.Reshape((len(GRID), 1))]
-    for filters in (8, 16):
-        layers += [keras.layers.Conv1D(filters, 3, padding="same"), keras.layers.LeakyReLU(),
-                   keras.layers.MaxPool1D(3)]  # fmt: skip
-    layers += [keras.layers.Flatten(), keras.layers.Dense(32), keras.layers.LeakyReLU(),
-               keras.layers.Dense(5)]  # fmt: skip
-    model = keras.Sequential(layers)
+    model = build_model(make_config(n_pixels=len(GRID), filters=(8, 16), units=(32,)))
     x, y = spectra(2000)
     model.compile(keras.optimizers.Adam(2e-3), "mse")
     model.fit(x, y, batch_size=32, epochs=8, verbose=0)
@@ -76,18 +73,15 @@ def test_more_draws_add_up_better(trained):
     x, background = spectra(6, seed=4)[0], spectra(60, seed=3)[0]
     off = []
     for n in (8, 512):
-        values = attribution.shap_values(trained, x, background=background, outputs=[1],
-                                         n_samples=n)  # fmt: skip
+        one = dict(outputs=[1])
+        values = attribution.shap_values(trained, x, background=background, n_samples=n, **one)
         assert values.shape == (6, 1, len(GRID))
-        found = attribution.completeness(values, model=trained, x=x, reference=background,
-                                         outputs=[1])  # fmt: skip
+        found = attribution.completeness(values, model=trained, x=x, reference=background, **one)
         off.append(found[0])
     assert off[1] < 0.12 < 1.5 * off[0] and off[1] < 0.6 * off[0]
 
 
 def test_of_a_linear_model_attributions_are_known():
-    import keras
-
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(2)])
     weights = np.arange(12.0).reshape(6, 2).astype("float32")
     model.set_weights([weights, np.zeros(2, "float32")])
@@ -120,6 +114,7 @@ def test_kinds_of_stars_and_lines(tmp_path, made):
     assert "teff, cool, ≤ 5000 K" in curves and "mg, metal-poor, < 0" in curves
     for name in ("F15_shap_teff", "F16_shap_feh", "attributions"):
         assert (tmp_path / "figures" / f"{name}.png").stat().st_size > 10000
+    assert len(figures_explain.methods(wavelength=GRID, made=values).axes) == 5
     groups = explain.groups(teff=[5000.0, 5001.0], feh=[0.0, -0.1])
     assert [m.tolist() for m in groups["teff"].values()] == [[False, True], [True, False]]
     assert [m.tolist() for m in groups["feh"].values()] == [[True, False], [False, True]]
@@ -127,12 +122,10 @@ def test_kinds_of_stars_and_lines(tmp_path, made):
 
 def test_stars_of_every_kind_are_explained():
     rng = np.random.default_rng(1)
-    labels = pd.DataFrame({
-        "split": np.where(rng.random(4000) < 0.5, "test", "reference"),
-        "teff_true": np.where(rng.random(4000) < 0.05, 4900.0, 5800.0),
-        "feh_true": np.where(rng.random(4000) < 0.7, -0.2, 0.1),
-    })  # fmt: skip
-    config = make_config("lamost-mock", "demo")
+    labels = pd.DataFrame({"split": np.where(rng.random(4000) < 0.5, "test", "reference"),
+                           "teff_true": np.where(rng.random(4000) < 0.05, 4900.0, 5800.0),
+                           "feh_true": np.where(rng.random(4000) < 0.7, -0.2, 0.1)})  # fmt: skip
+    config = make_config()
     rows = explain.stars_to_explain(labels, config, stars=80)
     assert len(rows) == 80 == len(set(rows))
     part = labels.iloc[rows]
@@ -142,22 +135,8 @@ def test_stars_of_every_kind_are_explained():
     assert len(few) == (labels.head(20)["split"] == "test").sum()
 
 
-def test_the_figure_has_a_panel_for_each_label(made):
-    figure = figures_explain.methods(wavelength=GRID, made=made[0])
-    assert len(figure.axes) == 5
-
-
 def test_without_shap_the_extra_is_named(monkeypatch, trained):
-    import sys
-
-    from common.errors import SuiteError
-
     monkeypatch.setitem(sys.modules, "shap", None)
     x = spectra(2)[0]
     with pytest.raises(SuiteError, match=r"spectra-reproductions\[shap\]"):
         attribution.shap_values(trained, x, background=x, outputs=[0])
-
-
-def test_bad_arguments(tmp_path, capsys):
-    assert explain.main(["--run-dir", str(tmp_path)]) == 1
-    assert "config.json" in capsys.readouterr().err

@@ -1,33 +1,24 @@
 """A mock Galaxy through a run: what was planted is joined, kept, and becomes its catalogue."""
 
-import json
-import sys
-import types
-from dataclasses import asdict
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from common.errors import SuiteError
-from solarlike_distance import evaluate, galaxy, scorecard
-from solarlike_distance.config import make_config
+from solarlike_distance import catalog, evaluate, galaxy, scorecard
 from solarlike_distance.mock import galaxy as mock_galaxy
 from solarlike_distance.tables import given, gradients, recovery
-from tests.solarlike_distance.toy_predictions import RADIAL, VERTICAL, made_up
+from tests.solarlike_distance import toy
 
-LAW = mock_galaxy.Galaxy(radial=RADIAL, vertical=VERTICAL, cross=0.0)
+LAW = mock_galaxy.Galaxy(radial=toy.RADIAL, vertical=toy.VERTICAL, cross=0.0)
 
 
 @pytest.fixture
 def run_dir(tmp_path, monkeypatch):
     """A run whose `catalog` gives made-up predictions of the mock Galaxy's files."""
-    config = make_config("lamost-mock", "smoke")
-    (tmp_path / "config.json").write_text(json.dumps({"config": asdict(config)}))
-    own = pd.concat([made_up(200), made_up(900, 1, "reference")], ignore_index=True)
-    own.to_parquet(tmp_path / "predictions.parquet")
-    stars = made_up(3000, 2)
-    seen = {}
+    own = pd.concat([toy.predictions(200), toy.predictions(900, 1, "reference")])
+    toy.write_run(tmp_path, own)
+    stars, seen = toy.predictions(3000, 2), {}
 
     def make_galaxy(*, n, seed, out_dir, galaxy, offline):
         seen.update(n=n, seed=seed, galaxy=galaxy)
@@ -35,13 +26,10 @@ def run_dir(tmp_path, monkeypatch):
         truth.rename(columns={"id": "obsid"}).iloc[::-1].to_parquet(f"{out_dir}/truth.parquet")
 
     def predict_labelled(run_dir, paths):
-        planted = [c for c in stars if c.endswith("_planted")]
-        return stars.drop(columns=[*planted, "binary"]), pd.DataFrame()
+        return stars.filter(regex="^(?!binary|.*_planted)"), pd.DataFrame()
 
     monkeypatch.setattr(mock_galaxy, "make_galaxy", make_galaxy)
-    fake = types.ModuleType("solarlike_distance.catalog")
-    fake.predict_labelled = predict_labelled
-    monkeypatch.setitem(sys.modules, "solarlike_distance.catalog", fake)
+    monkeypatch.setattr(catalog, "predict_labelled", predict_labelled)
     return tmp_path, seen, stars
 
 
@@ -65,10 +53,10 @@ def test_evaluate_takes_it_as_the_catalogue_and_the_card_prints_it(run_dir, caps
     table = given.read_ecsv(folder / "tables" / "recovery.ecsv")
     assert table["n"].max() > 2000  # of the Galaxy's 3000 stars, not of the run's own
     row = table[(table["kind"] == "radial") & (table["at"].astype(str) == "0.5")].iloc[0]
-    assert row["law"] == pytest.approx(RADIAL)
+    assert row["law"] == pytest.approx(toy.RADIAL)
     assert scorecard.main(["--run-dir", str(folder)]) == 0
     text = capsys.readouterr().out
-    assert "| radial | all stars | " in text and f"| {VERTICAL:.3f} |" in text
+    assert "| radial | all stars | " in text and f"| {toy.VERTICAL:.3f} |" in text
     with pytest.raises(SuiteError, match="evaluate"):
         scorecard.card(folder / "tables")
 

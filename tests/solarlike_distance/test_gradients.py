@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.coordinates import Galactocentric, SkyCoord, galactocentric_frame_defaults
 from scipy.stats import linregress
 
 from common.errors import SuiteError
@@ -33,8 +34,6 @@ def galaxy(n=6000, seed=0, *, sigma_feh=0.06, fraction=0.12, shrink=0.85, togeth
 
 
 def test_positions_are_those_of_astropys_defaults():
-    from astropy.coordinates import Galactocentric, SkyCoord, galactocentric_frame_defaults
-
     rng = np.random.default_rng(1)
     ra, dec, d = rng.uniform(0, 360, 50), rng.uniform(-90, 90, 50), rng.uniform(10, 9000, 50)
     with galactocentric_frame_defaults.set("v4.0"):
@@ -58,16 +57,13 @@ def test_bins_are_those_of_the_papers_tables_and_lines_are_scipys():
     row = table.set_index("at").loc[0.5]
     assert row["n"] == len(part)
     found = row[["gradient", "gradient_error", "intercept", "intercept_error"]]
-    np.testing.assert_allclose(
-        found, [fit.slope, fit.stderr, fit.intercept, fit.intercept_stderr], rtol=1e-12
-    )
+    theirs = fit.slope, fit.stderr, fit.intercept, fit.intercept_stderr
+    np.testing.assert_allclose(found, theirs, rtol=1e-12)
     upright = gradients.vertical(R=df["R"], Z=df["Z"], feh=df["feh"])
     assert set(upright["at"]) <= set(gradients.published("vertical")["at"])
     assert upright["n"].sum() <= inside.sum()
     assert not len(gradients.radial(R=df["R"][:5], Z=df["Z"][:5], feh=df["feh"][:5]))
-
-
-def test_the_papers_tables_are_in_the_claims():
+    # The paper's tables are in the claims.
     table = gradients.published("radial").set_index("at")
     assert len(table) == 10 and table.loc[0.1].tolist() == [-0.054, 0.001, 0.367, 0.008, 110637]
     table = gradients.published("vertical").set_index("at")
@@ -93,9 +89,8 @@ def test_known_gradients_come_back_within_honest_errors_and_not_within_the_paper
 
 
 def test_without_errors_the_correction_changes_nothing():
-    df = galaxy(5000, 3, sigma_feh=1e-4, fraction=1e-4, shrink=1.0).assign(
-        distance_true=lambda d: d["distance_planted"]
-    )
+    df = galaxy(5000, 3, sigma_feh=1e-4, fraction=1e-4, shrink=1.0)
+    df["distance_true"] = df["distance_planted"]
     table = recovery.recovery_table(df, draws=10)
     off = (table["corrected"] - table["gradient"]).abs()
     assert (off < 3 * table["corrected_error"] + 1e-3).all()

@@ -6,15 +6,14 @@ import pytest
 
 from common.errors import ReadError, UsageError
 from solarlike_distance.labels.photometry import Places, Sky, read_photometry
-from tests.solarlike_distance import toy_run as run
-from tests.solarlike_distance.toy_spectra import photometry
+from tests.solarlike_distance.toy import photometry, tiny_config
 
 
 def test_obsid_goes_before_position(few):
     about = few[1]
     swapped = photometry(about, ra=about["ra"][::-1], dec=about["dec"][::-1])
     swapped.to_csv(few[0] / "gaia_source.csv", index=False)
-    found = read_photometry(few[0] / "gaia_source.csv", config=run.config()).find(
+    found = read_photometry(few[0] / "gaia_source.csv", config=tiny_config()).find(
         pd.DataFrame({"id": about["obsid"].astype(str), "ra": about["ra"], "dec": about["dec"]})
     )
     assert found.tolist() == list(range(9))
@@ -32,14 +31,13 @@ def test_obsid_goes_before_position(few):
 def test_photometry_that_cannot_be_used_says_what_it_lacks(few, tmp_path, change, message):
     change(photometry(few[1])).to_csv(tmp_path / "gaia.csv", index=False)
     with pytest.raises(ReadError, match=message) as error:
-        read_photometry(tmp_path / "gaia.csv", config=run.config())
+        read_photometry(tmp_path / "gaia.csv", config=tiny_config())
     assert "gaia.csv" in str(error.value)
 
 
 def test_an_extinction_that_is_not_there_is_refused(few, tmp_path):
-    photometry(few[1]).to_csv(tmp_path / "gaia.csv", index=False)
     with pytest.raises(UsageError, match=r"--extinction a_v.*no such column"):
-        read_photometry(tmp_path / "gaia.csv", config=run.config(), extinction="a_v")
+        read_photometry(tmp_path / "gaia.csv", config=tiny_config(), extinction="a_v")
 
 
 def test_names_and_positions_are_found():

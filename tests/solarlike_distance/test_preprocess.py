@@ -15,7 +15,7 @@ from solarlike_distance.config import make_config
 from solarlike_distance.continuum import continuum, widen
 from solarlike_distance.preprocess import preprocess, savgol
 from tests.solarlike_distance import solardis_reference as slow
-from tests.solarlike_distance import toy_spectra as toy
+from tests.solarlike_distance import toy
 
 CONFIG = make_config("lamost")
 
@@ -40,19 +40,18 @@ def star(tmp_path):
     return make
 
 
-def by_hand(spectra, row, *, fill=1.0):
+def by_hand(spectra, row):
     """The slow recipe on one spectrum; wavelengths as float32, as the files hold them."""
     return slow.prepare_one(
         wave=spectra.wavelength_of(row).astype("float32"), flux=spectra.flux[row].astype(float),
         and_mask=spectra.mask[row], or_mask=spectra.or_mask[row],
-        z=float(spectra.meta["z"][row]), grid=CONFIG.grid, fill=fill,
+        z=float(spectra.meta["z"][row]), grid=CONFIG.grid,
     )  # fmt: skip
 
 
 def test_equal_to_what_the_authors_functions_gave(real, shared_data):
     spectra, names = real
-    path = shared_data / "reference/solardis/solardis_preprocessed.fits"
-    released = fits.getdata(path)
+    released = fits.getdata(shared_data / "reference/solardis/solardis_preprocessed.fits")
     rows = np.array([names.index(name) for name in released["file"]])
     made = preprocess(spectra[rows], CONFIG)
     assert made.usable.all() and len(rows) == 60
@@ -72,18 +71,10 @@ def test_equal_to_the_slow_recipe_on_all_real_spectra(real):
         x, flag = by_hand(spectra, row)
         np.testing.assert_allclose(made.x[row], x, atol=1e-6, err_msg=spectra.ids[row])
         assert flag == made.flag[row]
-    said = made.reason[~made.usable]
-    assert all(
-        any(word in text for word in ("class GALAXY", "no redshift", "continuum")) for text in said
-    )
-
-
-def test_a_spectrum_does_not_depend_on_its_batch(real):
-    spectra, _ = real
-    rows = np.array([3, 100, 200, 60, 161])
-    some = preprocess(spectra[rows], CONFIG)
-    every = preprocess(spectra, CONFIG)
-    np.testing.assert_allclose(some.x, every.x[rows], atol=1e-6)
+    for text in made.reason[~made.usable]:
+        assert re.search("class GALAXY|no redshift|continuum", text)
+    some = np.array([3, 100, 200, 60, 161])  # a spectrum does not depend on its batch
+    np.testing.assert_allclose(preprocess(spectra[some], CONFIG).x, made.x[some], atol=1e-6)
 
 
 def test_the_papers_choice_for_pixels_out_of_range(real):
@@ -98,16 +89,15 @@ def test_the_papers_choice_for_pixels_out_of_range(real):
 
 def test_full_rank_is_least_squares_in_double_precision(star):
     spectra = star()
-    flux = savgol_filter(spectra.flux[0].astype(float), 15, 7)[None]
-    wave = toy.WAVE[None]
+    flux = savgol_filter(spectra.flux[0].astype(float), 15, 7)
+    wave = toy.WAVE
     for side in (wave < 6000, wave >= 6000):
-        own, y = wave[side][None], flux[side][None]
-        ours = continuum(wave=own, flux=y, inside=np.ones_like(own, bool),
-                         config=make_config("lamost", full_rank=True))  # fmt: skip
+        own = wave[side][None]
+        given = dict(flux=flux[side][None], inside=np.ones_like(own, bool))
+        ours = continuum(wave=own, config=make_config("lamost", full_rank=True), **given)
         scaled = (own[0] - own.mean()) / np.ptp(own)  # polyfit needs it to be accurate
-        np.testing.assert_allclose(ours[0], slow.continuum(scaled, y[0]), rtol=1e-8)
-        short = continuum(wave=own.astype("f4"), flux=y, inside=np.ones_like(own, bool),
-                          config=CONFIG)  # fmt: skip
+        np.testing.assert_allclose(ours[0], slow.continuum(scaled, flux[side]), rtol=1e-8)
+        short = continuum(wave=own.astype("f4"), config=CONFIG, **given)
         assert np.abs(short / ours - 1).max() > 1e-4  # the released code's loss of rank matters
 
 
@@ -165,9 +155,7 @@ def test_a_shifted_star_comes_back_to_rest(star):
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"Z": None}, "no redshift"),
-        ({"Z": -9999.0}, "no redshift"),
-        ({"Z": 999.0}, "no redshift"),
+        *(({"Z": z}, "no redshift") for z in (None, -9999.0, 999.0)),
         ({"Z": 0.12}, r"z = 0.1200; allowed is \|z\| < 0.01"),
         ({"CLASS": "GALAXY"}, "class GALAXY"),
         ({"CLASS": "QSO"}, "class QSO"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from common.errors import MissingDataError, ReadError, UsageError
 from solarlike_distance import selection
 from solarlike_distance.config import make_config
 from solarlike_distance.labels import sources
-from tests.solarlike_distance import toy_spectra as toy
+from tests.solarlike_distance import toy
 
 CONFIG = make_config("lamost")
 
@@ -32,10 +33,8 @@ def test_the_sun_is_in_and_a_giant_is_out():
 @settings(max_examples=50, deadline=None)
 @given(st.floats(4800, 6800), st.floats(0, 6), st.floats(-0.999, 0.999))
 def test_raising_log_g_never_takes_a_star_out(teff, logg, feh):
-    low, high = (
-        selection.solar_like(teff=[teff], logg=[g], feh=[feh], config=CONFIG)[0]
-        for g in (logg, logg + 0.5)
-    )
+    two = dict(teff=[teff, teff], logg=[logg, logg + 0.5], feh=[feh, feh])
+    low, high = selection.solar_like(**two, config=CONFIG)
     assert high or not low
 
 
@@ -48,37 +47,22 @@ def folder(tmp_path):
 
 
 def rewrite(path, **columns):
-    """Change columns of a table that is there."""
-    from astropy.table import Table
-
+    """Change columns of a table that is there, or add one; each is (rows, value)."""
     table = Table.read(path)
-    for name, value in columns.items():
-        table[name] = value(np.array(table[name])) if callable(value) else value
+    for name, (rows, value) in columns.items():
+        if name not in table.colnames:
+            table[name] = np.zeros(len(table))
+        table[name][rows] = value
     table.write(path, overwrite=True)
-
-
-def with_first(values):
-    """Return a function that replaces the first values of a column."""
-
-    def change(old):
-        old = old.copy()
-        old[: len(values)] = values
-        return old
-
-    return change
 
 
 def test_counts_after_each_cut_and_labels(folder):
     path, about = folder
-    nan = np.nan
-    rewrite(path / "allStar-dr17.fits", RA=with_first([nan] * 6), DEC=with_first([nan] * 6),
-            LOGG=lambda v: np.where(np.arange(40) == 6, 2.0, v))  # fmt: skip
-    rewrite(path / "gaia_source.fits", ra=with_first([0.0] * 8),
-            parallax_error=lambda v: np.where(np.arange(40) == 8, 1.0, v),
-            ag_gspphot=lambda v: np.where(np.arange(40) == 11, nan, v))  # fmt: skip
-    rewrite(path / "dr9_v1.1_LRS_stellar.fits",
-            snrg=lambda v: np.where(np.arange(40) == 9, 9.0, v),
-            fibermask=lambda v: np.where(np.arange(40) == 10, 64, v))  # fmt: skip
+    nowhere = (slice(6), np.nan)
+    rewrite(path / "allStar-dr17.fits", RA=nowhere, DEC=nowhere, LOGG=(6, 2.0))
+    rewrite(path / "gaia_source.fits", ra=(slice(8), 0.0), parallax_error=(8, 1.0),
+            ag_gspphot=(11, np.nan))  # fmt: skip
+    rewrite(path / "dr9_v1.1_LRS_stellar.fits", snrg=(9, 9.0), fibermask=(10, 64))
     sample, counts = selection.select(sources.read_tables(path), CONFIG)
     assert counts["n"].tolist() == [40, 36, 34, 33, 32, 31, 29, 28]
     assert counts["published"].tolist()[:7] == list(selection.PUBLISHED.values())
@@ -97,10 +81,9 @@ def test_counts_after_each_cut_and_labels(folder):
 
 
 def test_spectra_of_one_star_share_its_name_and_labels(folder):
-    path, _ = folder
-    rewrite(path / "dr9_v1.1_LRS_stellar.fits",
-            ra=lambda v: np.where(np.arange(40) == 11, v[10], v),
-            dec=lambda v: np.where(np.arange(40) == 11, v[10] + 0.5 / 3600, v))  # fmt: skip
+    path, about = folder
+    rewrite(path / "dr9_v1.1_LRS_stellar.fits", ra=(11, about["ra"][10]),
+            dec=(11, about["dec"][10] + 0.5 / 3600))  # fmt: skip
     sample, _ = selection.select(sources.read_tables(path), CONFIG)
     pair = sample[sample["id"].isin(["1010", "1011"])]
     assert len(pair) == 2 and pair["object"].nunique() == 1 and pair["teff_true"].nunique() == 1
@@ -108,7 +91,7 @@ def test_spectra_of_one_star_share_its_name_and_labels(folder):
 
 def test_gaia_without_positions_is_matched_by_source(tmp_path):
     toy.write_labels(tmp_path, toy.stars(12), gaia_positions=False)
-    rewrite(tmp_path / "dr9_v1.1_LRS_stellar.fits", gaia_source_id=np.full(12, "-9999"))
+    rewrite(tmp_path / "dr9_v1.1_LRS_stellar.fits", gaia_source_id=(slice(12), "-9999"))
     sample, counts = selection.select(sources.read_tables(tmp_path), CONFIG)
     assert counts["n"].tolist() == [12] * 8  # by APOGEE's source_id
     np.testing.assert_allclose(sample["bprp_true"], 0.8)
@@ -119,11 +102,7 @@ def test_distances_may_stand_in_the_gaia_table(tmp_path):
     (tmp_path / "geodist.fits").unlink()
     with pytest.raises(MissingDataError, match=r"Bailer-Jones.*lamost-mock, which runs now"):
         sources.read_tables(tmp_path)
-    from astropy.table import Table
-
-    table = Table.read(tmp_path / "gaia_source.fits")
-    table["r_med_geo"] = 250.0
-    table.write(tmp_path / "gaia_source.fits", overwrite=True)
+    rewrite(tmp_path / "gaia_source.fits", r_med_geo=(slice(12), 250.0))
     sample, _ = selection.select(sources.read_tables(tmp_path), CONFIG)
     assert (sample["r_med_geo"] == 250).all()
 
@@ -148,13 +127,8 @@ def test_missing_and_doubled_tables_are_named(tmp_path):
 
 
 def test_nearest_gives_repeated_rows_the_same_partner():
-    row, separation = nearest(
-        ra=[10, 10.0001, 50, np.nan],
-        dec=[0, 0, 0, 0],
-        other_ra=[10.00005, 70],
-        other_dec=[0, 0],
-        radius_arcsec=1,
-    )
+    row, separation = nearest(ra=[10, 10.0001, 50, np.nan], dec=[0] * 4, other_ra=[10.00005, 70],
+                              other_dec=[0, 0], radius_arcsec=1)  # fmt: skip
     assert row.tolist() == [0, 0, -1, -1]
     np.testing.assert_allclose(separation[:2], 0.18, atol=0.01)
     assert np.isnan(separation[2:]).all()

@@ -1,0 +1,41 @@
+"""Gaia's files as the source of a catalogue: joined by source_id, then cut into batches."""
+
+from __future__ import annotations
+
+from rvs_hybrid.stars.sources import find_sources, read_sources
+
+ROWS = 8192  # default: sources of a batch
+
+
+class StarFiles:
+    """Files of any kind and number, as `common.catalogue.recipe.Recipe` takes a source.
+
+    Parameters
+    ----------
+    paths : sequence of path-like
+        See `rvs_hybrid.stars.sources.read_sources`.
+
+    Attributes
+    ----------
+    n : int
+        Sources that were read.
+
+    Notes
+    -----
+    They are one job, since any file may name any star: what went before a kill is read again,
+    though not predicted again.
+    """
+
+    def __init__(self, paths):
+        self.files = find_sources(paths)
+        self.jobs, self.cut, self.n = [self.files], [ROWS], 0
+
+    def read(self, job, rejects):
+        """Yield batches of `Sources`; what cannot be read goes to `rejects`."""
+        sources = read_sources(job)
+        rejects += sources.rejects
+        self.n = len(sources)
+        yield from sources.batches(ROWS)
+
+    def skip(self, parts, number):
+        """Do nothing: no other job asks what this one saw."""
