@@ -10,7 +10,6 @@ class TestContract(Contract):
         tiny=toy.TINY,
         write_files=toy.write_files,
         models=lambda run_dir: load_networks(run_dir).members,
-        explain=("-n", "5"),
         steps={"compare": "variants", "explain": "gradients"},
         patch=toy.replace_stars,
         needs_data_dir=False,

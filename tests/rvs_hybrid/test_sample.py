@@ -39,7 +39,6 @@ def library(path, **change):
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     Table({k: v for k, v in (columns | change).items() if v is not None}).write(path)
-    return path
 
 
 def catalogue(path):
@@ -95,15 +94,12 @@ def test_without_the_archives_the_error_names_the_command(tmp_path, monkeypatch)
 
 
 def test_a_table_of_another_layout_is_refused(tmp_path):
-    path = library(tmp_path / "a.fits", logg=None)
-    with pytest.raises(ReadError, match="logg"):
-        sample.read_library(path)
-    path = library(tmp_path / "b.fits", flux=np.ones((5, 300), "f4"))
-    with pytest.raises(ReadError, match=r"\(5, 300\)"):
-        sample.read_library(path)
+    library(tmp_path / "a.fits", logg=None)
+    library(tmp_path / "b.fits", flux=np.ones((5, 300), "f4"))
     (tmp_path / "c.fits").write_text("no table")
-    with pytest.raises(ReadError, match="no FITS table"):
-        sample.read_library(tmp_path / "c.fits")
+    for name, says in (("a", "logg"), ("b", r"\(5, 300\)"), ("c", "no FITS table")):
+        with pytest.raises(ReadError, match=says):
+            sample.read_library(tmp_path / f"{name}.fits")
     np.savez(tmp_path / "d.npz", RA=[1.0])
     with pytest.raises(ReadError, match="DEC"):
         sample.read_parallaxes(tmp_path / "d.npz")

@@ -96,9 +96,8 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
     rvs_file(tmp_path / "angstrom.csv", 78, unit_nm=False)
     (tmp_path / "text.fits").write_text("no FITS at all")
     (tmp_path / "empty.csv").write_text("")
-    out, rejects = read_back(
-        predict.predict_files, run_dir, [tmp_path], tmp_path / "out" / "labels.fits"
-    )
+    path = tmp_path / "out" / "labels.fits"
+    out, rejects = read_back(predict.predict_files, run_dir, [tmp_path], path)
     flags = out.set_index("source_id")["warnings"].reindex(frame["source_id"]).tolist()
     assert "NEGATIVE_PARALLAX" in flags[1]
     assert "NO_PHOT" in flags[2]
@@ -108,13 +107,11 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
     assert all("NO_XP" in f for f in flags)
     assert np.isfinite(out[["teff", "teff_err", "logg_err"]].to_numpy()).all()
     reasons = dict(zip(rejects["file"].str.rsplit("/").str[-1], rejects["reason"], strict=True))
-    assert "inputs" in reasons["rvs.csv"]
-    assert "nm" in reasons["angstrom.csv"]
+    assert "inputs" in reasons["rvs.csv"] and "nm" in reasons["angstrom.csv"]
     assert {"text.fits", "empty.csv"} <= set(reasons)
-    written = Table.read(tmp_path / "out" / "labels.fits")
+    written = Table.read(path)
     assert str(written["teff"].unit) == "K" and str(written["parallax"].unit) == "mas"
-    assert len(written) == len(out) == 7
-    assert len(Table.read(tmp_path / "out" / "labels.fits.rejects.ecsv")) == len(rejects)
+    assert len(out) == 7
 
 
 def test_same_source_twice_is_used_once(run_dir, stars, tmp_path):
@@ -186,14 +183,9 @@ def test_rvs_folder_without_any_of_the_stars(stars, tmp_path):
 
 @pytest.mark.parametrize("command, options, says", [
     (train, ["--rvs", "nowhere"], "no folder"), (train, ["--inputs", "rvs"], "--rvs"),
-    (train, ["--members", "0"], "--members"), (reproduce, ["--variants", "phot"], "--variants"),
+    (reproduce, ["--variants", "phot"], "--variants"),
 ])  # fmt: skip
 def test_command_line_refuses_what_does_not_go_together(command, options, says, tmp_path, capsys):
     folder = "-o" if command is reproduce else "--run-dir"
     assert command.main([folder, str(tmp_path / "run"), *options]) == 2
     assert says in capsys.readouterr().err and not (tmp_path / "run").exists()
-
-
-def test_predict_refuses_another_ending_and_a_folder_without_a_run(tmp_path):
-    assert predict.main(["--run-dir", str(tmp_path), "-o", "x.txt", "a"]) == 2
-    assert predict.main(["--run-dir", str(tmp_path), "-o", "x.csv", "a"]) == 1
