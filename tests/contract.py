@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,14 +45,10 @@ class Subject:
         Options of a training beside the folders ("--dataset", "sdss").
     verb : str
         The command that makes a catalogue.
-    explain : sequence of str
-        Options of `explain` that make it quick.
     steps : dict of str to str
         Attribute of the paper's reproduce module -> what a failure of it is called.
     patch : callable
         pytest.MonkeyPatch -> None: puts made-up data in place of those that would be fetched.
-    write_on : callable, optional
-        As `write_files`, where files to evaluate on are others.
     reproduce : sequence of str
         Further options of `reproduce`.
     needs_data_dir : bool
@@ -65,10 +64,8 @@ class Subject:
     models: Callable
     train: tuple = ()
     verb: str = "predict"
-    explain: tuple = ()
     steps: dict = field(default_factory=dict)
     patch: Callable = lambda patch: None
-    write_on: Callable | None = None
     reproduce: tuple = ()
     needs_data_dir: bool = True
     batch: tuple = ("common.catalogue.files.CHUNK", 40)
@@ -108,15 +105,10 @@ class Contract:
         files, run = root / "files", root / "run"
         files.mkdir()
         cls.subject.write_files(files)
-        on = files
-        if cls.subject.write_on is not None:
-            on = root / "on"
-            on.mkdir()
-            cls.subject.write_on(on)
         assert cls.subject.trained("train", run, files) == 0
         report = root / "evaluation"
         assert cls.subject.main("evaluate", "--run-dir", run, "-o", report) == 0
-        return SimpleNamespace(files=files, on=on, run=run, evaluation=report)
+        return SimpleNamespace(files=files, run=run, evaluation=report)
 
     @pytest.fixture
     def copy(self, house, tmp_path):
@@ -155,6 +147,12 @@ class Contract:
         for names in ({"dataset": "nonsense"}, {"scale": "huge"}):
             with pytest.raises(UsageError, match="must be one of"):
                 self.subject.paper.configure(**names)
+
+    def test_tensorflow_is_not_loaded_before_the_device_is_chosen(self):
+        verbs = ("train", "evaluate", "reproduce")  # `explain` computes in float32 alone
+        modules = ", ".join(f"{self.subject.paper.package}.{verb}" for verb in verbs)
+        code = f"import sys, {modules}; sys.exit('tensorflow' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
     def test_folder_without_a_run_is_named(self, tmp_path, capsys):
         for verb in ("evaluate", "explain"):
@@ -257,8 +255,8 @@ class Contract:
         assert many - new, "the toy must have a figure that six rows cannot give"
 
     def test_files_with_labels_are_evaluated_on(self, house, copy):
-        assert self.subject.main("evaluate", "--run-dir", copy, "--on", house.on) == 0
-        out = copy / f"on_{house.on.name}"
+        assert self.subject.main("evaluate", "--run-dir", copy, "--on", house.files) == 0
+        out = copy / f"on_{house.files.name}"
         for name in ("report.html", "claims.ecsv", "predictions.parquet"):
             assert (out / name).exists(), name
 
@@ -267,14 +265,14 @@ class Contract:
     def predict(self, house, out, *more):
         """Run the command that makes a catalogue; return the exit status."""
         return self.subject.main(self.subject.verb, "--run-dir", house.run, "-o", out,
-                                 "--precision", "float32", *more, house.on)  # fmt: skip
+                                 "--precision", "float32", *more, house.files)  # fmt: skip
 
     def test_catalogue_refuses_what_it_cannot_do(self, house, tmp_path, capsys):
         assert self.predict(house, tmp_path / "a.txt") == 2
         assert ".fits, .vot" in capsys.readouterr().err
         assert self.predict(house, tmp_path / "a.fits", tmp_path / "nowhere") == 2
         assert "nowhere" in capsys.readouterr().err
-        argv = ("--run-dir", tmp_path, "-o", tmp_path / "a.fits", house.on)
+        argv = ("--run-dir", tmp_path, "-o", tmp_path / "a.fits", house.files)
         assert self.subject.main(self.subject.verb, *argv) == 1
         assert f"{self.subject.paper.package}.train" in capsys.readouterr().err
         assert not list(tmp_path.iterdir())
@@ -351,19 +349,20 @@ class Contract:
     def test_reproduce_survives_a_failing_step(self, house, tmp_path, monkeypatch, capsys):
         module = importlib.import_module(f"{self.subject.paper.package}.reproduce")
         copy = shutil.copytree(house.run, tmp_path / "run")
+        errors = itertools.cycle((MemoryError, SuiteError))
 
         def fail(*_, **__):
-            raise SuiteError("a step that fails")
+            raise next(errors)("a step that fails")
 
         for name in self.subject.steps:
             monkeypatch.setattr(module, name, fail)
-        argv = ("--resume", "--on", house.on, *self.subject.reproduce)
+        argv = ("--resume", "--on", house.files, *self.subject.reproduce)
         assert self.subject.trained("reproduce", copy, house.files, *argv) == 0
         text = capsys.readouterr().out
         for what in self.subject.steps.values():
             assert f"no {what}: a step that fails" in text
         assert (copy / "report.html").exists()
-        assert (copy / f"on_{house.on.name}" / "report.html").exists()
+        assert (copy / f"on_{house.files.name}" / "report.html").exists()
 
     def test_reproduce_refuses_before_it_trains(self, house, tmp_path, capsys):
         argv = ("--on", tmp_path / "nowhere")

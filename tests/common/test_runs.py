@@ -72,6 +72,7 @@ def test_later_workers_have_a_folder_of_their_own(tmp_path):
 def test_a_folder_without_a_run_and_one_of_another_paper(tmp_path):
     with pytest.raises(ReadError, match=r"no config.json.*tests.common.train --run-dir"):
         runs.read_config(tmp_path, Config)
-    (tmp_path / "config.json").write_text('{"config": {"colour": 1}}')
-    with pytest.raises(ReadError, match="not a configuration"):
-        runs.read_config(tmp_path, Config)
+    for text in ('{"config": {"colour": 1}}', "[1"):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(ReadError, match=r"config\.json.*not a configuration"):
+            runs.read_config(tmp_path, Config)

@@ -12,7 +12,7 @@ from rvs_hybrid.config import INPUTS, make_config
 from rvs_hybrid.fitting import kept, loss
 from rvs_hybrid.model import build_model, build_precursor, input_shapes, stored_statistics
 from rvs_hybrid.quality import distance, fit_limits, judge
-from tests.rvs_hybrid.stars import make_sample
+from tests.rvs_hybrid.toy import make_sample
 
 EVERY = make_config(inputs=INPUTS, rvs="semi-synthetic")
 
@@ -22,18 +22,19 @@ def random_inputs(config, n=6, seed=0):
     return {k: rng.uniform(0.5, 1.5, (n, m)).astype("f") for k, m in input_shapes(config).items()}
 
 
-def test_guiglion_2020_has_its_parameters():
+def inputs_of_stars(config, n=600):
+    """Return a table of n made-up stars and the network's inputs of them."""
+    sample = make_sample(n)
+    x = given_inputs.inputs_of(sample.stars, config, xp=sample.xp, xp_error=sample.xp_error)
+    return sample.stars, x
+
+
+def test_precursors_have_their_parameters():
     assert build_precursor("guiglion2020").count_params() == 58_549
-
-
-def test_nepal_2023_has_its_parameters():
-    # 8 k10, pool, 6 k15, pool, 4 k10 on 6861 pixels leave 1697 x 4 numbers.
+    # Nepal 2023: 8 k10, pool, 6 k15, pool, 4 k10 on 6861 pixels leave 1697 x 4 numbers.
     convolutions = (10 + 1) * 8 + (15 * 8 + 1) * 6 + (10 * 6 + 1) * 4
     dense = (1697 * 4 + 1) * 64 + (64 + 1) * 128 + (128 + 1) * 32 + 33
     assert build_precursor("nepal2023").count_params() == convolutions + dense
-
-
-def test_unknown_precursor():
     with pytest.raises(UsageError, match="guiglion2020"):
         build_precursor("guiglion2021")
 
@@ -51,31 +52,25 @@ def test_any_branch_can_be_left_out():
 def test_missing_inputs_count_for_nothing():
     keras.utils.set_random_seed(3)
     model, x = build_model(EVERY), random_inputs(EVERY)
-    whole = model.predict(x, verbose=0)
-    for name in ("rvs", "xp", "phot", "parallax"):
-        lacking = x | {name: np.full_like(x[name], np.nan)}
-        out = model.predict(lacking, verbose=0)
-        assert np.isfinite(out).all()
-        assert not np.allclose(out, whole)
-    without = x | {"xp": np.full_like(x["xp"], np.nan)}
-    other = without | {"xp_error": x["xp_error"] * 7}
-    assert np.array_equal(model.predict(without, verbose=0), model.predict(other, verbose=0))
 
+    def outputs(**changes):
+        return model.predict(x | changes, verbose=0)
 
-def test_one_missing_magnitude_leaves_the_others():
-    keras.utils.set_random_seed(3)
-    model, x = build_model(EVERY), random_inputs(EVERY)
-    one, every = x["phot"].copy(), np.full_like(x["phot"], np.nan)
+    missing, whole = {name: np.full_like(values, np.nan) for name, values in x.items()}, outputs()
+    for name in INPUTS:
+        out = outputs(**{name: missing[name]})
+        assert np.isfinite(out).all() and not np.allclose(out, whole)
+    without = outputs(xp=missing["xp"])
+    assert np.array_equal(without, outputs(xp=missing["xp"], xp_error=x["xp_error"] * 7))
+    one = x["phot"].copy()  # one missing magnitude leaves the others
     one[:, 1] = np.nan
-    outs = [model.predict(x | {"phot": phot}, verbose=0) for phot in (one, every, x["phot"])]
-    assert not np.allclose(outs[0], outs[1])
-    assert not np.allclose(outs[0], outs[2])
+    for other in (outputs(phot=missing["phot"]), whole):
+        assert not np.allclose(outputs(phot=one), other)
 
 
 def test_model_is_saved_with_what_it_standardises_with(tmp_path):
-    sample = make_sample(80)
     config = make_config(inputs=("xp", "phot"))
-    x = given_inputs.inputs_of(sample.stars, config, xp=sample.xp, xp_error=sample.xp_error)
+    _, x = inputs_of_stars(config, 80)
     model = build_model(config, statistics=given_inputs.statistics(x, config))
     model.save(tmp_path / "m.keras")
     again = keras.models.load_model(tmp_path / "m.keras", compile=False)
@@ -85,17 +80,14 @@ def test_model_is_saved_with_what_it_standardises_with(tmp_path):
     assert np.allclose(model.predict(x, verbose=0), built.predict(x, verbose=0), atol=1e-4)
 
 
-@pytest.mark.parametrize("wanted", [(), ("xp", "uv")])
-def test_unknown_inputs(wanted):
-    with pytest.raises(UsageError, match="rvs, xp, phot, parallax"):
-        make_config(inputs=wanted)
-
-
-def test_rvs_input_needs_spectra():
-    with pytest.raises(UsageError, match="--rvs"):
-        make_config(inputs=("rvs", "xp"))
-    with pytest.raises(UsageError, match="--rvs"):
-        make_config(inputs=("xp",), rvs="semi-synthetic")
+@pytest.mark.parametrize("wanted, says", [
+    ({"inputs": ()}, "rvs, xp, phot, parallax"), ({"inputs": ("rvs", "xp")}, "--rvs"),
+    ({"inputs": ("xp", "uv")}, "rvs, xp, phot, parallax"),
+    ({"inputs": ("xp",), "rvs": "semi-synthetic"}, "--rvs"),
+])  # fmt: skip
+def test_inputs_that_cannot_be_are_refused(wanted, says):
+    with pytest.raises(UsageError, match=says):
+        make_config(**wanted)
 
 
 @settings(max_examples=20, deadline=None)
@@ -139,9 +131,8 @@ def test_negative_parallax_is_an_input_as_any_other():
 
 
 def test_rows_and_inputs_are_two_views_of_the_same_numbers():
-    sample = make_sample(20)
     config = make_config()
-    x = given_inputs.inputs_of(sample.stars, config, xp=sample.xp, xp_error=sample.xp_error)
+    _, x = inputs_of_stars(config, 20)
     back = given_inputs.split_row(given_inputs.join_row(x), config)
     assert list(back) == list(x)
     for name in x:
@@ -149,9 +140,8 @@ def test_rows_and_inputs_are_two_views_of_the_same_numbers():
 
 
 def test_components_are_whitened():
-    sample = make_sample(600)
     config = make_config(inputs=("xp",))
-    x = given_inputs.inputs_of(sample.stars, config, xp=sample.xp, xp_error=sample.xp_error)
+    _, x = inputs_of_stars(config)
     about = given_inputs.statistics(x, config)
     z = (np.arcsinh(x["xp"] / 0.2) - about["xp"]["mean"]) / about["xp"]["scale"]
     covariance = np.cov((z @ about["components"]).T)
@@ -159,24 +149,20 @@ def test_components_are_whitened():
 
 
 def test_input_that_no_star_has():
-    sample = make_sample(20)
-    sample.stars["bp"] = np.nan
     config = make_config(inputs=("phot",))
-    x = given_inputs.inputs_of(sample.stars, config)
+    x = given_inputs.inputs_of(make_sample(20).stars.assign(bp=np.nan), config)
     with pytest.raises(SuiteError, match="--inputs"):
         given_inputs.statistics(x, config)
 
 
 def test_what_is_unlike_the_training_set_is_outside():
-    sample = make_sample(600)
     config = make_config(inputs=("xp", "phot"))
-    x = given_inputs.inputs_of(sample.stars, config, xp=sample.xp, xp_error=sample.xp_error)
+    stars, x = inputs_of_stars(config)
     about = given_inputs.statistics(x, config)
-    limits = fit_limits(x, {"teff": sample.stars["teff"].to_numpy()}, about)
+    limits = fit_limits(x, {"teff": stars["teff"].to_numpy()}, about)
     middle = {"teff": np.full(600, 5000.0)}
     far, outside = judge(x, middle, limits)
-    assert outside.mean() < 0.01
-    assert np.nanmedian(far) < 1
+    assert outside.mean() < 0.01 and np.nanmedian(far) < 1
     odd = x | {"xp": x["xp"] + np.sin(np.arange(343)).astype("f")}
     assert judge(odd, middle, limits)[1].all()
     assert judge(x, {"teff": np.full(600, 9000.0)}, limits)[1].all()

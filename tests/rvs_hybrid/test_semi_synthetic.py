@@ -6,29 +6,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common.accelerator import choose
-from rvs_hybrid import data, explain, predict
-from rvs_hybrid.config import make_config
+from rvs_hybrid import explain, predict
 from rvs_hybrid.networks import load_networks
-from rvs_hybrid.train import train
 from tests.archives import archives
 from tests.catalogues import read_back
 from tests.pictures import rendered
-from tests.rvs_hybrid.stars import make_sample
+from tests.rvs_hybrid.toy import trained
 
 REAL = ("Kepler-93", "KOI-001", "GaiaDR3-1535964555128078720")
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    with archives("thedoppler"):
-        pass
     folder = tmp_path_factory.mktemp("semi") / "run"
-    config = make_config(scale="smoke", inputs=("rvs",), rvs="semi-synthetic", members=1,
-                         epochs=1, batch_size=64)  # fmt: skip
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(data, "load_sample", lambda *_, **__: make_sample())
-        train(config, folder, accelerator=choose("float32"))
+    with archives("thedoppler"):
+        trained(folder, inputs=("rvs",), rvs="semi-synthetic", members=1, epochs=1)
     return folder
 
 

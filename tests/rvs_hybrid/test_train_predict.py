@@ -1,6 +1,4 @@
 import json
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -8,46 +6,29 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from common import runs
-from common.accelerator import choose
 from common.errors import SuiteError, UsageError
-from rvs_hybrid import data, predict, reproduce, train
-from rvs_hybrid.config import make_config
+from rvs_hybrid import data, fitting, predict, reproduce, train
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
-from tests.catalogues import read_back
-from tests.rvs_hybrid.stars import make_sample, source_table
-
-SMALL = dict(members=2, epochs=2, xp_units=(32,), fusion=(32,), xp_components=20, batch_size=32)
-
-
-@pytest.fixture(autouse=True)
-def stars(monkeypatch):
-    """Train on made-up stars in the place of the registry's."""
-    sample = make_sample()
-    monkeypatch.setattr(data, "load_sample", lambda *_, **__: sample)
-    return sample
+from tests.catalogues import killed_at, read_back
+from tests.rvs_hybrid.toy import LABELS, make_sample, source_table, tiny_config, trained
 
 
 @pytest.fixture(scope="module")
-def run_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("rvs") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        sample = make_sample()
-        patch.setattr(data, "load_sample", lambda *_, **__: sample)
-        config = make_config(scale="smoke", most_stars=0, **SMALL)
-        train.train(config, folder, accelerator=choose("float32"))
-    return folder
+def stars():
+    return make_sample()
+
+
+@pytest.fixture(scope="module")
+def run_dir(made_once):
+    return made_once("rvs_hybrid", trained)
 
 
 def rvs_file(path, source_id, unit_nm=True):
     wave = np.linspace(846, 870, 2401) * (1 if unit_nm else 10)
-    pd.DataFrame(
-        {"source_id": source_id, "ra": 10.0, "dec": 5.0, "wavelength": wave,
-         "flux": 1.0, "flux_error": 0.02}
-    ).to_csv(path, index=False)  # fmt: skip
-    return path
+    table = pd.DataFrame({"wavelength": wave, "flux": 1.0, "flux_error": 0.02})
+    table.assign(source_id=source_id, ra=10.0, dec=5.0).to_csv(path, index=False)
 
 
 def test_run_has_what_its_contract_says(run_dir, stars):
@@ -56,18 +37,13 @@ def test_run_has_what_its_contract_says(run_dir, stars):
     assert set(table["split"]) == {"calib", "test"}
     known = stars.stars.set_index("source_id")["split"]
     assert (table["split"].to_numpy() == known.reindex(table["source_id"]).to_numpy()).all()
-    for name in ("teff", "logg", "fe_h", "alpha_m"):
-        columns = [f"{name}_{end}" for end in ("true", "pred", "aleatoric", "ensemble", "raw",
-                   "sigma", "pred_precursor", "ensemble_precursor")]  # fmt: skip
-        assert np.isfinite(table[columns].to_numpy()).all()
-        assert np.allclose(
-            table[f"{name}_raw"],
-            np.hypot(table[f"{name}_aleatoric"], table[f"{name}_ensemble"]),
-            rtol=1e-4,
-        )
-    assert about["config"]["labels"] == ["teff", "logg", "fe_h", "alpha_m"]  # no [M/H] here
+    for name in LABELS:
+        ends = ("true", "pred", "sigma", "pred_precursor", "ensemble_precursor")
+        assert np.isfinite(table[[f"{name}_{end}" for end in ends]].to_numpy()).all()
+        raw = np.hypot(table[f"{name}_aleatoric"], table[f"{name}_ensemble"])
+        assert np.allclose(table[f"{name}_raw"], raw, rtol=1e-4)
+    assert about["config"]["labels"] == list(LABELS)  # no [M/H] here
     assert about["sizes"]["test"] == (table["split"] == "test").sum()
-    assert (run_dir / "history.csv").exists()
     assert not (run_dir / "work").exists()
 
 
@@ -82,68 +58,28 @@ def test_members_learn_and_rules_differ_only_in_the_epoch(run_dir):
         assert rows["val_loss"].iloc[1] < rows["val_loss"].iloc[0]
 
 
-def test_finished_run_is_found_again_and_another_one_refused(run_dir):
-    config = make_config(scale="smoke", most_stars=0, **SMALL)
-    with pytest.raises(UsageError, match="--resume"):
-        runs.open_run(run_dir, config, resume=False)
-    runs.open_run(run_dir, config, resume=True)
-    with pytest.raises(UsageError, match="members"):
-        other = make_config(scale="smoke", most_stars=0, **SMALL | {"members": 3})
-        runs.open_run(run_dir, other, resume=True)
-
-
-def test_killed_training_goes_on(tmp_path, monkeypatch, run_dir):
-    from rvs_hybrid import fitting
-
-    config = make_config(scale="smoke", most_stars=0, **SMALL)
-    save = fitting.models.save_model
-
-    def die(model, path):
-        if path.name == "member_01.keras":
-            raise KeyboardInterrupt
-        save(model, path)
-
-    monkeypatch.setattr(fitting.models, "save_model", die)
-    with pytest.raises(KeyboardInterrupt):
-        train.train(config, tmp_path / "r", accelerator=choose("float32"))
+def test_training_killed_between_members_gives_the_same_predictions(tmp_path, monkeypatch, run_dir):
+    with monkeypatch.context() as patch:
+        killed_at(patch, fitting.models, "save_model", 3)  # the second member's
+        with pytest.raises(KeyboardInterrupt):
+            trained(tmp_path)
     with pytest.raises(SuiteError, match="--resume"):
-        predict.predict_files(tmp_path / "r", [run_dir / "predictions.parquet"], tmp_path / "o.csv")
-    monkeypatch.setattr(fitting.models, "save_model", save)
+        load_networks(tmp_path)
     keras.utils.set_random_seed(99)  # another state of the random numbers must not matter
-    table = train.train(config, tmp_path / "r", accelerator=choose("float32"), resume=True)
+    table = trained(tmp_path, resume=True)
     whole = pd.read_parquet(run_dir / "predictions.parquet")
     assert np.allclose(table["teff_pred"], whole["teff_pred"], atol=0.5)
 
 
-def test_networks_compute_in_the_precision_of_now(run_dir, stars):
-    networks = load_networks(run_dir)
-    x = inputs_of(stars.stars[:100], networks.config, xp=stars.xp[:100],
-                  xp_error=stars.xp_error[:100])  # fmt: skip
-    before = columns(networks, x)
-    try:
-        choose("mixed_bfloat16")  # the run was trained in float32
-        again = load_networks(run_dir)
-        assert again.members[0].get_layer("fusion_0").compute_dtype == "bfloat16"
-        assert again.members[0].get_layer("labels").compute_dtype == "float32"
-        found = columns(again, x)
-    finally:
-        choose("float32")
-    assert np.std(found["teff_pred"] - before["teff_pred"]) < 0.1 * np.std(before["teff_pred"])
-
-
-def test_m_h_is_learned_where_it_is_known(tmp_path, monkeypatch):
-    sample = make_sample(300, with_m_h=True)
-    monkeypatch.setattr(data, "load_sample", lambda *_, **__: sample)
-    config = make_config(scale="smoke", **SMALL | {"members": 1, "epochs": 1})
-    table = train.train(config, tmp_path / "r", accelerator=choose("float32"))
+def test_m_h_is_learned_where_it_is_known(tmp_path):
+    table = trained(tmp_path, make_sample(300, with_m_h=True), members=1, epochs=1)
     assert np.isfinite(table["m_h_pred"]).all()
     assert np.array_equal(table["m_h_sigma"], table["m_h_raw"])  # too few stars to calibrate on
 
 
-def test_too_few_stars(tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "load_sample", lambda *_, **__: make_sample(3))
+def test_too_few_stars(tmp_path):
     with pytest.raises(UsageError, match="too few"):
-        train.train(make_config(scale="smoke", **SMALL), tmp_path, accelerator=choose("float32"))
+        trained(tmp_path, make_sample(3))
 
 
 def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_path):
@@ -160,9 +96,8 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
     rvs_file(tmp_path / "angstrom.csv", 78, unit_nm=False)
     (tmp_path / "text.fits").write_text("no FITS at all")
     (tmp_path / "empty.csv").write_text("")
-    out, rejects = read_back(
-        predict.predict_files, run_dir, [tmp_path], tmp_path / "out" / "labels.fits"
-    )
+    path = tmp_path / "out" / "labels.fits"
+    out, rejects = read_back(predict.predict_files, run_dir, [tmp_path], path)
     flags = out.set_index("source_id")["warnings"].reindex(frame["source_id"]).tolist()
     assert "NEGATIVE_PARALLAX" in flags[1]
     assert "NO_PHOT" in flags[2]
@@ -172,13 +107,11 @@ def test_catalogue_has_a_row_or_a_reject_for_each_source(run_dir, stars, tmp_pat
     assert all("NO_XP" in f for f in flags)
     assert np.isfinite(out[["teff", "teff_err", "logg_err"]].to_numpy()).all()
     reasons = dict(zip(rejects["file"].str.rsplit("/").str[-1], rejects["reason"], strict=True))
-    assert "inputs" in reasons["rvs.csv"]
-    assert "nm" in reasons["angstrom.csv"]
+    assert "inputs" in reasons["rvs.csv"] and "nm" in reasons["angstrom.csv"]
     assert {"text.fits", "empty.csv"} <= set(reasons)
-    written = Table.read(tmp_path / "out" / "labels.fits")
+    written = Table.read(path)
     assert str(written["teff"].unit) == "K" and str(written["parallax"].unit) == "mas"
-    assert len(written) == len(out) == 7
-    assert len(Table.read(tmp_path / "out" / "labels.fits.rejects.ecsv")) == len(rejects)
+    assert len(out) == 7
 
 
 def test_same_source_twice_is_used_once(run_dir, stars, tmp_path):
@@ -202,12 +135,14 @@ def test_files_are_joined_by_source(stars, tmp_path):
     table = stars.stars
     source_table(tmp_path / "a.csv", table, [0, 1])
     rvs_file(tmp_path / "r.csv", int(table["source_id"][1]))
-    found = sources.read_sources([tmp_path])
-    assert len(found) == 2
-    row = found.stars["source_id"].tolist().index(table["source_id"][1])
-    assert found.stars["has_rvs"].tolist() == [i == row for i in range(2)]
-    assert found.stars["g"][row] == pytest.approx(table["g"][1])
-    assert found.stars["snr_rvs"][row] == pytest.approx(50, rel=0.01)
+    sentinels = dict(parallax=-9999.0, phot_bp_mean_mag=99.0)
+    source_table(tmp_path / "s.csv", table, [2], **sentinels)
+    found = sources.read_sources([tmp_path]).stars.set_index("source_id")
+    one, two, odd = (found.loc[source] for source in table["source_id"][:3])
+    assert len(found) == 3 and two["has_rvs"] and not one["has_rvs"]
+    assert two["g"] == pytest.approx(table["g"][1])
+    assert two["snr_rvs"] == pytest.approx(50, rel=0.01)
+    assert np.isnan(odd["bp"]) and np.isnan(odd["parallax"])  # as in training
 
 
 def test_errors_of_stars_with_less_are_calibrated_on_such_stars(run_dir, stars):
@@ -226,24 +161,11 @@ def test_errors_of_stars_with_less_are_calibrated_on_such_stars(run_dir, stars):
         assert np.allclose(found[f"{name}_sigma"], expected)
 
 
-def test_sentinels_are_missing_in_prediction_as_in_training(run_dir, stars, tmp_path):
-    file = source_table(tmp_path / "a.csv", stars.stars, [0, 1], parallax=-9999.0,
-                        phot_bp_mean_mag=99.0)  # fmt: skip
-    found = sources.read_sources([file])
-    assert found.stars[["bp", "parallax"]].isna().to_numpy().all()
-
-
 def test_stars_of_the_training_do_not_count_in_an_evaluation(run_dir, stars):
     known = stars.stars
     seen = predict._seen(run_dir, known["source_id"])
     assert np.array_equal(seen, (known["split"] != "test").to_numpy())
     assert not predict._seen(run_dir, pd.Series([5])).any()  # a star that the run has not met
-
-
-def test_run_on_other_data_is_not_resumed(run_dir):
-    config = make_config(scale="smoke", most_stars=0, **SMALL)
-    with pytest.raises(UsageError, match="other data"):
-        runs.open_run(run_dir, config, resume=True, data_dir="elsewhere")
 
 
 def test_labels_are_needed_to_evaluate_on_files(run_dir, stars, tmp_path):
@@ -254,45 +176,16 @@ def test_labels_are_needed_to_evaluate_on_files(run_dir, stars, tmp_path):
 
 def test_rvs_folder_without_any_of_the_stars(stars, tmp_path):
     rvs_file(tmp_path / "r.csv", 5)
-    config = make_config(inputs=("rvs", "xp"), rvs=str(tmp_path), scale="smoke", **SMALL)
+    config = tiny_config(inputs=("rvs", "xp"), rvs=str(tmp_path))
     with pytest.raises(UsageError, match="source_id"):
         data.rvs_spectra(stars.stars, config, tmp_path)
 
 
-def test_reproduce_goes_on_to_the_report(tmp_path, monkeypatch, capsys):
-    done = []
-
-    def fails(*args, **kwargs):
-        raise MemoryError("too little memory")
-
-    def evaluate(run_dir, on=None):
-        done.append(on)
-        return "report.html"
-
-    monkeypatch.setattr(reproduce, "train", lambda config, run_dir, **_: done.append("train"))
-    monkeypatch.setattr(reproduce, "compare", fails)
-    monkeypatch.setattr("rvs_hybrid.explain.explain_run", fails)
-    monkeypatch.setattr(reproduce, "evaluate_run", evaluate)
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "xp.csv").write_text("")
-    options = ["--precision", "float32", "-o", str(tmp_path / "run")]
-    assert reproduce.main([*options, "--variants", "phot"]) == 2 and not done
-    assert reproduce.main([*options, "--on", str(tmp_path / "mine")]) == 0
-    assert done == ["train", tmp_path / "mine", None]
-    out = capsys.readouterr().out
-    assert "no variants: too little memory" in out and "no gradients: too little memory" in out
-
-
-def test_commands_load_no_tensorflow_before_the_device_is_chosen():
-    code = ("import sys, rvs_hybrid.train, rvs_hybrid.evaluate, rvs_hybrid.reproduce; "
-            "sys.exit('tensorflow' in sys.modules)")  # fmt: skip
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_command_line_refuses_what_does_not_go_together(tmp_path, capsys):
-    assert train.main(["--run-dir", str(tmp_path), "--rvs", "nowhere"]) == 2
-    assert "no folder" in capsys.readouterr().err
-    assert train.main(["--run-dir", str(tmp_path), "--inputs", "rvs"]) == 2
-    assert train.main(["--run-dir", str(tmp_path), "--members", "0"]) == 2
-    assert predict.main(["--run-dir", str(tmp_path), "-o", "x.txt", "a"]) == 2
-    assert predict.main(["--run-dir", str(tmp_path), "-o", "x.csv", "a"]) == 1
+@pytest.mark.parametrize("command, options, says", [
+    (train, ["--rvs", "nowhere"], "no folder"), (train, ["--inputs", "rvs"], "--rvs"),
+    (reproduce, ["--variants", "phot"], "--variants"),
+])  # fmt: skip
+def test_command_line_refuses_what_does_not_go_together(command, options, says, tmp_path, capsys):
+    folder = "-o" if command is reproduce else "--run-dir"
+    assert command.main([folder, str(tmp_path / "run"), *options]) == 2
+    assert says in capsys.readouterr().err and not (tmp_path / "run").exists()
