@@ -72,8 +72,7 @@ def test_velocity_moves_lines(universe):
 
 
 def test_width_blurs_and_keeps_light(universe):
-    model = universe.spectra
-    narrow, wide = (model.lines(**labels(), width=w)[0] for w in (0.85, 1.15))
+    narrow, wide = (universe.spectra.lines(**labels(), width=w)[0] for w in (0.85, 1.15))
     wave = mock_spectra.fine_grid()
     iron, part = within(5260, 5280, wave), within(4800, 5500, wave)
     assert wide[iron].min() > narrow[iron].min()
@@ -198,8 +197,7 @@ def test_files_read_back(folder):
     truth = pd.read_parquet(folder / "truth.parquet")
     assert len(spectra) == len(truth) == 120
     assert list(spectra.ids) == truth["obsid"].astype(str).tolist()
-    z = truth["kms_planted"] / 299792.458
-    assert np.abs(spectra.meta["z"] - z).max() < 2e-4
+    assert np.abs(spectra.meta["z"] - truth["kms_planted"] / 299792.458).max() < 2e-4
     prepared = preprocess(spectra, make_config("lamost-mock", "smoke"))
     assert prepared.usable.all()
     assert np.median(prepared.x) == pytest.approx(0.98, abs=0.03)
