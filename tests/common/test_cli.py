@@ -2,11 +2,9 @@ import argparse
 
 import pytest
 
-from common.cli import parser, run
+from common.cli import run
 from common.errors import MissingDataError, UsageError
-from gasnet2 import contaminate, evaluate, explain, fetch, predict, reproduce, train
-
-COMMANDS = (train, evaluate, predict, explain, reproduce, fetch, contaminate)
+from gasnet2 import train
 
 
 @pytest.mark.parametrize(
@@ -31,20 +29,6 @@ def test_exit_status_and_stderr(error, status, capsys):
     assert bool(err) == (status != 0)
     if isinstance(error, KeyboardInterrupt):
         assert "All is kept." in err
-
-
-@pytest.mark.parametrize("module", COMMANDS, ids=lambda m: m.__name__)
-def test_help(module, capsys):
-    with pytest.raises(SystemExit) as end:
-        module.main(["--help"])
-    assert end.value.code == 0
-    assert f"python -m {module.__name__}" in capsys.readouterr().out
-
-
-def test_unknown_option_exits_with_2(capsys):
-    with pytest.raises(SystemExit) as end:
-        parser("x", "y").parse_args(["--nonsense"])
-    assert end.value.code == 2
 
 
 @pytest.mark.parametrize("option", ["--members", "--epochs", "--per-class", "--batch-size"])

@@ -1,20 +1,21 @@
-"""4MOST spectra in the ESO phase-3 layout, and LAMOST's two layouts."""
+"""4MOST spectra in the ESO phase-3 layout."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from astropy.io import fits
 
 from common.errors import ReadError
 from common.surveys import read, read_many
 
+UNIT = "erg/(s*cm^2*Angstrom)"
+
 
 def phase3(path, unit="Angstrom", factor=1.0):
     wave = np.linspace(3700, 9500, 30)
     columns = [
         fits.Column("WAVE", "30D", unit=unit, array=[wave * factor]),
-        fits.Column("FLUX", "30D", unit="erg/(s*cm^2*Angstrom)", array=[np.full(30, 4e-17)]),
-        fits.Column("ERR_FLUX", "30D", unit="erg/(s*cm^2*Angstrom)", array=[np.full(30, 2e-17)]),
+        fits.Column("FLUX", "30D", unit=UNIT, array=[np.full(30, 4e-17)]),
+        fits.Column("ERR_FLUX", "30D", unit=UNIT, array=[np.full(30, 2e-17)]),
         fits.Column("QUAL", "30J", array=[np.arange(30) == 7]),
     ]
     primary = fits.PrimaryHDU()
@@ -39,14 +40,13 @@ def test_units_are_converted(tmp_path, unit, factor):
 
 def test_table_of_many_with_common_wavelengths(tmp_path):
     wave = np.linspace(3700, 9500, 30)
-    unit = "erg/(s*cm^2*Angstrom)"
     columns = [
         fits.Column("OBJECT", "12A", array=["a", "b", "c"]),
         fits.Column("CLASS", "12A", array=["ESN", "WAVES", "ClusB"]),
         fits.Column("Z", "D", array=[0.0, 0.1, 0.2]),
         fits.Column("SNR", "E", array=[3.0, 4.0, 5.0]),
-        fits.Column("FLUX", "30E", unit=unit, array=np.outer([1, 2, 3], np.full(30, 1e-17))),
-        fits.Column("ERR_FLUX", "30E", unit=unit, array=np.full((3, 30), 1e-18)),
+        fits.Column("FLUX", "30E", unit=UNIT, array=np.outer([1, 2, 3], np.full(30, 1e-17))),
+        fits.Column("ERR_FLUX", "30E", unit=UNIT, array=np.full((3, 30), 1e-18)),
         fits.Column("QUAL", "30B", array=np.zeros((3, 30))),
     ]
     table = fits.BinTableHDU.from_columns(columns, name="PHASE3SPECTRUM")
@@ -82,21 +82,3 @@ def test_instrument_curves_are_rejects(shared_data):
     assert sum(len(s) for s in stream) == 1
     assert len(stream.rejects) == 3
     assert all("without spectra" in r["reason"] for r in stream.rejects)
-
-
-def test_every_real_lamost_file_agrees_with_the_index(shared_data):
-    index = pd.read_csv(shared_data / "real/lamost/index.csv", keep_default_na=False)
-    stream = read_many(shared_data / "real/lamost/spec", progress=False, duplicates="keep")
-    parts = list(stream)
-    assert stream.rejects == []
-    assert sum(len(p) for p in parts) == len(index) == 256
-    meta = pd.concat([p.meta for p in parts])
-    meta["file"] = "spec/" + meta["file"].str.rsplit("/", n=1).str[-1]
-    first = [w[0] for p in parts for w in map(p.wavelength_of, range(len(p)))]
-    both = meta.assign(first=first).merge(index, on="file", suffixes=("", "_index"))
-    assert len(both) == 256
-    grid = both["w0"] > 0  # the index took one DR1 file's third row, a continuum, for wavelengths
-    assert grid.sum() >= 255
-    np.testing.assert_allclose(both["first"][grid], both["w0"][grid], rtol=1e-4)
-    known = both["cls"] != ""
-    assert list(both["class"][known]) == list(both["cls"][known])

@@ -18,20 +18,25 @@ def about():
     return toy.stars(3)
 
 
-def test_every_real_file_is_read_with_both_masks(shared_data):
-    rejects, tables = [], []
-    for batch in read_many(shared_data / "real/lamost/spec", progress=False, rejects=rejects):
+def test_every_real_file_agrees_with_the_index_and_has_both_masks(shared_data):
+    stream = read_many(shared_data / "real/lamost/spec", progress=False, duplicates="keep")
+    tables = []
+    for batch in stream:
         for own, other in zip(batch.mask, batch.or_mask, strict=True):
             assert not np.any(own & ~other)  # what all exposures flag, one of them flags
         some = [int(mask.sum()) for mask in batch.or_mask]
-        tables.append(batch.meta.assign(id=batch.ids, or_masked=some))
+        first = [batch.wavelength_of(i)[0] for i in range(len(batch))]
+        tables.append(batch.meta.assign(id=batch.ids, or_masked=some, first=first))
     table = pd.concat(tables, ignore_index=True)
     index = pd.read_csv(shared_data / "real/lamost/index.csv")
-    assert len(table) + len(rejects) == len(index) == 256
-    assert all(r["reason"] for r in rejects)
+    assert len(table) == len(index) == 256 and stream.rejects == []
     table.index = "spec/" + table["file"].str.rsplit("/", n=1).str[1]
     index = index.set_index("file").loc[table.index]
     assert (table["or_masked"] > 100).any()
+    grid = index["w0"] > 0  # the index took one DR1 file's third row, a continuum, for wavelengths
+    assert grid.sum() >= 255
+    np.testing.assert_allclose(table["first"][grid], index["w0"][grid], rtol=1e-4)
+    assert ((table["class"] == index["cls"]) | index["cls"].isna()).all()
     for name in ("lmjd", "spid", "fiberid"):
         known = table[name].notna()
         assert known.sum() >= 255 and (table[name] == index[name])[known].all()
@@ -50,9 +55,13 @@ def test_every_real_file_is_read_with_both_masks(shared_data):
     assert len(labelled) == 67 and set(labelled["key"]) <= set(keys)
 
 
-def test_medium_resolution_is_refused_by_name(shared_data):
+def test_medium_resolution_and_an_image_without_a_grid_are_refused(shared_data, tmp_path, about):
     path = next((shared_data / "real/lamost_mrs").iterdir())
     with pytest.raises(ReadError, match=f"{path.name}.*medium-resolution.*low-resolution"):
+        read(path)
+    path = toy.write_image(tmp_path / "a.fits", about, 0, third=np.ones(toy.PIXELS), exten0=DR1,
+                           COEFF0=None)  # fmt: skip
+    with pytest.raises(ReadError, match="COEFF0"):
         read(path)
 
 
@@ -79,13 +88,6 @@ def test_images_of_every_kind_have_the_same_grid(tmp_path, about, changes):
     assert row["fibermask"] == 0 and row["z_from"] == "LASP" and np.isnan(row["lasp_teff"])
 
 
-def test_an_image_without_any_grid_is_refused(tmp_path, about):
-    path = toy.write_image(tmp_path / "a.fits", about, 0, third=np.ones(toy.PIXELS), exten0=DR1,
-                           COEFF0=None)  # fmt: skip
-    with pytest.raises(ReadError, match="COEFF0"):
-        read(path)
-
-
 def test_tables_of_one_and_of_many(tmp_path, about):
     one = read(toy.write_table(tmp_path / "one.fits", {k: v[:1] for k, v in about.items()},
                                many=False, TEFF=5777.0, TEFF_ERR=30.0, RV=-9999.0))  # fmt: skip
@@ -99,16 +101,14 @@ def test_tables_of_one_and_of_many(tmp_path, about):
     assert bare.or_mask is None
 
 
-def test_air_and_uncorrected_wavelengths_are_said(tmp_path, about):
-    air = read(toy.write_image(tmp_path / "a.fits", about, 0, VACUUM=False))
-    assert air.medium == "air"
-    own = read(toy.write_image(tmp_path / "b.fits", about, 0, HELIO=False))
-    assert own.frame == "observed"
+def test_what_else_a_header_says(tmp_path, about):
+    def one(name, **cards):
+        return read(toy.write_image(tmp_path / name, about, 0, **cards))
 
-
-@pytest.mark.parametrize("z", [-9999.0, 999.0, None])
-def test_marks_of_a_missing_redshift(tmp_path, about, z):
-    assert np.isnan(read(toy.write_image(tmp_path / "a.fits", about, 0, Z=z)).meta["z"][0])
+    assert one("a.fits", VACUUM=False).medium == "air"
+    assert one("b.fits", HELIO=False).frame == "observed"
+    for i, z in enumerate((-9999.0, 999.0, None)):  # marks of a missing redshift
+        assert np.isnan(one(f"{i}.fits", Z=z).meta["z"][0])
 
 
 def test_or_mask_goes_along(tmp_path, about):

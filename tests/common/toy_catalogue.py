@@ -22,7 +22,7 @@ def table(n, seed=0):
         "quality": np.arange(n, dtype="int16"),
         "good": rng.random(n) < 0.5,
         "p": rng.random(n).astype("float32"),
-        "warnings": ["" if i % 3 else "DIM;FAR" for i in range(n)],
+        "warnings": ["" if i % 3 else 'DIM;"FAR", Å <&>' for i in range(n)],
     })  # fmt: skip
 
 

@@ -122,7 +122,7 @@ def test_gradients_that_fail_are_told_and_the_report_is_made(run_dir, monkeypatc
     old[0].parent.mkdir()
     for path in old:
         path.touch()
-    monkeypatch.setattr(reproduce, "train", lambda *args, **kwargs: None)
+    monkeypatch.setattr("common.commands.reproduce.trained", lambda *_, **__: (run_dir, None))
     monkeypatch.setattr(reproduce, "explain_run", fails)
     assert reproduce.main(["--scale", "smoke", "-o", str(run_dir)]) == 0
     assert "no gradients: no spectrum to explain" in capsys.readouterr().out

@@ -18,7 +18,7 @@ from common.catalog import read_table
 from common.errors import ReadError, UsageError
 from gasnet2 import predict, train
 from gasnet2.config import PAPER, extragalactic
-from gasnet2.networks import load_networks, read_config, routed
+from gasnet2.networks import read_config, routed
 from gasnet2.predict import predict_files, predict_labelled
 from tests.catalogues import read_back
 from tests.gasnet2.toy import tiny_config, write_table
@@ -137,23 +137,12 @@ def test_killed_run_goes_on_and_keeps_what_was_finished(files, tmp_path, monkeyp
     assert len(pd.read_csv(tmp_path / "run" / "history.csv")) == 2 * (1 + 6 * 2)
 
 
-def test_run_folder_is_not_overwritten(run_dir, files, capsys):
-    assert train.main(["--run-dir", str(run_dir), "--data-dir", str(files)]) == 2
-    assert "--resume" in capsys.readouterr().err
-
-
 def test_data_folder_of_the_user_is_never_touched(files, tmp_path, capsys):
     shutil.copytree(files, tmp_path / "run" / "data")
     arguments = ["--dataset", "sdss", "--run-dir", str(tmp_path / "run")]
     assert train.main([*arguments, "--data-dir", str(tmp_path / "run" / "data")]) == 2
     assert "Name another run folder" in capsys.readouterr().err
     assert (tmp_path / "run" / "data" / "t.fits").exists()
-
-
-def test_resume_with_another_configuration_names_the_difference(run_dir, files, capsys):
-    arguments = ["--dataset", "sdss", "--run-dir", str(run_dir), "--data-dir", str(files)]
-    assert train.main([*arguments, "--resume", "--seed", "7"]) == 2
-    assert "seed (1 there, 7 here)" in capsys.readouterr().err
 
 
 def test_a_grid_that_is_named_is_taken_even_where_it_is_the_default():
@@ -233,34 +222,6 @@ def test_bad_files_go_to_the_rejects_and_touch_nothing_else(run_dir, files, tmp_
     assert rejects["reason"].str.len().gt(10).all()
 
 
-def test_nothing_usable_fails_and_lists_the_reasons(run_dir, tmp_path, capsys):
-    (tmp_path / "text.fits").write_text("x" * 3000)
-    out = tmp_path / "o.csv"
-    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(tmp_path)]) == 1
-    assert "o.csv.rejects.ecsv" in capsys.readouterr().err
-    assert (tmp_path / "o.csv.rejects.ecsv").exists()
-    assert not out.exists()
-
-
-@pytest.mark.parametrize("name", ["out.txt", "out"])
-def test_unknown_ending_exits_with_2(name, run_dir, files, tmp_path, capsys):
-    out = tmp_path / name
-    assert predict.main(["--run-dir", str(run_dir), "-o", str(out), str(files)]) == 2
-    assert ".parquet" in capsys.readouterr().err
-
-
-def test_folder_without_a_run(tmp_path, files, capsys):
-    arguments = ["--run-dir", str(tmp_path), "-o", str(tmp_path / "o.csv"), str(files)]
-    assert predict.main(arguments) == 1
-    assert "no config.json" in capsys.readouterr().err
-
-
-def test_unfinished_run_says_how_to_finish_it(run_dir, tmp_path):
-    shutil.copy(run_dir / "config.json", tmp_path / "config.json")
-    with pytest.raises(ReadError, match="--resume"):
-        load_networks(tmp_path)
-
-
 def test_damaged_config_is_named(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"config": {"nonsense": 1}}))
     with pytest.raises(ReadError, match="not a configuration"):
@@ -277,7 +238,7 @@ def test_labelled_files_give_both_protocols(run_dir, files):
 
 
 def test_real_files_give_a_row_or_a_reject_each(shared_data, tmp_path):
-    """The issue's own check, on a network of the paper's grid that need not be a good one."""
+    """On a network of the paper's grid that need not be a good one."""
     classes = ("GALAXY_AGN", "QSO_nan", "STAR_K5")
     config = tiny_config(n_pixels=5001, filters=(4, 4), epochs=1, members=1, only=classes)
     folder = shared_data / "real" / "sdss"

@@ -340,11 +340,8 @@ def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, capsys, content, n
     assert name in text and "Traceback" not in text
 
 
-def test_a_run_that_is_not_finished_gets_a_message(tmp_path, capsys, made):
+def test_predictions_that_are_no_test_are_refused(tmp_path, made):
     write_run(tmp_path, made[0])
-    (tmp_path / "predictions.parquet").unlink()
-    assert evaluate.main(["--run-dir", str(tmp_path)]) == 1
-    assert "--resume" in capsys.readouterr().err
     with pytest.raises(SuiteError, match="no row of split 'test'"):
         held_out(made[0].assign(split="valid"))
     broken = tmp_path / "variants" / "x"

@@ -105,33 +105,6 @@ def test_parts_of_the_network(trained, some):
     assert np.allclose(np.asarray(model(some)), pdf, atol=1e-6)
 
 
-def test_a_run_is_gone_on_with_or_refused(run_dir, tmp_path):
-    from common.accelerator import choose
-
-    data = json.loads((run_dir / "config.json").read_text())["data_dir"]
-    with pytest.raises(UsageError, match="holds a run already"):
-        train.train(tiny_config(), run_dir, accelerator=choose("float32"), data_dir=data)
-    with pytest.raises(UsageError, match=r"another configuration: epochs \(3 there, 5 here\)"):
-        train.train(
-            tiny_config(epochs=5), run_dir, accelerator=choose("float32"), data_dir=data,
-            resume=True,
-        )  # fmt: skip
-    before = pd.read_parquet(run_dir / "predictions.parquet")
-    after = train.train(
-        tiny_config(), run_dir, accelerator=choose("float32"), data_dir=data, resume=True
-    )
-    assert np.allclose(before["z_mean"], after["z_mean"], atol=1e-5)
-
-
-def test_unfinished_runs_are_told_from_finished_ones(tmp_path):
-    with pytest.raises(ReadError, match=r"no config\.json"):
-        networks.load_networks(tmp_path)
-    about = {"config": vars(tiny_config())}
-    (tmp_path / "config.json").write_text(json.dumps(about))
-    with pytest.raises(ReadError, match=r"no mtopnet\.keras.*--resume"):
-        networks.load_networks(tmp_path)
-
-
 def test_a_variant_and_pdfs_of_mass_in_one_run(tmp_path):
     from common.accelerator import choose
 
@@ -176,25 +149,20 @@ def test_options_that_cannot_be_used(argv, says, tmp_path, capsys):
     assert says in capsys.readouterr().err
 
 
-def test_figures_that_fail_do_not_lose_a_training(monkeypatch, tmp_path, capsys):
-    from common.errors import SuiteError
-
-    def fails(run_dir):
-        raise SuiteError("too few spectra")
-
+@pytest.mark.parametrize("argv, variants", [
+    (["--scale", "paper"], ("z-only", "z-lines", "fine")),  # the paper's own ablations
+    (["--scale", "paper", "--variants", "comb"], ("comb",)),
+])  # fmt: skip
+def test_reproduce_trains_the_papers_ablations(argv, variants, monkeypatch, tmp_path):
     seen = {}
-    monkeypatch.setattr(reproduce, "train", lambda config, run_dir, **more: seen.update(more))
-    monkeypatch.setattr(reproduce, "explain_run", fails)
-    monkeypatch.setattr(reproduce, "latent_run", fails)
-    monkeypatch.setattr(reproduce, "evaluate_run", lambda run_dir: run_dir / "report.html")
-    options = ["--precision", "float32", "-o", str(tmp_path)]
-    assert reproduce.main(["--scale", "paper", *options]) == 0
-    said = capsys.readouterr().out
-    assert "no saliency: too few spectra" in said and "no Fig. 13: too few spectra" in said
-    assert f"report: {tmp_path / 'report.html'}" in said
-    assert seen["variants"] == ("z-only", "z-lines", "fine"), "the paper's own ablations"
-    assert reproduce.main(["--scale", "paper", "--variants", "comb", *options]) == 0
-    assert seen["variants"] == ("comb",)
+
+    def trained(paper, train, args, run_dir, *, more, before):
+        seen.update(more(args))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("common.commands.reproduce.trained", trained)
+    assert reproduce.main([*argv, "-o", str(tmp_path)]) == 1
+    assert seen["variants"] == variants
 
 
 def test_lists_of_options_reach_the_configuration():

@@ -18,19 +18,13 @@ MOCKS = ("moons1d", "kcorrect", "sdss-mangadap")
 
 
 @pytest.fixture(scope="module")
-def templates():
-    with archives(*MOCKS):
-        yield
-
-
-@pytest.fixture(scope="module")
-def run_dir(templates, tmp_path_factory):
+def run_dir(tmp_path_factory):
     from mtopnet import reproduce
 
     folder = tmp_path_factory.mktemp("mtop") / "run"
     arguments = ["--dataset", "moons-mock", "--scale", "smoke", "--epochs", "1"]
     arguments += ["--galaxies", "90", "--variants", "z-only"]
-    with rendered():
+    with archives(*MOCKS), rendered():
         assert reproduce.main([*arguments, "-o", str(folder)]) == 0
     return folder
 
@@ -75,7 +69,7 @@ def test_predictions_are_of_held_out_galaxies_with_their_pdfs(run_dir):
     np.testing.assert_allclose(pdfs.entropy(pdf), own["entropy"], rtol=1e-3)
 
 
-def test_another_mock_goes_from_files_to_a_catalogue_and_its_pdfs(run_dir, templates, tmp_path):
+def test_another_mock_goes_from_files_to_a_catalogue_and_its_pdfs(run_dir, tmp_path):
     from mtopnet import evaluate, predict
     from mtopnet.mock.make import make_mock
 
