@@ -86,7 +86,7 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, test_rows, tmp
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob(".*"))
     text = overview([run_dir], tmp_path / "all.html").read_text()
-    assert "Hybrid network on gaia-apogee" in text and "58 549" in text
+    assert "Hybrid network on gaia-apogee" in text and "58549" in text
 
 
 def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir):
