@@ -19,28 +19,22 @@ def allstar(path, release="DR17", **changes):
     gaia = {"DR17": "GAIAEDR3", "DR16": "GAIA", "DR14": None}[release]
     columns = {
         "APOGEE_ID": ("18A", NAMES),
-        "RA": ("D", [10.0, 20.0, 30.0, 40.0]),
-        "DEC": ("D", [-1.0, -2.0, -3.0, -4.0]),
-        "J": ("E", [10.0, 11.0, 99.9999, 12.0]),
-        "H": ("E", [9.5, 10.5, 11.5, 11.5]),
-        "K": ("E", [9.4, 10.4, -9999.0, 11.4]),
-        "AK_TARG": ("E", [0.1, -9999.0, 0.2, 0.0]),
+        "RA": ("D", [10.0, 20.0, 30.0, 40.0]), "DEC": ("D", [-1.0, -2.0, -3.0, -4.0]),
+        "J": ("E", [10.0, 11.0, 99.9999, 12.0]), "H": ("E", [9.5, 10.5, 11.5, 11.5]),
+        "K": ("E", [9.4, 10.4, -9999.0, 11.4]), "AK_TARG": ("E", [0.1, -9999.0, 0.2, 0.0]),
         "SNR": ("E", [100.0, 200.0, 150.0, 90.0]),
-        "TEFF": ("E", [4500.0, bad, 5000.0, 5500.0]),
-        "TEFF_ERR": ("E", [20.0, bad, 25.0, 30.0]),
-        "LOGG": ("E", [2.0, bad, 3.0, 4.0]),
-        "LOGG_ERR": ("E", [0.05, bad, 0.05, 0.05]),
-        "M_H": ("E", [-0.1, bad, -0.5, 0.0]),
-        "M_H_ERR": ("E", [0.01, bad, 0.01, 0.01]),
-        "ALPHA_M": ("E", [0.05, -9999.99, 0.2, 0.0]),
-        "ALPHA_M_ERR": ("E", [0.01, bad, 0.01, 0.01]),
-        "FE_H": ("E", [-0.12, bad, -0.52, 0.02]),
-        "FE_H_ERR": ("E", [0.01, bad, 0.01, 0.01]),
         "X_H": ("3E", [[0, 0, -0.12], [bad] * 3, [0, 0, -0.52], [0, 0, 0.02]]),
         "X_H_ERR": ("3E", [[0, 0, 0.01], [bad] * 3, [0, 0, 0.01], [0, 0, 0.01]]),
-        "ASPCAPFLAG": ("J", [0, STAR_BAD, 0, 4]),
-        "STARFLAG": ("J", [0, 0, 512, 0]),
-    }
+        "ASPCAPFLAG": ("J", [0, STAR_BAD, 0, 4]), "STARFLAG": ("J", [0, 0, 512, 0]),
+    }  # fmt: skip
+    for name, first, third, last, error in (
+        ("TEFF", 4500.0, 5000.0, 5500.0, 20.0), ("LOGG", 2.0, 3.0, 4.0, 0.05),
+        ("M_H", -0.1, -0.5, 0.0, 0.01), ("ALPHA_M", 0.05, 0.2, 0.0, 0.01),
+        ("FE_H", -0.12, -0.52, 0.02, 0.01),
+    ):  # fmt: skip
+        none = -9999.99 if name == "ALPHA_M" else bad
+        columns[name] = ("E", [first, none, third, last])
+        columns[f"{name}_ERR"] = ("E", [error, bad, error, error])
     if gaia:
         columns |= {
             f"{gaia}_SOURCE_ID": ("K", [2**60 + 1, 2**60 + 3, 0, 2**60 + 5]),
@@ -48,16 +42,11 @@ def allstar(path, release="DR17", **changes):
             f"{gaia}_PARALLAX": ("D", [0.5, -0.1, bad, 1.0]),
             f"{gaia}_PARALLAX_ERROR": ("D", [0.02, 0.02, bad, 0.02]),
         }
-    columns |= changes
-    made = [
-        fits.Column(name, form, array=values)
-        for name, (form, values) in ((k, v) for k, v in columns.items() if v is not None)
-    ]
-    elements = fits.BinTableHDU.from_columns(
-        [fits.Column("ELEM_SYMBOL", "6A", dim="(2,3)", array=[["C", "N", "Fe"]])]
-    )
-    table = fits.BinTableHDU.from_columns(made)
-    fits.HDUList([fits.PrimaryHDU(), table, fits.ImageHDU(), elements]).writeto(path)
+    columns = {name: column for name, column in (columns | changes).items() if column is not None}
+    table = [fits.Column(name, form, array=values) for name, (form, values) in columns.items()]
+    elements = [fits.Column("ELEM_SYMBOL", "6A", dim="(2,3)", array=[["C", "N", "Fe"]])]
+    one, two = (fits.BinTableHDU.from_columns(made) for made in (table, elements))
+    fits.HDUList([fits.PrimaryHDU(), one, fits.ImageHDU(), two]).writeto(path)
     return path
 
 
@@ -88,28 +77,21 @@ def test_allstar_of_each_release(tmp_path, name, release, recwarn):
     assert not np.isin(frame.select_dtypes("number").to_numpy(float, na_value=np.nan), -9999).any()
 
 
-def test_source_ids_of_gaia_dr2_are_called_so(tmp_path):
+def test_gaia_dr2_is_called_so_and_iron_is_taken_from_the_abundance_array(tmp_path):
     with pytest.warns(UserWarning, match="source_id is that of Gaia DR2.*Match by position"):
         frame = read_allstar(allstar(tmp_path / "a.fits", "DR16"))
     assert frame.attrs["gaia_release"] == "DR2"
     assert frame["source_id"][0] == 2**60 + 1 and frame["parallax"][1] == -0.1
-
-
-def test_iron_from_the_abundance_array(tmp_path):
-    path = allstar(tmp_path / "a.fits", "DR14", FE_H=None, FE_H_ERR=None)
-    frame = read_allstar(path)
+    frame = read_allstar(allstar(tmp_path / "b.fits", "DR14", FE_H=None, FE_H_ERR=None))
     np.testing.assert_allclose(frame["fe_h"], [-0.12, np.nan, -0.52, 0.02], rtol=1e-6)
     np.testing.assert_allclose(frame["fe_h_err"], [0.01, np.nan, 0.01, 0.01], rtol=1e-6)
 
 
 def test_the_best_of_several_rows_is_kept_and_the_others_are_counted(tmp_path):
     ids = [2**60 + 1, 2**60 + 3, 0, 2**60 + 1]
-    path = allstar(
-        tmp_path / "a.fits",
-        GAIAEDR3_SOURCE_ID=("K", ids),
-        SNR=("E", [100.0, np.nan, 150.0, 300.0]),
-        APOGEE_ID=("18A", [NAMES[0], NAMES[1], NAMES[2], "other name"]),
-    )
+    changes = {"GAIAEDR3_SOURCE_ID": ("K", ids), "SNR": ("E", [100.0, np.nan, 150.0, 300.0]),
+               "APOGEE_ID": ("18A", [*NAMES[:3], "other name"])}  # fmt: skip
+    path = allstar(tmp_path / "a.fits", **changes)
     with pytest.warns(UserWarning, match="1 of 4 rows left out"):
         frame = read_allstar(path)
     assert frame["snr"].fillna(-1).tolist() == [-1, 150, 300]
@@ -159,11 +141,8 @@ def aspcap(path, n_param=9, named=True):
         fits.Column("PARAM_COV", f"{n_param**2}E", array=[np.eye(n_param).ravel() * 0.04]),
     ]
     if named:
-        columns += [
-            fits.Column("TEFF", "E", array=[4510.0]),
-            fits.Column("TEFF_ERR", "E", array=[15.0]),
-            fits.Column("LOGG", "E", array=[-9999.0]),
-        ]
+        own = {"TEFF": 4510.0, "TEFF_ERR": 15.0, "LOGG": -9999.0}
+        columns += [fits.Column(name, "E", array=[value]) for name, value in own.items()]
     table = fits.BinTableHDU.from_columns(columns)
     primary = fits.PrimaryHDU()
     primary.header.update(OBJ=NAMES[0], RA=10.0, DEC=-1.0)
@@ -184,10 +163,7 @@ def test_aspcapstar_named_columns_come_before_param(tmp_path):
     assert spectra.wavelength[0] == pytest.approx(10**4.179)
     seven = read(aspcap(tmp_path / "b.fits", 7, named=False)).meta.iloc[0]
     assert (seven["teff"], seven["logg"]) == (4500, 2)
-
-
-def test_a_cut_aspcapstar_costs_a_reject(tmp_path):
-    content = aspcap(tmp_path / "a.fits").read_bytes()
+    content = (tmp_path / "a.fits").read_bytes()  # one that is cut costs a reject
     (tmp_path / "b.fits").write_bytes(content[: len(content) // 2])
     stream = read_many(tmp_path, progress=False)
     assert [list(s.ids) for s in stream] == [[NAMES[0]]]
@@ -204,9 +180,7 @@ def test_real_aspcapstar_spectra(shared_data):
     assert spectra.meta["logg"].between(2, 3.5).all() and spectra.meta["m_h"].between(0, 0.2).all()
     assert spectra.meta["teff_err"].between(50, 200).all()
     wave = spectra.wavelength
-    assert wave[0] == pytest.approx(15100.8, abs=0.1) and wave[-1] == pytest.approx(
-        16999.8, abs=0.1
-    )
+    assert wave[[0, -1]] == pytest.approx([15100.8, 16999.8], abs=0.1)
     # Mg I, Al I and Fe I in vacuum: at rest, whatever the star's -40 km/s (2 Å).
     for line in (15753.29, 15770.15, 16755.14):
         near = np.abs(wave - line) < 1.5

@@ -49,15 +49,9 @@ def test_heavy_tails_get_a_95_per_cent_interval_of_their_own():
 def test_mean_coverage_of_small_samples_is_not_below_the_level():
     new = stars(4000, 99)
     for n in (120, 200):
-        found = [
-            coverage(
-                residual=new["residual"],
-                half=fit_calibration(**stars(n, seed)).apply(
-                    sigma=new["sigma"], group=new["group"]
-                ),
-            )[0]
-            for seed in range(40)
-        ]
+        fits = [fit_calibration(**stars(n, seed)) for seed in range(40)]
+        halves = [fit.apply(sigma=new["sigma"], group=new["group"]) for fit in fits]
+        found = [coverage(residual=new["residual"], half=half)[0] for half in halves]
         assert np.mean(found) == pytest.approx(0.68, abs=0.025)
 
 
@@ -67,10 +61,9 @@ def test_gaussian_errors_that_are_right_stay():
     found = fit_calibration(residual=sigma * rng.normal(size=20_000), sigma=sigma,
                             group=np.full(20_000, "giant"))  # fmt: skip
     x = np.array([0.6, 1.0, 1.8])
-    assert found.apply(sigma=x, group="giant") == pytest.approx(NORMAL[0.68] * x, rel=0.05)
-    assert found.interval(sigma=x, group="giant", level=0.95) == pytest.approx(
-        NORMAL[0.95] * x, rel=0.06
-    )
+    for level, half in NORMAL.items():
+        own = found.interval(sigma=x, group="giant", level=level)
+        assert own == pytest.approx(half * x, rel=0.06 if level == 0.95 else 0.05)
 
 
 def test_unknown_and_small_groups_take_the_curve_of_all():
@@ -79,10 +72,9 @@ def test_unknown_and_small_groups_take_the_curve_of_all():
     found = fit_calibration(**data)
     assert set(found.curves) == {"all", "giant", "dwarf"}
     sigma = np.array([0.03, 0.1])
+    whole = found.apply(sigma=sigma, group="all")
     for name in ("subdwarf", "never seen", "nan"):
-        assert np.array_equal(
-            found.apply(sigma=sigma, group=name), found.apply(sigma=sigma, group="all")
-        )
+        assert np.array_equal(found.apply(sigma=sigma, group=name), whole)
 
 
 def test_it_survives_json_and_keeps_nan():
@@ -98,23 +90,20 @@ def test_it_survives_json_and_keeps_nan():
 
 def test_input_that_cannot_be_used():
     data = stars(100, 7)
-    with pytest.raises(SuiteError, match="equal length"):
-        fit_calibration(**(data | {"sigma": data["sigma"][:-1]}))
-    with pytest.raises(SuiteError, match="negative"):
-        fit_calibration(**(data | {"sigma": -data["sigma"]}))
-    with pytest.raises(SuiteError, match="40 rows"):
-        fit_calibration(**(data | {"residual": np.full(100, np.nan)}))
+    for name, values, says in (("sigma", data["sigma"][:-1], "equal length"),
+                               ("sigma", -data["sigma"], "negative"),
+                               ("residual", np.full(100, np.nan), "40 rows")):  # fmt: skip
+        with pytest.raises(SuiteError, match=says):
+            fit_calibration(**data | {name: values})
     with pytest.raises(UsageError, match=r"0\.9; allowed: 0\.38, 0\.68, 0\.86, 0\.95"):
         fit_calibration(**data).interval(sigma=[1.0], group="giant", level=0.9)
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    n=st.integers(40, 400),
-    seed=st.integers(0, 2**31),
-    scale=st.floats(1e-6, 1e6),
+    n=st.integers(40, 400), seed=st.integers(0, 2**31), scale=st.floats(1e-6, 1e6),
     constant=st.booleans(),
-)
+)  # fmt: skip
 def test_half_widths_rise_with_sigma_scale_with_the_unit_and_nest(n, seed, scale, constant):
     data = stars(n, seed, tails="heavy")
     if constant:
@@ -150,15 +139,12 @@ def test_pit_is_uniform_where_errors_are_right_and_shows_what_is_wrong():
     assert np.abs(counts - 1).max() < 0.25
 
 
-def test_pit_by_hand():
+def test_pit_and_coverage_by_hand():
     value = pit(residual=[0.0, 1.0, -2.0, np.nan, 5.0],
                 intervals={0.95: [2, 2, 2, 2, 2], 0.68: [1, 1, 1, 1, np.nan]})  # fmt: skip
     assert value == pytest.approx([0.5, 0.84, 0.025])
     far = pit(residual=[3.0], intervals={0.68: [1.0], 0.95: [2.0]})  # the last piece goes on
     assert far == pytest.approx(ndtr(2 * NORMAL[0.95] - NORMAL[0.68]), abs=1e-6)
-
-
-def test_coverage_by_hand():
     fraction, error, n = coverage(residual=[-1, 2, 3, np.nan], half=[1.0, 1, 4, 1])
     assert (fraction, n) == (pytest.approx(2 / 3), 3)
     assert error == pytest.approx(np.sqrt(2 / 9 / 3))

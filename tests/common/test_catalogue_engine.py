@@ -44,13 +44,10 @@ def whole(split):
     """Return a split that ends with all rows in it."""
     out, left = [], N
     for sizes in split:
-        own = []
-        for size in sizes:
-            if left:
-                own.append(min(size, left))
-                left -= own[-1]
-        if own:
-            out.append(own)
+        own = [min(size, left - sum(sizes[:i])) for i, size in enumerate(sizes)]
+        own = [size for size in own if size > 0]
+        left -= sum(own)
+        out += [own] if own else []
     return [*out, [left]] if left else out
 
 
@@ -129,13 +126,6 @@ def test_ctrl_c_leaves_rows_rejects_and_parts(ending, tmp_path, capsys):
     assert calls == [5] and len(read_table(out)) == N - 1
 
 
-def test_nothing_is_left_where_nothing_was_finished(tmp_path):
-    stop, _ = toy.stopper(0, ValueError)
-    with pytest.raises(ValueError):
-        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]]), stop), tmp_path / "o.csv")
-    assert names(tmp_path) == {"o.partial.csv.rejects.ecsv"}  # of the reader
-
-
 def test_a_disk_that_is_full_in_the_middle_costs_no_row(tmp_path, monkeypatch, capsys):
     out, written, true = tmp_path / "o.parquet", [], parts.pq.write_table
 
@@ -179,14 +169,12 @@ def test_parts_of_another_catalogue_are_not_mixed_in(tmp_path):
         changed.write_text(text)
         os.utime(changed, ns=(before, before))
     assert work(cut=2)[:2] == (N - 1, 2)
-
-
-def test_a_folder_of_the_users_under_that_name_is_left_alone(tmp_path):
-    (tmp_path / "o.csv.parts").mkdir()
-    (tmp_path / "o.csv.parts" / "mine.txt").write_text("mine")
+    mine = tmp_path / "p.csv.parts" / "mine.txt"  # a folder of the user's under that name
+    mine.parent.mkdir()
+    mine.write_text("mine")
     with pytest.raises(UsageError, match="holds no parts"):
-        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]])), tmp_path / "o.csv")
-    assert (tmp_path / "o.csv.parts" / "mine.txt").read_text() == "mine"
+        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]])), tmp_path / "p.csv")
+    assert mine.read_text() == "mine"
 
 
 def test_what_is_held_does_not_grow_with_the_batches(tmp_path, monkeypatch):
@@ -212,17 +200,6 @@ def test_what_is_held_does_not_grow_with_the_batches(tmp_path, monkeypatch):
         most[n] = toy.Batch.most
     assert most[200] <= 6 and max(sizes) == 8
     assert sum(sizes) > 200
-
-
-def test_columns_of_two_types_become_one_that_holds_both(tmp_path):
-    def rows(batch):
-        kind = "float32" if len(batch) == 5 else "float64"
-        return batch.rows[["id", "z"]].astype({"z": kind}), []
-
-    source = toy.Source(WHOLE, [[5, N - 5]])
-    make.make(toy.recipe(tmp_path, source, rows=rows), tmp_path / "o.fits")
-    expected = pd.concat([WHOLE["z"][:5].astype("float32"), WHOLE["z"][5:]])
-    assert read_table(tmp_path / "o.fits")["z"].equals(expected)
 
 
 def test_hidden_columns_and_a_file_beside(tmp_path, capsys):
@@ -254,7 +231,7 @@ def test_hidden_columns_and_a_file_beside(tmp_path, capsys):
     assert list(read_table(tmp_path / "o.csv")) == list(WHOLE)
 
 
-def test_what_only_the_whole_shows_is_said_of_each_row(tmp_path):
+def test_what_only_the_whole_shows_is_said_of_each_row_and_types_become_one(tmp_path):
     def revise(parts):
         best = max(table["p"].max() for table in parts.tables(["p"]))
 
@@ -266,19 +243,29 @@ def test_what_only_the_whole_shows_is_said_of_each_row(tmp_path):
 
         return rows
 
-    recipe = toy.recipe(tmp_path, toy.Source(WHOLE, [[9, N - 9]]), revise=revise)
-    rows, lost, *_ = make.make(recipe, tmp_path / "o.csv")
+    def mixed(batch):
+        kind = "float32" if len(batch) == 9 else "float64"
+        return batch.rows[["id", "z"]].astype({"z": kind}), []
+
+    source = toy.Source(WHOLE, [[9, N - 9]])
+    rows, lost, *_ = make.make(toy.recipe(tmp_path, source, revise=revise), tmp_path / "o.csv")
     dim = (KEPT["p"] < KEPT["p"].max() / 2).sum()
     assert (rows, lost) == (len(KEPT) - dim, 2 + dim)
     assert [reason for _, reason in lost_of(tmp_path / "o.csv")][2:] == ["dim"] * dim
+    make.make(toy.recipe(tmp_path, source, rows=mixed), tmp_path / "o.fits")
+    expected = pd.concat([WHOLE["z"][:9].astype("float32"), WHOLE["z"][9:]])
+    assert read_table(tmp_path / "o.fits")["z"].equals(expected)
 
 
-def test_nothing_usable_is_an_error_with_its_reasons(tmp_path):
-    seven = WHOLE[WHOLE["quality"] == 7]
+def test_nothing_usable_or_nothing_finished_leaves_the_reasons_alone(tmp_path):
+    seven, out = WHOLE[WHOLE["quality"] == 7], tmp_path / "o.csv"
     with pytest.raises(SuiteError, match=r"None of the 0 file.*The first: read: damaged"):
-        make.make(toy.recipe(tmp_path, toy.Source(seven, [[1]])), tmp_path / "o.csv")
-    assert names(tmp_path) == {"o.csv.rejects.ecsv"}
-    assert lost_of(tmp_path / "o.csv") == LOST
+        make.make(toy.recipe(tmp_path, toy.Source(seven, [[1]])), out)
+    assert names(tmp_path) == {"o.csv.rejects.ecsv"} and lost_of(out) == LOST
+    stop, _ = toy.stopper(0, ValueError)
+    with pytest.raises(ValueError):
+        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]]), stop), tmp_path / "p.csv")
+    assert names(tmp_path) == {"o.csv.rejects.ecsv", "p.partial.csv.rejects.ecsv"}
 
 
 @settings(max_examples=25, deadline=None)

@@ -27,13 +27,10 @@ def save(table, path):
         from_table(table).to_xml(str(plain), tabledata_format="binary2")
     elif name.endswith(".csv"):
         # The archive's csv writes arrays as JSON texts, and null where a value is missing.
-        flat = Table()
-        for column in table.colnames:
-            values = table[column]
-            if values.ndim > 1:
-                flat[column] = [json.dumps(v.tolist()).replace("NaN", "null") for v in values]
-            else:
-                flat[column] = values
+        flat = table.copy()
+        for column in [name for name in table.colnames if table[name].ndim > 1]:
+            texts = [json.dumps(v.tolist()).replace("NaN", "null") for v in table[column]]
+            flat.replace_column(column, texts)
         flat.write(plain, format="ascii.csv", fill_values=[("nan", "null"), ("--", "null")])
     elif name.endswith(".ecsv"):
         table.write(plain, format="ascii.ecsv", delimiter=",")
@@ -87,21 +84,21 @@ def test_rvs_is_the_same_from_every_format_and_layout(tmp_path, form, layout):
     assert not spectra.meta["mock"].any()
 
 
-def test_rvs_pixels_may_come_in_any_order(tmp_path):
-    flux, error = rvs_spectra()
-    table = per_pixel(flux, error)
-    shuffled = table[np.random.default_rng(0).permutation(len(table))]
-    spectra = read_rvs(save(shuffled, tmp_path / "a.fits"))
-    order = [list(spectra.ids).index(str(i)) for i in IDS]
-    np.testing.assert_array_equal(spectra.flux[order], flux)
+def test_rvs_in_a_unit_that_the_file_names_is_converted_or_refused(tmp_path):
+    def one(name, wavelength, unit):
+        table = per_pixel(*rvs_spectra(), wavelength)
+        table["wavelength"].unit = unit
+        return read_rvs(save(table, tmp_path / f"{name}.ecsv"))
 
-
-@pytest.mark.parametrize("unit", ["Angstrom", "AA", "0.1nm"])
-def test_rvs_in_a_unit_that_the_file_names_is_converted(tmp_path, unit):
-    table = per_pixel(*rvs_spectra(), WAVELENGTH)
-    table["wavelength"].unit = unit
-    spectra = read_rvs(save(table, tmp_path / "a.ecsv"))
-    np.testing.assert_array_equal(spectra.wavelength, WAVELENGTH)
+    for unit in ("Angstrom", "AA", "0.1nm"):
+        np.testing.assert_array_equal(one(unit, WAVELENGTH, unit).wavelength, WAVELENGTH)
+    for name, factor, unit, found in (
+        ("a", 1.001, "nm", r"from 846\.846 to 870\.87 nm"),
+        ("b", 1.0, "Angstrom", r"from 846 to 870 Angstrom"),
+        ("c", 1.0, "s", r"in the unit 's'"),
+    ):
+        with pytest.raises(ReadError, match=found):
+            one(name, NM * factor, unit)
 
 
 @pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "xml"])
@@ -115,38 +112,30 @@ def test_rvs_with_angstrom_for_nm_is_refused(tmp_path, form, layout):
         read_rvs(save(table, tmp_path / f"a.{form}"))
 
 
-def test_rvs_on_other_wavelengths_or_in_another_unit_is_refused(tmp_path):
-    for name, factor, unit, found in (
-        ("a", 1.001, "nm", r"from 846\.846 to 870\.87 nm"),
-        ("b", 1.0, "Angstrom", r"from 846 to 870 Angstrom"),
-        ("c", 1.0, "s", r"in the unit 's'"),
-    ):
-        table = per_pixel(*rvs_spectra(), NM * factor)
-        table["wavelength"].unit = unit
-        with pytest.raises(ReadError, match=found):
-            read_rvs(save(table, tmp_path / f"{name}.ecsv"))
-
-
 def test_rvs_with_missing_or_repeated_pixels_is_refused(tmp_path):
-    table = per_pixel(*rvs_spectra())
-    with pytest.raises(ReadError, match=rf"{IDS[1]} has 2400 pixels, as 1 of 2 .*allowed: 2401"):
-        read_rvs(save(table[:-1], tmp_path / "a.fits"))
-    table["source_id"] = IDS[0]
-    with pytest.raises(ReadError, match=r"4802 pixels \(it comes more than once\)"):
-        read_rvs(save(table, tmp_path / "b.fits"))
-    table = per_source(*rvs_spectra())
-    table["source_id"] = IDS[0]
-    with pytest.raises(ReadError, match=f"come more than once, {IDS[0]} the first"):
-        read_rvs(save(table, tmp_path / "c.fits"))
-    table = per_source(*(v[:, :2400] for v in rvs_spectra()))
-    with pytest.raises(ReadError, match=f"flux of source {IDS[0]} has 2400 values; allowed: 2401"):
-        read_rvs(save(table, tmp_path / "d.csv"))
+    pixels, sources = per_pixel(*rvs_spectra()), per_source(*rvs_spectra())
+    cases = [
+        (pixels[:-1], "fits", rf"{IDS[1]} has 2400 pixels, as 1 of 2 .*allowed: 2401"),
+        (pixels.copy(), "fits", r"4802 pixels \(it comes more than once\)"),
+        (sources, "fits", f"come more than once, {IDS[0]} the first"),
+        (per_source(*(v[:, :2400] for v in rvs_spectra())), "csv",
+         f"flux of source {IDS[0]} has 2400 values; allowed: 2401"),
+    ]  # fmt: skip
+    for table, _, _ in cases[1:3]:
+        table["source_id"] = IDS[0]
+    for i, (table, form, message) in enumerate(cases):
+        with pytest.raises(ReadError, match=message):
+            read_rvs(save(table, tmp_path / f"{i}.{form}"))
 
 
-def test_rvs_of_several_tables_in_one_votable(tmp_path):
+def test_rvs_of_several_tables_in_one_votable_or_shuffled(tmp_path):
     """DataLink gives a table a source, and a source_id that stands in no column as a parameter."""
     flux, error = rvs_spectra()
     whole = per_pixel(flux, error)
+    shuffled = whole[np.random.default_rng(0).permutation(len(whole))]
+    spectra = read_rvs(save(shuffled, tmp_path / "a.fits"))
+    order = [list(spectra.ids).index(str(i)) for i in IDS]
+    np.testing.assert_array_equal(spectra.flux[order], flux)
     parts = []
     for number, one in enumerate(IDS):
         table = whole[number * N_PIXELS : (number + 1) * N_PIXELS]
@@ -219,45 +208,33 @@ def test_real_rvs_spectra(shared_data):
             assert flux[0][near].min() < 0.75
 
 
-def bad_files(tmp_path):
-    """Return {name: message} of files that are no table of the archive, written to a folder."""
+def test_each_bad_file_has_its_message(tmp_path):
     flux, error = rvs_spectra()
     whole = save(per_source(flux, error), tmp_path / "whole.fits").read_bytes()
     zipped = gzip.compress(whole)
     csv = save(per_pixel(flux, error), tmp_path / "whole.csv").read_bytes()
     xml = save(per_source(flux, error), tmp_path / "whole.xml").read_bytes()
+    head, wave = b"source_id,flux,flux_error", b"source_id,wavelength,flux,flux_error\n"
     cases = {
-        "text.fits": (
-            b"source_id,flux,flux_error\n1,2,3\n",
-            "not a FITS file: it starts with b'so",
-        ),
+        "text.fits": (head + b"\n1,2,3\n", "not a FITS file: it starts with b'so"),
         "cut.fits": (whole[: len(whole) // 2], "damaged or truncated"),
         "cut_header.fits": (whole[:4000], "damaged or truncated"),
         "cut.fits.gz": (zipped[: len(zipped) // 2], "gzip stream is damaged or truncated"),
         "empty.fits": (b"", "the file is empty"),
         "empty.csv": (b"  \n", "the file is empty"),
         "other.csv": (b"ra,dec\n1,2\n", r"no column source_id, flux.*\(columns: ra, dec\)"),
-        "no_rows.csv": (b"source_id,flux,flux_error\n", "the table has no rows"),
+        "no_rows.csv": (head + b"\n", "the table has no rows"),
         "page.xml": (b"<!DOCTYPE html><title>404</title>", "no table: it starts with b'<!DOC"),
         "cut.xml": (xml[: len(xml) // 2], "damaged or truncated"),
         "cut.csv": (csv[: csv.rindex(b",")], "truncated: its last line has 5 of 6 fields"),
         "archive.zip": (b"PK\x03\x04\0\0", "Unpack an archive"),
-        "rounded.csv": (
-            b"source_id,wavelength,flux,flux_error\n1.535964555128078e+18,1,1,1\n",
-            r"source_id '1.535964555128078e\+18'.*floating point",
-        ),
-        "large.csv": (
-            b"source_id,wavelength,flux,flux_error\n99999999999999999999,1,1,1\n",
-            "source_id '99999999999999999999' in 1 of 1 rows",
-        ),
-    }
-    for name, (content, _) in cases.items():
+        "rounded.csv": (wave + b"1.5359645551e+18,1,1,1\n",
+                        r"source_id '1.5359645551e\+18'.*floating point"),
+        "large.csv": (wave + b"99999999999999999999,1,1,1\n",
+                      "source_id '99999999999999999999' in 1 of 1 rows"),
+    }  # fmt: skip
+    for name, (content, message) in cases.items():
         (tmp_path / name).write_bytes(content)
-    return {name: message for name, (_, message) in cases.items()}
-
-
-def test_each_bad_file_has_its_message(tmp_path):
-    for name, message in bad_files(tmp_path).items():
         with pytest.raises(ReadError, match=message) as caught:
             read_rvs(tmp_path / name)
         assert str(tmp_path / name) in str(caught.value) and "allowed:" in str(caught.value)

@@ -13,29 +13,19 @@ from tests.common.test_gaia import FORMS, IDS, save
 
 def source_table():
     missing = np.nan
-    table = Table(
-        {
-            "SOURCE_ID": np.array([*IDS, 5], dtype=np.int64),
-            "ra": [1.0, 2.0, 3.0],
-            "dec": [-1.0, -2.0, -3.0],
-            "phot_g_mean_mag": [12.5, 5.5, missing],
-            "phot_bp_mean_mag": [13.0, 6.0, missing],
-            "phot_rp_mean_mag": [11.9, 5.0, missing],
-            "parallax": [-0.3, 2.0, missing],
-            "parallax_error": [0.02, 0.02, missing],
-            "ruwe": [1.0, 1.1, missing],
-            "pmra": [1.0, 2.0, missing],
-            "pmdec": [3.0, 4.0, missing],
-            "ref_epoch": [2016.0, 2016.0, 2016.0],
-            "rvs_spec_sig_to_noise": [20.0, missing, missing],
-            "nu_eff_used_in_astrometry": [1.4, 1.5, missing],
-            "pseudocolour": [missing] * 3,
-            "ecl_lat": [30.0, -40.0, 0.0],
-            "astrometric_params_solved": np.array([31, 31, 3], dtype=np.int16),
-            "phot_variable_flag": ["NOT_AVAILABLE", "VARIABLE", "CONSTANT"],
-        }
-    )
-    return table
+    return Table({
+        "SOURCE_ID": np.array([*IDS, 5], dtype=np.int64),
+        "ra": [1.0, 2.0, 3.0], "dec": [-1.0, -2.0, -3.0],
+        "phot_g_mean_mag": [12.5, 5.5, missing],
+        "phot_bp_mean_mag": [13.0, 6.0, missing], "phot_rp_mean_mag": [11.9, 5.0, missing],
+        "parallax": [-0.3, 2.0, missing], "parallax_error": [0.02, 0.02, missing],
+        "ruwe": [1.0, 1.1, missing], "pmra": [1.0, 2.0, missing], "pmdec": [3.0, 4.0, missing],
+        "ref_epoch": [2016.0] * 3, "rvs_spec_sig_to_noise": [20.0, missing, missing],
+        "nu_eff_used_in_astrometry": [1.4, 1.5, missing], "pseudocolour": [missing] * 3,
+        "ecl_lat": [30.0, -40.0, 0.0],
+        "astrometric_params_solved": np.array([31, 31, 3], dtype=np.int16),
+        "phot_variable_flag": ["NOT_AVAILABLE", "VARIABLE", "CONSTANT"],
+    })  # fmt: skip
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -52,15 +42,7 @@ def test_gaia_source_from_every_format(tmp_path, form):
     assert {"ra", "dec", "bp", "rp", "ruwe", "pmra", "pmdec", "ref_epoch"} < {*frame.columns}
 
 
-def test_gaia_source_without_the_columns_of_the_zero_point(tmp_path):
-    table = source_table()
-    table.remove_column("ecl_lat")
-    with pytest.warns(UserWarning, match=r"2 parallaxes .*without columns ecl_lat"):
-        frame = read_gaia_source(save(table, tmp_path / "a.csv"))
-    assert frame["parallax_zp"].isna().all()
-
-
-def test_gaia_source_refuses_repeated_and_missing_sources(tmp_path):
+def test_gaia_source_that_lacks_or_repeats_something(tmp_path):
     table = source_table()
     table["SOURCE_ID"][1] = table["SOURCE_ID"][0]
     with pytest.raises(ReadError, match=f"1 sources come more than once, {IDS[0]} the first"):
@@ -71,6 +53,14 @@ def test_gaia_source_refuses_repeated_and_missing_sources(tmp_path):
         read_gaia_source(save(table, tmp_path / "b.csv"))
     with pytest.raises(ReadError, match="nothing of gaia_source"):
         read_gaia_source(save(source_table()[["SOURCE_ID"]], tmp_path / "c.csv"))
+    (tmp_path / "d.csv").write_text("source_id,ra,dec\n1,12h30m,4\n")
+    with pytest.raises(ReadError, match=r"column ra holds no numbers.*12h30m"):
+        read_gaia_source(tmp_path / "d.csv")
+    table = source_table()
+    table.remove_column("ecl_lat")  # without it there is no zero point
+    with pytest.warns(UserWarning, match=r"2 parallaxes .*without columns ecl_lat"):
+        frame = read_gaia_source(save(table, tmp_path / "e.csv"))
+    assert frame["parallax_zp"].isna().all()
 
 
 def test_zero_point_is_the_packages_and_none_outside_its_range():
@@ -93,21 +83,10 @@ def test_zero_point_is_the_packages_and_none_outside_its_range():
         assert -0.06 < value[row] < -0.01  # mas
 
 
-def test_words_for_numbers_are_refused(tmp_path):
-    (tmp_path / "a.csv").write_text("source_id,ra,dec\n1,12h30m,4\n")
-    with pytest.raises(ReadError, match=r"column ra holds no numbers.*12h30m"):
-        read_gaia_source(tmp_path / "a.csv")
-
-
 def test_gspspec(tmp_path):
     table = Table({"source_id": np.array(IDS, dtype=np.int64)})
-    for name, value, half in (
-        ("teff", 4800.0, 50.0),
-        ("logg", 2.5, 0.2),
-        ("mh", -0.5, 0.1),
-        ("fem", -0.02, 0.05),
-        ("alphafe", 0.2, 0.03),
-    ):
+    for name, value, half in (("teff", 4800.0, 50.0), ("logg", 2.5, 0.2), ("mh", -0.5, 0.1),
+                              ("fem", -0.02, 0.05), ("alphafe", 0.2, 0.03)):  # fmt: skip
         table[f"{name}_gspspec"] = [value, np.nan]
         table[f"{name}_gspspec_lower"] = [value - half, np.nan]
         table[f"{name}_gspspec_upper"] = [value + half, np.nan]
@@ -115,13 +94,8 @@ def test_gspspec(tmp_path):
     for form in ("csv", "fits", "xml"):
         frame = read_gspspec(save(table, tmp_path / f"a.{form}"))
         row = frame.iloc[0]
-        np.testing.assert_allclose(
-            row[["teff", "logg", "m_h", "fe_h", "alpha_m"]].astype(float),
-            [4800, 2.5, -0.5, -0.52, 0.2],
-        )
-        np.testing.assert_allclose(
-            row[["teff_err", "m_h_err", "fe_h_err", "alpha_m_err"]].astype(float),
-            [50, 0.1, np.hypot(0.1, 0.05), 0.03],
-        )
+        expected = dict(teff=4800, logg=2.5, m_h=-0.5, fe_h=-0.52, alpha_m=0.2, teff_err=50,
+                        m_h_err=0.1, fe_h_err=np.hypot(0.1, 0.05), alpha_m_err=0.03)  # fmt: skip
+        np.testing.assert_allclose(row[[*expected]].astype(float), [*expected.values()])
         assert frame["flags"].tolist() == ["0" * 41, ""]
         assert frame.iloc[1][["teff", "fe_h"]].isna().all()

@@ -146,20 +146,13 @@ def test_star_catalogues_of_several_releases(tmp_path, names, separator):
     assert np.isnan(row["rv_err"]) and row["key"] == "" and row["gaia_source_id"] is pd.NA
 
 
-def test_star_catalogue_ids_of_gaia_keep_their_digits(tmp_path):
+def test_star_catalogues_with_ids_of_gaia_and_without_parameters(tmp_path):
     path = tmp_path / "stars.csv"
     path.write_text("obsid,teff,logg,feh,gaia_source_id\n1,5800,4.4,0,604907352411136769\n"
                     "2,5800,4.4,0,-9999\n3,5800,4.4,0,\n")  # fmt: skip
-    table = read_star_catalogue(path)
-    assert table["gaia_source_id"][0] == 604907352411136769
-    assert table["gaia_source_id"][1:].isna().all()
-
-
-def test_star_catalogue_without_parameters_is_refused(tmp_path):
-    path = tmp_path / "stars.csv"
-    path.write_text("obsid,ra,dec\n1,2,3\n")
-    with pytest.raises(ReadError, match="teff"):
-        read_star_catalogue(path)
-    path.write_text("teff,logg,feh\n5800,4.4,0\n")
-    with pytest.raises(ReadError, match="obsid"):
-        read_star_catalogue(path)
+    found = read_star_catalogue(path)["gaia_source_id"]  # they keep their digits
+    assert found[0] == 604907352411136769 and found[1:].isna().all()
+    for text, lacks in (("obsid,ra,dec\n1,2,3\n", "teff"), ("teff,logg,feh\n1,2,3\n", "obsid")):
+        path.write_text(text)
+        with pytest.raises(ReadError, match=lacks):
+            read_star_catalogue(path)

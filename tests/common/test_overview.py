@@ -1,4 +1,3 @@
-import base64
 import json
 
 import pandas as pd
@@ -7,16 +6,13 @@ import pytest
 from common import overview
 from common.errors import ReadError
 from common.report import Section, write_report
-
-PIXEL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-)
+from tests.pictures import EMPTY
 
 
 def a_run(folder, title, verdicts, warn=False):
     folder.mkdir()
     (folder / "figures").mkdir()
-    (folder / "figures/one.png").write_bytes(PIXEL)
+    (folder / "figures/one.png").write_bytes(EMPTY["png"])
     card = pd.DataFrame({"id": [f"{title}-{i}" for i in range(len(verdicts))],
                          "published": 0.5, "ours": 0.25, "verdict": verdicts})  # fmt: skip
     cover = Section("", "In short.", {"Score card": card}, {"A figure": folder / "figures/one.png"})
@@ -35,10 +31,7 @@ def test_page_shows_every_run_and_links_its_report(tmp_path):
                  "A figure", "In short."):  # fmt: skip
         assert text in page, text
     assert page.index("First paper-0") < page.index("Second paper-0")
-
-
-def test_cover_holds_plain_numbers(tmp_path):
-    about = json.loads((a_run(tmp_path / "a", "P", ["missed"]) / "cover.json").read_text())
+    about = json.loads((runs[0] / "cover.json").read_text())
     assert about["figures"] == {"A figure": "figures/one.png"}
     assert about["tables"]["Score card"]["data"][0][1:3] == [0.5, 0.25]
 
@@ -48,9 +41,7 @@ def test_folder_without_an_evaluation(tmp_path, capsys):
         overview.overview([tmp_path], tmp_path / "o.html")
     assert overview.main(["-o", str(tmp_path / "o.html"), str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
-    (tmp_path / "cover.json").write_text("[1]")
-    with pytest.raises(ReadError, match="Evaluate the run again"):
-        overview.overview([tmp_path], tmp_path / "o.html")
-    (tmp_path / "cover.json").write_text("{")
-    with pytest.raises(ReadError, match=r"cover\.json"):
-        overview.overview([tmp_path], tmp_path / "o.html")
+    for text, says in (("[1]", "Evaluate the run again"), ("{", r"cover\.json")):
+        (tmp_path / "cover.json").write_text(text)
+        with pytest.raises(ReadError, match=says):
+            overview.overview([tmp_path], tmp_path / "o.html")

@@ -16,35 +16,26 @@ class Config:
     labels: tuple = ()
 
 
-def device(worker=0):
-    return Accelerator("a device", "float32", strategy=None, worker=worker)
+def begin(folder, config=None, worker=0, **options):
+    device = Accelerator("a device", "float32", strategy=None, worker=worker)
+    return runs.begin(folder, config or Config(), accelerator=device, **options)
 
 
-def begin(folder, config=None, **options):
-    return runs.begin(folder, config or Config(), accelerator=device(), **options)
-
-
-def test_a_new_folder_is_made_and_says_what_runs(tmp_path):
-    folder, about = begin(tmp_path / "run")
+def test_a_new_folder_says_what_runs_and_a_resumed_run_keeps_what_was_noted(tmp_path):
+    folder = tmp_path / "run"
+    for name in ("data", "work"):  # without a configuration: not taken over
+        (folder / name).mkdir(parents=True)
+    (folder / "data" / "shards.json").write_text("{}")
+    made, about = begin(folder)
+    assert made == folder
+    assert not (folder / "data" / "shards.json").exists() and not (folder / "work").exists()
     assert json.loads((folder / "config.json").read_text()) == json.loads(json.dumps(about))
     assert about["config"] == {"size": 3, "labels": ()} and about["device"] == "a device"
     assert runs.read_config(folder, Config)[0] == Config()
-
-
-def test_what_lies_in_a_folder_without_a_configuration_is_not_taken_over(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "work").mkdir()
-    (tmp_path / "data" / "shards.json").write_text("{}")
-    begin(tmp_path)
-    assert not (tmp_path / "data" / "shards.json").exists() and not (tmp_path / "work").exists()
-
-
-def test_a_second_run_is_refused_and_a_resumed_one_keeps_what_was_noted(tmp_path):
-    _, about = begin(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(about | {"timing": {"data_s": 1.0}}))
+    (folder / "config.json").write_text(json.dumps(about | {"timing": {"data_s": 1.0}}))
     with pytest.raises(UsageError, match="holds a run already"):
-        begin(tmp_path)
-    assert begin(tmp_path, resume=True)[1]["timing"] == {"data_s": 1.0}
+        begin(folder)
+    assert begin(folder, resume=True)[1]["timing"] == {"data_s": 1.0}
 
 
 def test_another_configuration_is_refused_but_for_what_is_known_later(tmp_path):
@@ -54,25 +45,16 @@ def test_another_configuration_is_refused_but_for_what_is_known_later(tmp_path):
     with pytest.raises(UsageError, match="labels"):
         begin(tmp_path, resume=True)
     begin(tmp_path, resume=True, later=("labels",))
+    (tmp_path / "config.json").write_text('{"config": {"colour": 1}}')  # of another paper
+    with pytest.raises(ReadError, match="not a configuration"):
+        runs.read_config(tmp_path, Config)
 
 
-def test_other_data_and_data_inside_the_run_are_refused(tmp_path):
+def test_other_data_and_data_inside_the_run_are_refused_and_workers_have_their_own_folder(tmp_path):
     begin(tmp_path / "run", data_dir="here")
     with pytest.raises(UsageError, match="other data: --data-dir here there, elsewhere here"):
         begin(tmp_path / "run", data_dir="elsewhere", resume=True)
     with pytest.raises(UsageError, match="lies in"):
         begin(tmp_path / "b", data_dir=tmp_path / "b" / "data" / "x")
-
-
-def test_later_workers_have_a_folder_of_their_own(tmp_path):
-    folder, _ = runs.begin(tmp_path / "run", Config(), accelerator=device(worker=2))
-    assert folder == tmp_path / "run-worker2" and not (tmp_path / "run").exists()
-
-
-def test_a_folder_without_a_run_and_one_of_another_paper(tmp_path):
-    with pytest.raises(ReadError, match=r"no config.json.*tests.common.train --run-dir"):
-        runs.read_config(tmp_path, Config)
-    for text in ('{"config": {"colour": 1}}', "[1"):
-        (tmp_path / "config.json").write_text(text)
-        with pytest.raises(ReadError, match=r"config\.json.*not a configuration"):
-            runs.read_config(tmp_path, Config)
+    folder, _ = begin(tmp_path / "c", worker=2)
+    assert folder == tmp_path / "c-worker2" and not (tmp_path / "c").exists()

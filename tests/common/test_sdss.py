@@ -30,30 +30,21 @@ def spec_hdus(n=50, first=3.6, flux=None, ivar=None, **row):
            "PLUG_DEC": -5.0, "VDISP": 210.0, **row}  # fmt: skip
     kinds = {str: "20A", float: "D", int: "K"}
     pipeline = [fits.Column(k, kinds[type(v)], array=[v]) for k, v in row.items() if v is not None]
-    return fits.HDUList(
-        [
-            fits.PrimaryHDU(),
-            fits.BinTableHDU.from_columns(columns, name="COADD"),
-            fits.BinTableHDU.from_columns(pipeline, name="SPALL"),
-        ]
-    )
+    tables = [fits.BinTableHDU.from_columns(own, name=name)
+              for own, name in ((columns, "COADD"), (pipeline, "SPALL"))]  # fmt: skip
+    return fits.HDUList([fits.PrimaryHDU(), *tables])
 
 
 def table_hdus(n=5, n_pixels=40, name="flux", header=(), ivar=True, first_fiber=1):
-    rng = np.random.default_rng(0)
-    columns = [
-        fits.Column("CLASS", "6A", array=["STAR"] * n),
-        fits.Column("SUBCLASS", "21A", array=["F5"] * n),
-        fits.Column("PLATE", "J", array=[266] * n),
-        fits.Column("MJD", "J", array=[51602] * n),
-        fits.Column("FIBERID", "J", array=np.arange(first_fiber, first_fiber + n)),
-        fits.Column("Z", "E", array=np.linspace(0, 0.1, n)),
-        fits.Column("SN_MEDIAN_ALL", "E", array=np.full(n, 9.0)),
-        fits.Column(name, f"{n_pixels}E", array=rng.normal(5, 1, (n, n_pixels))),
-    ]
+    flux = np.random.default_rng(0).normal(5, 1, (n, n_pixels))
+    made = [("CLASS", "6A", ["STAR"] * n), ("SUBCLASS", "21A", ["F5"] * n),
+            ("PLATE", "J", [266] * n), ("MJD", "J", [51602] * n),
+            ("FIBERID", "J", np.arange(first_fiber, first_fiber + n)),
+            ("Z", "E", np.linspace(0, 0.1, n)), ("SN_MEDIAN_ALL", "E", np.full(n, 9.0)),
+            (name, f"{n_pixels}E", flux)]  # fmt: skip
     if ivar:
-        columns.append(fits.Column("ivar", f"{n_pixels}E", array=np.ones((n, n_pixels))))
-    table = fits.BinTableHDU.from_columns(columns)
+        made.append(("ivar", f"{n_pixels}E", np.ones((n, n_pixels))))
+    table = fits.BinTableHDU.from_columns([fits.Column(k, f, array=v) for k, f, v in made])
     table.header.update(dict(header))
     return fits.HDUList([fits.PrimaryHDU(), table])
 
@@ -63,8 +54,7 @@ def test_every_real_spec_file_agrees_with_the_index(shared_data):
     index["id"] = sdss_ids(index.plate, index.mjd, index.fiber)
     stream = read_many(shared_data / "real/sdss/spec", progress=False, chunk=1000)
     (spectra,) = list(stream)
-    assert stream.rejects == []
-    assert len(spectra) == len(index) == 148
+    assert stream.rejects == [] and len(spectra) == len(index) == 148
     both = index.set_index("id").loc[spectra.ids]
     meta = spectra.meta
     assert list(meta["class"]) == list(both["cls"])
@@ -74,10 +64,8 @@ def test_every_real_spec_file_agrees_with_the_index(shared_data):
     np.testing.assert_allclose(meta["ra"], both["ra"])
     np.testing.assert_allclose(meta["dec"], both["dec"])
     assert [len(f) for f in spectra.flux] == list(both["npix"])
-    first = [spectra.wavelength_of(i)[0] for i in range(148)]
-    last = [spectra.wavelength_of(i)[-1] for i in range(148)]
-    np.testing.assert_allclose(first, both["w0"], rtol=1e-6)
-    np.testing.assert_allclose(last, both["w1"], rtol=1e-6)
+    ends = [spectra.wavelength_of(i)[[0, -1]] for i in range(148)]
+    np.testing.assert_allclose(ends, both[["w0", "w1"]], rtol=1e-6)
     assert (spectra.medium, spectra.frame) == ("vacuum", "heliocentric")
 
 
@@ -103,8 +91,7 @@ def test_real_table(shared_data):
         np.testing.assert_array_equal(spectra.meta["z"], data["Z"])
         assert list(spectra.meta["class"]) == [c.strip() for c in data["CLASS"]]
         assert spectra.ids[0] == sdss_ids(data["PLATE"], data["MJD"], data["FIBERID"])[0]
-    assert spectra.flux.dtype == np.float32
-    assert spectra.flux.dtype.isnative
+    assert spectra.flux.dtype == np.float32 and spectra.flux.dtype.isnative
     np.testing.assert_allclose(np.log10(spectra.wavelength[[0, -1]]), [3.5563, 3.9638])
 
 
@@ -130,49 +117,38 @@ def test_spec_file(tmp_path):
     assert (row["ra"], row["dec"], row["zwarn"], row["vdisp"]) == (10.0, -5.0, 4, 210.0)
     np.testing.assert_allclose(spectra.wavelength, 10 ** (3.6 + 1e-4 * np.arange(50)), rtol=1e-12)
     assert list(np.flatnonzero(spectra.mask[0])) == [3]
-
-
-def test_format_is_told_by_content_not_by_name(tmp_path):
-    spec_hdus().writeto(tmp_path / "a.fits")
+    # The format is told by content, not by name.
     (tmp_path / "b.dat").write_bytes(gzip.compress((tmp_path / "a.fits").read_bytes()))
     assert list(read(tmp_path / "b.dat").ids) == ["3586-55181-0004"]
 
 
-def test_sdss_v_file_has_no_plate(tmp_path):
+def test_spec_files_of_sdss_v_and_without_the_pipelines_row(tmp_path):
     hdus = spec_hdus(PLATE=None, FIELD=15000, MJD=59146, CATALOGID=4375924331)
     hdus.writeto(tmp_path / "a.fits")
     assert list(read(tmp_path / "a.fits").ids) == ["15000-59146-4375924331"]
-
-
-def test_file_without_pipeline_row_still_reads(tmp_path):
     spec_hdus()[:2].writeto(tmp_path / "mine.fits")
     spectra = read(tmp_path / "mine.fits")
-    assert list(spectra.ids) == ["mine"]
-    assert spectra.meta["class"][0] == ""
+    assert list(spectra.ids) == ["mine"] and spectra.meta["class"][0] == ""
     assert np.isnan(spectra.meta["z"][0])
     assert spectra.meta["snr"][0] == pytest.approx(25.5)  # median of flux 1 ... 50, ivar 1
 
 
 @pytest.mark.parametrize(
     ("header", "expected"),
-    [
-        ({"COEFF0": 3.6, "COEFF1": 1e-4}, 10 ** (3.6 + 1e-4 * np.arange(40))),
-        ({"CRVAL1": 3600.0, "CDELT1": 2.0}, 3600.0 + 2 * np.arange(40)),
-    ],
-)
-def test_authors_table_takes_its_grid_from_the_header(tmp_path, header, expected):
-    table_hdus(name="int_flux", header=header, ivar=False).writeto(tmp_path / "train.fits")
+    [({"COEFF0": 3.6, "COEFF1": 1e-4}, 10 ** (3.6 + 1e-4 * np.arange(40))),
+     ({"CRVAL1": 3600.0, "CDELT1": 2.0}, 3600.0 + 2 * np.arange(40)),
+     ({}, np.linspace(3600, 9200, 40))],
+    ids=["COEFF0", "CRVAL1", "HDU"],
+)  # fmt: skip
+def test_authors_table_takes_its_grid_from_the_header_or_an_hdu(tmp_path, header, expected):
+    hdus = table_hdus(name="int_flux", header=header, ivar=False)
+    if not header:
+        hdus.append(fits.ImageHDU(expected, name="WAVELENGTH"))
+    hdus.writeto(tmp_path / "train.fits")
     spectra = read(tmp_path / "train.fits")
     np.testing.assert_allclose(spectra.wavelength, expected)
     assert spectra.ivar is None
     assert list(spectra.meta["snr"]) == [9.0] * 5
-
-
-def test_authors_table_takes_its_grid_from_an_hdu(tmp_path):
-    hdus = table_hdus(name="int_flux")
-    hdus.append(fits.ImageHDU(np.linspace(3600, 9200, 40), name="WAVELENGTH"))
-    hdus.writeto(tmp_path / "train.fits")
-    np.testing.assert_allclose(read(tmp_path / "train.fits").wavelength[[0, -1]], [3600, 9200])
 
 
 def test_table_without_grid_asks_for_it(tmp_path):
@@ -207,11 +183,10 @@ FORMATS = st.sampled_from(["E", "D", "J", "K", "I", "B", "3E", "2J", "5A", "12A"
 
 @settings(max_examples=40, deadline=None)
 @given(
-    formats=st.lists(FORMATS, min_size=1, max_size=8),
-    rows=st.integers(1, 4),
+    formats=st.lists(FORMATS, min_size=1, max_size=8), rows=st.integers(1, 4),
     text=st.text("ab '/=T1", max_size=20),
     number=st.one_of(st.integers(-(10**6), 10**6), st.floats(-1e6, 1e6), st.booleans()),
-)
+)  # fmt: skip
 def test_quick_view_agrees_with_astropy_on_any_table(formats, rows, text, number):
     rng = np.random.default_rng(len(formats))
     columns = []
@@ -226,8 +201,7 @@ def test_quick_view_agrees_with_astropy_on_any_table(formats, rows, text, number
     buffer = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(np.ones(7)), table]).writeto(buffer)
     hdu = quick_hdus(buffer.getvalue())[1]
-    assert hdu.is_table
-    assert hdu.name == "SOME"
+    assert hdu.is_table and hdu.name == "SOME"
     assert hdu.get("ATEXT") == table.header["ATEXT"].rstrip()
     assert hdu.get("ANUMBER") == pytest.approx(number, rel=1e-12)
     assert hdu.get("NONE", "no") == "no"

@@ -10,45 +10,29 @@ from common.catalog import read_table
 from mtopnet import pdf as pdfs
 from mtopnet.catalogue.pdf_file import read_pdfs
 from mtopnet.tables import redshifts as tables
-from tests.archives import archives
-from tests.pictures import rendered
-from tests.reproduction.products import check_claims, check_products, check_report
+from tests.reproduction.products import check_products, reproduced
 
 MOCKS = ("moons1d", "kcorrect", "sdss-mangadap")
 
 
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
-    from mtopnet import reproduce
-
-    folder = tmp_path_factory.mktemp("mtop") / "run"
-    arguments = ["--dataset", "moons-mock", "--scale", "smoke", "--epochs", "1"]
-    arguments += ["--galaxies", "90", "--variants", "z-only"]
-    with archives(*MOCKS), rendered():
-        assert reproduce.main([*arguments, "-o", str(folder)]) == 0
-    return folder
+    more = ("--galaxies", "90", "--variants", "z-only")
+    return reproduced("mtopnet", tmp_path_factory.mktemp("mtop"), "moons-mock", *more, needs=MOCKS)
 
 
 def test_every_product_is_there(run_dir):
-    check_products(
-        run_dir,
+    own = check_products(
+        run_dir, "moons", "Where the redshift comes from", "Several tasks against one",
         files=("pdf_test.npy", "pdf_test_ids.parquet", "models/mtopnet.keras",
                "variants/z-only/predictions.parquet"),
         figures=("F1_distributions", "training", "F9_F10_examples"),
         tables=("success", "saliency_lines"),
     )  # fmt: skip
-
-
-def test_claims_have_the_agreed_columns_and_a_mock_never_stands_for_the_papers_set(run_dir):
-    own = check_claims(run_dir, "moons")
     for name, value in (("pixels", 12217), ("bins", 800)):
         assert own.loc[name, "ours"] == value and own.loc[name, "verdict"] == "reproduced"
     assert 0.1 < own.loc["masked", "ours"] < 0.3
     assert "train-size" not in own.index
-
-
-def test_the_report_is_one_file_that_says_mock(run_dir):
-    check_report(run_dir, "Where the redshift comes from", "Several tasks against one")
 
 
 def test_predictions_are_of_held_out_galaxies_with_their_pdfs(run_dir):

