@@ -177,9 +177,8 @@ def test_dust_of_lines_is_calzettis_with_more_for_the_gas(sample):
 @given(mass=st.floats(8, 11.5), ssfr=st.floats(-12.5, -7.5), age=st.floats(0.5, 6))
 @settings(max_examples=60, deadline=None)
 def test_histories_end_with_the_rate_and_mass_they_should(mass, ssfr, age):
-    tau, length = mock_continuum.history(
-        log_mass=np.array([mass]), log_sfr=np.array([mass + ssfr]), age=np.array([age])
-    )
+    one = dict(log_mass=mass, log_sfr=mass + ssfr, age=age)
+    tau, length = mock_continuum.history(**{name: np.array([v]) for name, v in one.items()})
     edges = np.array([0, 0.01, 0.05, 0.2, 1, 4, np.inf])
     shares = mock_continuum.age_weights(tau=tau, age=length, edges=edges)
     assert shares.sum() == pytest.approx(1, abs=1e-9) and (shares >= -1e-12).all()
@@ -281,9 +280,8 @@ def test_line_snr_is_that_of_a_fit():
                          kms=one["sigma_gas"])  # fmt: skip
     profile = profile[0].astype(float) * 0.5  # half of it in the fibre
     error = np.full((1, moons.PIXELS), 2.5)
-    strongest, second = mock_files.line_snr(
-        fluxes=lines, galaxies=one, share=np.full((1, moons.PIXELS), 0.5), error=error
-    )
+    options = dict(share=np.full((1, moons.PIXELS), 0.5), error=error)
+    strongest, second = mock_files.line_snr(fluxes=lines, galaxies=one, **options)
     profile = profile[profile > 0]
     noise = np.random.default_rng(0).normal(scale=2.5, size=(8000, len(profile)))
     fits = (noise + profile) @ profile / (profile @ profile)
