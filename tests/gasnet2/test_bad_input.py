@@ -1,7 +1,9 @@
 """What cannot be read: each gets its message, and costs a reject and not the run."""
 
 import gzip
+import io
 import os
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,119 +14,67 @@ from common.surveys import find_files, read, read_many
 from tests.common.test_sdss import spec_hdus, table_hdus
 
 
-def truncated(path):
-    spec_hdus(n=4000).writeto(path)
-    path.write_bytes(path.read_bytes()[:30000])
+def whole(hdus=None, **options):
+    """Return the bytes of a file of one spectrum, or of other HDUs."""
+    file = io.BytesIO()
+    (hdus or spec_hdus(**options)).writeto(file)
+    return file.getvalue()
 
 
-def truncated_in_the_header(path):
-    spec_hdus().writeto(path)
-    path.write_bytes(path.read_bytes()[:3000])
-
-
-def truncated_gzip(path):
-    spec_hdus(n=4000).writeto(path)
-    whole = gzip.compress(path.read_bytes())
-    path.write_bytes(whole[: len(whole) // 2])
-
-
-def damaged_gzip(path):
-    spec_hdus(n=4000).writeto(path)
-    whole = bytearray(gzip.compress(path.read_bytes()))
-    whole[500:600] = bytes(100)
-    path.write_bytes(bytes(whole))
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def text(path):
-    path.write_text("wavelength flux\n4000 1.0\n")
-
-
-def html(path):
-    path.write_text("<!DOCTYPE html><title>404 not found</title>")
-
-
-def no_spectra(path):
-    image = fits.ImageHDU(np.zeros((5, 5)), name="PHOTO")
-    fits.HDUList([fits.PrimaryHDU(), image]).writeto(path)
-
-
-def all_nan(path):
-    spec_hdus(flux=np.full(50, np.nan)).writeto(path)
-
-
-def all_zero(path):
-    spec_hdus(flux=np.zeros(50)).writeto(path)
-
-
-def zero_ivar(path):
-    spec_hdus(ivar=np.zeros(50)).writeto(path)
-
-
-def not_increasing(path):
+def step_back():
     hdus = spec_hdus()
     hdus[1].data["loglam"][20] = 3.6
-    hdus.writeto(path)
+    return hdus
 
 
-def no_rows(path):
-    table_hdus(n=0, header={"COEFF0": 3.6, "COEFF1": 1e-4}).writeto(path)
-
-
-def no_pixels(path):
-    spec_hdus(n=0).writeto(path)
-
-
+LONG = whole(n=4000)
+ZIPPED = gzip.compress(LONG)
+PHOTO = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((5, 5)), name="PHOTO")])
+GRID = {"COEFF0": 3.6, "COEFF1": 1e-4}
 BAD = {
-    truncated: "damaged or truncated",
-    truncated_in_the_header: "damaged or truncated",
-    truncated_gzip: "gzip stream is damaged or truncated",
-    damaged_gzip: "gzip stream is damaged or truncated",
-    empty: "the file is empty",
-    text: r"not a FITS file: it starts with b'wavel",
-    html: r"not a FITS file: it starts with b'<!DOC",
-    no_spectra: r"without spectra in a known layout .*PHOTO.*allowed: SDSS spec",
-    all_nan: "flux is NaN everywhere",
-    all_zero: "flux is zero everywhere",
-    zero_ivar: "ivar is zero everywhere",
-    not_increasing: "wavelength does not increase",
-    no_rows: "the file holds no spectra",
-    no_pixels: "no pixels",
+    "truncated": (LONG[:30000], "damaged or truncated"),
+    "header": (whole()[:3000], "damaged or truncated"),
+    "half a gzip": (ZIPPED[: len(ZIPPED) // 2], "gzip stream is damaged or truncated"),
+    "bad gzip": (ZIPPED[:500] + bytes(100) + ZIPPED[600:], "gzip stream is damaged or truncated"),
+    "empty": (b"", "the file is empty"),
+    "text": (b"wavelength flux\n4000 1.0\n", r"not a FITS file: it starts with b'wavel"),
+    "html": (b"<!DOCTYPE html><title>404", r"not a FITS file: it starts with b'<!DOC"),
+    "photo": (whole(PHOTO), r"without spectra in a known layout .*PHOTO.*allowed: SDSS spec"),
+    "NaN": (whole(flux=np.full(50, np.nan)), "flux is NaN everywhere"),
+    "zero": (whole(flux=np.zeros(50)), "flux is zero everywhere"),
+    "no weight": (whole(ivar=np.zeros(50)), "ivar is zero everywhere"),
+    "step back": (whole(step_back()), "wavelength does not increase"),
+    "no rows": (whole(table_hdus(n=0, header=GRID)), "the file holds no spectra"),
+    "no pixels": (whole(n=0), "no pixels"),
 }
 
 
-@pytest.mark.parametrize("make", BAD, ids=lambda f: f.__name__)
-def test_each_bad_file_has_its_message(tmp_path, make):
+@pytest.mark.parametrize("kind", BAD)
+def test_each_bad_file_has_its_message(tmp_path, kind):
     path = tmp_path / "bad.fits"
-    make(path)
-    with pytest.raises(ReadError, match=BAD[make]) as caught:
+    path.write_bytes(BAD[kind][0])
+    with pytest.raises(ReadError, match=BAD[kind][1]) as caught:
         read(path)
-    assert str(path) in str(caught.value)
-    assert "allowed:" in str(caught.value)
+    assert str(path) in str(caught.value) and "allowed:" in str(caught.value)
 
 
 def test_bad_files_cost_rejects_and_not_the_run(tmp_path):
-    for number, make in enumerate(BAD):
-        make(tmp_path / f"{number:02d}.fits")
+    bad = [tmp_path / f"{number:02d}.fits" for number in range(len(BAD))]
+    for path, (content, _) in zip(bad, BAD.values(), strict=True):
+        path.write_bytes(content)
     spec_hdus().writeto(tmp_path / "good.fits")
     rejects = []
     stream = read_many(tmp_path, progress=False, rejects=rejects)
     (spectra,) = list(stream)
     assert list(spectra.ids) == ["3586-55181-0004"]
-    assert stream.rejects is rejects
-    assert [r["file"] for r in rejects] == [
-        str(tmp_path / f"{i:02d}.fits") for i in range(len(BAD))
-    ]
-    assert all(r["reason"] for r in rejects)
+    assert stream.rejects is rejects and all(r["reason"] for r in rejects)
+    assert [r["file"] for r in rejects] == [str(path) for path in bad]
 
 
 def test_every_cut_of_a_file_is_read_whole_or_refused(tmp_path):
     """Wherever a transfer stopped, the result is the spectrum or a ReadError."""
-    spec_hdus(n=300).writeto(tmp_path / "whole.fits")
-    content = (tmp_path / "whole.fits").read_bytes()
+    content = whole(n=300)
+    (tmp_path / "whole.fits").write_bytes(content)
     flux = read(tmp_path / "whole.fits").flux
     for size in range(1, len(content), 997):
         (tmp_path / "cut.fits").write_bytes(content[:size])
@@ -149,10 +99,7 @@ def test_missing_file_and_folder(tmp_path):
 
 def test_unreadable_file(tmp_path, monkeypatch):
     spec_hdus().writeto(tmp_path / "a.fits")
-
-    def refuse(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
+    refuse = Mock(side_effect=PermissionError(13, "Permission denied"))
     monkeypatch.setattr("builtins.open", refuse)
     with pytest.raises(ReadError, match="may not be read"):
         read(tmp_path / "a.fits")
@@ -190,8 +137,8 @@ def test_find_files_recurses_and_keeps_order(tmp_path):
 
 
 def test_duplicate_ids_are_reported_once_each(tmp_path):
-    for name in ("a", "b", "c"):
-        spec_hdus(Z={"a": 0.1, "b": 0.2, "c": 0.3}[name]).writeto(tmp_path / f"{name}.fits")
+    for name, z in (("a", 0.1), ("b", 0.2), ("c", 0.3)):
+        spec_hdus(Z=z).writeto(tmp_path / f"{name}.fits")
     stream = read_many(tmp_path, progress=False)
     (spectra,) = list(stream)
     assert spectra.meta["z"].tolist() == [0.1]
@@ -202,7 +149,7 @@ def test_duplicate_ids_are_reported_once_each(tmp_path):
 
 
 def test_rows_of_a_table_are_judged_one_by_one(tmp_path):
-    hdus = table_hdus(n=6, header={"COEFF0": 3.6, "COEFF1": 1e-4})
+    hdus = table_hdus(n=6, header=GRID)
     hdus[1].data["flux"][1] = np.nan
     hdus[1].data["ivar"][4] = 0
     hdus.writeto(tmp_path / "t.fits")
@@ -243,16 +190,14 @@ def test_a_spectrum_that_ends_early_keeps_its_range(tmp_path):
 
 
 def test_text_without_its_closing_quote_in_a_header(tmp_path):
-    spec_hdus().writeto(tmp_path / "a.fits")
-    content = (tmp_path / "a.fits").read_bytes()
+    content = whole()
     at = content.index(b"TFORM3  = 'E       '")
     (tmp_path / "a.fits").write_bytes(content[: at + 19] + b" " + content[at + 20 :])
     assert np.isfinite(read(tmp_path / "a.fits").ivar).all()
 
 
 def test_damaged_header_of_a_table(tmp_path):
-    table_hdus(header={"COEFF0": 3.6, "COEFF1": 1e-4}).writeto(tmp_path / "a.fits")
-    content = (tmp_path / "a.fits").read_bytes()
+    content = whole(table_hdus(header=GRID))
     (tmp_path / "a.fits").write_bytes(content.replace(b"TFORM3  = 'J", b"TFORM3  =\xff'J"))
     with pytest.raises(ReadError, match="damaged"):
         read(tmp_path / "a.fits")

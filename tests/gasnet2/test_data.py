@@ -1,21 +1,17 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.errors import MissingDataError
+from common.errors import MissingDataError, UsageError
 from common.spectra import Spectra
+from gasnet2 import data
 from gasnet2.config import make_config
-from gasnet2.data import (
-    choose_split,
-    coarse_class,
-    find_data,
-    fine_class,
-    fingerprint,
-    objects,
-    prepare,
-)
+from gasnet2.data import choose_split, fingerprint, label_table, prepare
 from gasnet2.preprocess import normalise, preprocess
 from tests.gasnet2.toy import tiny_config, write_table
 
@@ -23,31 +19,20 @@ from tests.gasnet2.toy import tiny_config, write_table
 def labels(n_per_class=40, seed=0, classes=("STAR_A0", "QSO_nan", "GALAXY_AGN")):
     rng = np.random.default_rng(seed)
     n = n_per_class * len(classes)
-    return pd.DataFrame(
-        {
-            "id": [f"s{i}" for i in range(n)],
-            "ra": rng.uniform(0, 360, n),
-            "dec": rng.uniform(-60, 60, n),
-            "class": np.repeat(classes, n_per_class),
-            "z": rng.uniform(0, 1, n),
-        }
-    )
+    return pd.DataFrame({
+        "id": [f"s{i}" for i in range(n)], "ra": rng.uniform(0, 360, n),
+        "dec": rng.uniform(-60, 60, n), "class": np.repeat(classes, n_per_class),
+        "z": rng.uniform(0, 1, n)})  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "coarse, subclass, survey, name",
-    [
-        ("STAR", "F5", "sdss", "STAR_F5"),
-        ("QSO", "", "sdss", "QSO_nan"),
-        ("GALAXY ", " AGN ", "sdss", "GALAXY_AGN"),
-        ("QSO", "STARBURST BROADLINE", "sdss", "QSO_STARBURST BROADLINE"),
-        ("", "", "sdss", ""),
-        ("QSO", "HIZ", "desi", "QSO"),
-        ("WAVES", "", "fourmost", "WAVES"),
-    ],
-)
+@pytest.mark.parametrize("coarse, subclass, survey, name", [
+    ("STAR", "F5", "sdss", "STAR_F5"), ("QSO", "", "sdss", "QSO_nan"),
+    ("GALAXY ", " AGN ", "sdss", "GALAXY_AGN"), ("", "", "sdss", ""),
+    ("QSO", "STARBURST BROADLINE", "sdss", "QSO_STARBURST BROADLINE"),
+    ("QSO", "HIZ", "desi", "QSO"), ("WAVES", "", "fourmost", "WAVES"),
+])  # fmt: skip
 def test_class_names_are_table_1s(coarse, subclass, survey, name):
-    assert fine_class(coarse, subclass, survey) == name
+    assert data.fine_class(coarse, subclass, survey) == name
 
 
 @pytest.mark.parametrize(
@@ -55,7 +40,7 @@ def test_class_names_are_table_1s(coarse, subclass, survey, name):
     [("STAR_M4", "STAR"), ("QSO_STARBURST BROADLINE", "QSO"), ("WAVES", "GALAXY"), ("", "")],
 )
 def test_coarse_class(name, coarse):
-    assert coarse_class(name) == coarse
+    assert data.coarse_class(name) == coarse
 
 
 def test_splits_are_70_15_15_per_class():
@@ -80,7 +65,7 @@ def test_no_object_in_two_splits():
 
 def test_spectra_without_a_position_are_told_apart_by_id():
     table = pd.DataFrame({"id": ["a", "b", "a"], "ra": np.nan, "dec": np.nan})
-    group = objects(table)
+    group = data.objects(table)
     assert group[0] == group[2] != group[1]
 
 
@@ -102,11 +87,7 @@ def test_fingerprint_sees_a_changed_label():
 
 
 @settings(max_examples=40, deadline=None)
-@given(
-    scale=st.floats(1e-15, 1e15),
-    seed=st.integers(0, 1000),
-    unit_rms=st.booleans(),
-)
+@given(scale=st.floats(1e-15, 1e15), seed=st.integers(0, 1000), unit_rms=st.booleans())
 def test_normalised_whatever_the_flux_unit(scale, seed, unit_rms):
     flux = np.random.default_rng(seed).normal(1, 1, (2, 50)).astype("f") * np.float32(scale)
     x = normalise(flux, unit_rms=unit_rms)
@@ -115,29 +96,18 @@ def test_normalised_whatever_the_flux_unit(scale, seed, unit_rms):
 
 
 def spectrum(last=9200.0, flux=1.0, ivar=1.0, first=3600.0):
-    wave = np.linspace(first, last, 800)
-    return Spectra(
-        wavelength=wave,
-        flux=np.full((1, 800), flux, dtype="f"),
-        ivar=np.full((1, 800), ivar, dtype="f"),
-        ids=["one"],
-    )
+    flux, ivar = (np.full((1, 800), value, dtype="f") for value in (flux, ivar))
+    return Spectra(np.linspace(first, last, 800), flux, ivar, ["one"])
 
 
-@pytest.mark.parametrize(
-    "given_spectrum, words",
-    [
-        (spectrum(last=7000.0), "covers 3600-7000 Å, 60% of the network's 4000-9000 Å"),
-        (spectrum(first=9100, last=9500.0), "covers 9100-9500"),
-        (spectrum(flux=0.0), "flux is zero everywhere"),
-        (spectrum(ivar=0.0), "ivar is 0 in every pixel"),
-        (spectrum(flux=np.nan), "covers|not finite"),
-    ],
-)
-def test_unusable_spectra_say_why(given_spectrum, words):
-    import re
-
-    prepared = preprocess(given_spectrum, tiny_config())
+@pytest.mark.parametrize("options, words", [
+    (dict(last=7000.0), "covers 3600-7000 Å, 60% of the network's 4000-9000 Å"),
+    (dict(first=9100, last=9500.0), "covers 9100-9500"),
+    (dict(flux=0.0), "flux is zero everywhere"), (dict(ivar=0.0), "ivar is 0 in every pixel"),
+    (dict(flux=np.nan), "covers|not finite"),
+])  # fmt: skip
+def test_unusable_spectra_say_why(options, words):
+    prepared = preprocess(spectrum(**options), tiny_config())
     assert not prepared.usable[0]
     assert re.search(words, prepared.reason[0]), prepared.reason[0]
     assert not prepared.x.any()
@@ -170,14 +140,10 @@ def test_files_without_the_classes_are_named(tmp_path):
 @pytest.mark.parametrize("name", ["desi", "fourmost"])
 def test_surveys_without_public_tables_name_the_mock(name):
     with pytest.raises(MissingDataError, match=f"{name}-mock, which runs now"):
-        find_data(make_config(name, "smoke"))
+        data.find_data(make_config(name, "smoke"))
 
 
 def test_a_mock_is_refused_as_the_survey(tmp_path):
-    from astropy.io import fits
-
-    from common.errors import UsageError
-
     write_table(tmp_path / "files" / "t.fits", per_class=2)
     with fits.open(tmp_path / "files" / "t.fits", mode="update") as hdus:
         hdus[0].header["MOCK"] = True
@@ -186,8 +152,6 @@ def test_a_mock_is_refused_as_the_survey(tmp_path):
 
 
 def test_spectra_of_another_survey_get_no_sdss_subclass():
-    from gasnet2.data import label_table
-
     one = spectrum()
     one.meta["class"], one.meta["subclass"], one.meta["survey"] = "QSO", "", "desi"
     assert label_table(one, "sdss")["class"].tolist() == ["QSO"]
@@ -196,9 +160,7 @@ def test_spectra_of_another_survey_get_no_sdss_subclass():
 
 @pytest.mark.parametrize("snr, zwarn, kept", [(5, 0, True), (1.5, 0, False), (5, 4, False)])
 def test_desi_keeps_the_papers_selection(snr, zwarn, kept):
-    from gasnet2.data import label_table, poor
-
     one = spectrum()
     one.meta["class"], one.meta["snr"], one.meta["zwarn"] = "QSO", float(snr), zwarn
     config = make_config("desi", "smoke")
-    assert poor(one, label_table(one, "desi"), config).tolist() == [not kept]
+    assert data.poor(one, label_table(one, "desi"), config).tolist() == [not kept]

@@ -5,6 +5,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
+import huggingface_hub.constants as constants
 import pytest
 
 from common.errors import MissingDataError
@@ -33,11 +34,10 @@ class Hub(BaseHTTPRequestHandler):
         if "Range" in self.headers and body:
             start = int(self.headers["Range"].split("=")[1].split("-")[0])
         self.send_response(206 if start else 200)
-        self.send_header("ETag", f'"{digest}"')
-        self.send_header("X-Repo-Commit", "0" * 40)
-        self.send_header("X-Linked-Etag", f'"{digest}"')
-        self.send_header("X-Linked-Size", str(len(data)))
-        self.send_header("Content-Length", str(len(data) - start))
+        for name_and_value in (("ETag", f'"{digest}"'), ("X-Repo-Commit", "0" * 40),
+                               ("X-Linked-Etag", f'"{digest}"'), ("X-Linked-Size", str(len(data))),
+                               ("Content-Length", str(len(data) - start))):  # fmt: skip
+            self.send_header(*name_and_value)
         self.end_headers()
         if body:
             Hub.requests.append(name)
@@ -55,17 +55,12 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def hub(monkeypatch):
-    import huggingface_hub.constants as constants
-
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}"
     monkeypatch.setattr(constants, "ENDPOINT", address)
-    monkeypatch.setattr(
-        constants,
-        "HUGGINGFACE_CO_URL_TEMPLATE",
-        address + "/{repo_id}/resolve/{revision}/{filename}",
-    )
+    template = address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     Hub.spoil, Hub.requests = False, []
     yield server

@@ -11,7 +11,6 @@ from common.mocks import moons
 from mtopnet import data, predict
 from mtopnet import preprocess as pre
 from mtopnet.config import make_config
-from mtopnet.mock import make as mock
 from tests.mtopnet import toy_run as tiny
 
 H = moons.arm_slices()["H"]
@@ -61,9 +60,7 @@ def test_training_takes_the_good_and_says_why_not_the_others(folder, tmp_path):
     table = shards.labels
     assert sorted(i[:2] for i in table["id"]) == ["T0", "T0", "T1", "T1"]
     negative = table["id"].str.startswith("T1").to_numpy()
-    assert (table["note"][negative] == pre.NEGATIVE).all() and (
-        table["note"][~negative] == ""
-    ).all()
+    assert table["note"].tolist() == np.where(negative, pre.NEGATIVE, "").tolist()
     assert np.isfinite(shards.rows(np.arange(4))).all()
     rejects = read_table(tmp_path / "data" / "rejects.ecsv")
     for what, says in MESSAGES.items():
@@ -74,17 +71,13 @@ def test_training_takes_the_good_and_says_why_not_the_others(folder, tmp_path):
                     "label z = 3.0000 outside the network's bins, 0.6 <= z < 3"]  # fmt: skip
 
 
-@pytest.mark.parametrize("what", [*MESSAGES, "outside"])
-def test_a_set_of_nothing_but_bad_files_says_why(tmp_path, what):
+def test_a_set_of_nothing_but_bad_files_says_why(tmp_path):
     labels = tiny.galaxies(1)
-    spoilt(tmp_path / "in" / "spectra" / "a.fits", labels, what)
-    if what == "outside":
-        labels["z"] = -9.0
+    spoilt(tmp_path / "in" / "spectra" / "a.fits", labels, "air")
     labels.write(tmp_path / "in" / "labels.fits")
     with pytest.raises(MissingDataError, match="No spectrum of 1 file") as caught:
         data.prepare(tiny.tiny_config(), tmp_path / "data", data_dir=tmp_path / "in")
-    says = MESSAGES.get(what, "label z = -9.0000 outside the network's bins, 0.6 <= z < 3")
-    assert says in str(caught.value)
+    assert MESSAGES["air"] in str(caught.value)
 
 
 def test_prediction_takes_a_negative_continuum_and_says_so(folder, run_dir, tmp_path, capsys):
@@ -109,17 +102,3 @@ def test_a_limit_that_masks_whole_arms_is_refused(monkeypatch):
     for wrong in (0.0, -1.0, float("nan")):
         with pytest.raises(UsageError, match="--sky-limit must be above 0"):
             make_config("moons", "paper", sky_limit=wrong)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [(["--seed", "-1"], "seed must not be negative"),
-     (["--exposures", "nan"], "exposures must be hours"),
-     (["--exposures", "inf"], "exposures must be hours"),
-     (["--exposures", "2", "2.0000001"], "must differ")],
-)  # fmt: skip
-def test_a_mock_that_cannot_be_made_is_refused(tmp_path, capsys, arguments, says):
-    out = tmp_path / "mock"
-    assert mock.main(["--n", "1", "--out", str(out), *arguments]) == 2
-    text = capsys.readouterr().err
-    assert says in text and "Traceback" not in text and not out.exists()

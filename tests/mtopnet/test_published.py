@@ -9,6 +9,7 @@ from scipy.special import gammainc
 from common.lines import ABSORPTION, EMISSION, LINES_MOONS
 from common.mocks.cannon import air_to_vacuum
 from common.mocks.dust import calzetti
+from common.mocks.fibre import sersic_b
 from mtopnet.mock import check as mock_check
 from mtopnet.mock import continuum as mock_continuum
 from mtopnet.mock import lines as mock_lines
@@ -65,10 +66,8 @@ def test_ilbert(row):
 def test_tomczak_fits_tomczaks_points():
     """The two types' fits together against the points of all galaxies, which they do not enter."""
     mass = 9 + 0.25 * np.arange(len(TOMCZAK))
-    types = [
-        10 ** population.mass_function(mass, at(1.125, 10), kind)
-        for kind in ("star-forming", "quiescent")
-    ]
+    types = [10 ** population.mass_function(mass, at(1.125, 10), kind)
+             for kind in ("star-forming", "quiescent")]  # fmt: skip
     offset = np.log10(sum(types)) - TOMCZAK
     assert np.abs(offset).max() < 0.15 and abs(offset.mean()) < 0.05
 
@@ -100,9 +99,8 @@ def test_schreiber():
     assert published(0, 0) == pytest.approx(-0.5)
     assert published(0.3, 0) == pytest.approx(-0.2)
     assert published(0, 9) == pytest.approx(1.0)  # + 1.5 log(1 + z)
-    assert published(0.36 + 2.5 * np.log10(2) + 1, 1) == pytest.approx(
-        0.36 + 4 * np.log10(2) + 0.5 - 0.3
-    )
+    expected = 0.36 + 4 * np.log10(2) + 0.5 - 0.3
+    assert published(0.36 + 2.5 * np.log10(2) + 1, 1) == pytest.approx(expected)
     assert population.main_sequence(at(10.5), at(1))[0] == pytest.approx(1.3370, abs=2e-4)
 
 
@@ -138,12 +136,9 @@ def test_gallazzi():
 
 
 def test_eggs_dust():
-    assert calzetti(1600.0) == pytest.approx(9.97, abs=0.01) and calzetti(5500.0) == pytest.approx(
-        4.05, abs=0.02
-    )
-    np.testing.assert_allclose(
-        population.gas_over_stars(np.array([0, 1, 2, 3])), (1.7, 1.3, 1.0, 1.0)
-    )
+    assert calzetti(1600.0) == pytest.approx(9.97, abs=0.01)
+    assert calzetti(5500.0) == pytest.approx(4.05, abs=0.02)
+    np.testing.assert_allclose(population.gas_over_stars(np.arange(4)), (1.7, 1.3, 1.0, 1.0))
     # IRX of 10^10.5 (Salpeter) is 10^1.2 at all z; the slope grows by 0.45 a unit of z until 3.
     m = 10.5 - np.log10(1.7)
     np.testing.assert_allclose(population.irx(at(m, 2), np.array([0.7, 3.0])), 1.2)
@@ -205,6 +200,8 @@ def test_every_line_is_in_vacuum():
         assert LINES_MOONS[name] == pytest.approx(air_to_vacuum(wave), abs=0.02), name
     for name, wave in VACUUM.items():
         assert LINES_MOONS[name] == pytest.approx(wave, abs=0.01), name
+    for name in ("Ha", "Hb", "Hg", "Hd"):
+        assert mock_lines.LINES[name] == LINES_MOONS[name]
 
 
 def test_a_line_arrives_with_the_flux_that_its_luminosity_gives():
@@ -221,8 +218,6 @@ def test_a_line_arrives_with_the_flux_that_its_luminosity_gives():
 
 
 def test_half_the_light_lies_within_the_radius():
-    from common.mocks.fibre import sersic_b
-
     for n in (1.0, 4.0):
         assert gammainc(2 * n, sersic_b(n)) == pytest.approx(0.5, abs=2e-4)
 

@@ -39,9 +39,7 @@ def predictions(n=700, *, seed=0, split="test", finer=1, right=None):
     """
     rng = np.random.default_rng(seed + 1000)
     what = galaxies(n, seed)
-    parts = []
-    for hours in RIGHT:
-        parts.append(what.assign(exposure=hours, id=what["galaxy"] + f"-{hours:g}h"))
+    parts = [what.assign(exposure=h, id=what["galaxy"] + f"-{h:g}h") for h in RIGHT]
     df = pd.concat(parts, ignore_index=True).assign(split=split)
     edges = np.linspace(0.6, 3.0, 800 * finer + 1)
     faint = 2.0 * (FAINT - df["m_h"]) + np.log10(df["f_ha"]) + 17
