@@ -36,7 +36,7 @@ def sources(df):
         parallax = df["parallax"].to_numpy(float)
         out["1/parallax"] = _inverse(parallax)
         zero = _zero_point(df)
-        if zero is not None:
+        if zero is not None and np.isfinite(zero).any():
             out["1/parallax, corrected"] = _inverse(parallax - zero)
     for name, column in (("geometric", "r_med_geo"), ("GSP-Phot", "distance_gspphot")):
         if column in df and df[column].notna().any():
@@ -87,11 +87,12 @@ def distance_histograms(df):
         for cut, colour, style, grey in zip(
             CUTS, CUT_COLOURS, (":", "-.", "--"), GREYS, strict=True
         ):
-            axis.hist(value[ratio > cut], bins=bins, histtype="step", lw=1.4, color=colour,
+            shown = ratio > cut
+            axis.hist(value[shown & np.isfinite(value)], bins=bins, histtype="step", lw=1.4, color=colour,
                       label=rf"$\varpi/\sigma_\varpi > {cut:g}$")  # fmt: skip
             if fixed is not None:
-                axis.hist(fixed[ratio > cut], bins=bins, histtype="step", lw=0.9, color=grey,
-                          ls=style, label=f"1/corrected, > {cut:g}")  # fmt: skip
+                axis.hist(fixed[shown & np.isfinite(fixed)], bins=bins, histtype="step", lw=0.9,
+                          color=grey, ls=style, label=f"1/corrected, > {cut:g}")  # fmt: skip
         axis.set(xlabel="distance (pc)", title=f"({letter}) {name}", xlim=(0, top))
     axes[0].set_ylabel("spectra")
     axes[0].legend(loc="upper right", fontsize=6.5)
