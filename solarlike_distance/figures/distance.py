@@ -88,8 +88,8 @@ def distance_histograms(df):
             CUTS, CUT_COLOURS, (":", "-.", "--"), GREYS, strict=True
         ):
             shown = ratio > cut
-            axis.hist(value[shown & np.isfinite(value)], bins=bins, histtype="step", lw=1.4, color=colour,
-                      label=rf"$\varpi/\sigma_\varpi > {cut:g}$")  # fmt: skip
+            axis.hist(value[shown & np.isfinite(value)], bins=bins, histtype="step", lw=1.4,
+                      color=colour, label=rf"$\varpi/\sigma_\varpi > {cut:g}$")  # fmt: skip
             if fixed is not None:
                 axis.hist(fixed[shown & np.isfinite(fixed)], bins=bins, histtype="step", lw=0.9,
                           color=grey, ls=style, label=f"1/corrected, > {cut:g}")  # fmt: skip
