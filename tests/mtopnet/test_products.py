@@ -90,7 +90,10 @@ def test_a_kill_keeps_what_was_finished_and_the_command_goes_on(run_dir, files, 
     assert len(table) == 15 == len(p) and ids.tolist() == table["id"].tolist()
     said = capsys.readouterr().err
     assert "finished rows" in said and "PDFs are in" in said
-    assert predict.main(arguments) == 0
+    assert {f.name for f in tmp_path.iterdir()} == {"c.parquet.parts",
+        "c.partial.parquet", "p.partial.fits", "c.partial.parquet.rejects.ecsv"}  # fmt: skip
+    calls = killed_at(monkeypatch, predict, "catalogue", 0)
+    assert predict.main(arguments) == 0 and len(calls) == 1
     table, (ids, p, edges) = read_table(out), read_pdfs(pdf)
     assert len(table) == 23 == len(p) and ids.tolist() == table["id"].tolist()
     np.testing.assert_allclose(pdfs.peaks(p, edges)["z_peak"], table["z"])
