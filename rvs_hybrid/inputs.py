@@ -5,8 +5,27 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from rvs_hybrid.config import XP_GRID
-from rvs_hybrid.model import ERROR_STEP, SOFTENING, input_shapes
+from rvs_hybrid.config import PARALLAX, RVS_GRID, XP_GRID
+
+SOFTENING = 0.2  # default: below this share of the median flux an XP spectrum is linear
+ERROR_STEP = 10  # default: every tenth error of an XP spectrum is an input
+
+
+def input_shapes(config):
+    """Return {name: pixels or columns} of the network's inputs, in order."""
+    sizes = {
+        "rvs": {"rvs": RVS_GRID.size},
+        "xp": {"xp": XP_GRID.size, "xp_error": XP_GRID.size},
+        "phot": {"phot": len(config.scalars)},
+        "parallax": {"parallax": len(PARALLAX)},
+    }
+    return {name: n for kind in config.inputs for name, n in sizes[kind].items()}
+
+
+def soften(xp):
+    """Return asinh(flux / 0.2): linear near zero, logarithmic where a spectrum rises steeply."""
+    return np.arcsinh(np.asarray(xp, dtype="float32") / SOFTENING)
+
 
 LUMINOSITY = 0.1  # default: below this the luminosity-like parallax is linear
 
@@ -76,7 +95,7 @@ def inputs_of(stars, config, *, xp=None, xp_error=None, rvs=None):
     Returns
     -------
     dict of str to ndarray, float32
-        As `rvs_hybrid.model.input_shapes` says; NaN where missing.
+        As `rvs_hybrid.inputs.input_shapes` says; NaN where missing.
     """
     made = {"xp": xp, "xp_error": xp_error, "rvs": rvs}
     if "phot" in config.inputs:

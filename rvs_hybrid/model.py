@@ -11,27 +11,10 @@ import numpy as np
 from keras import layers, ops
 
 from common.errors import UsageError
-from rvs_hybrid.config import PARALLAX, RVS_GRID, XP_GRID, Config
+from rvs_hybrid.config import RVS_GRID, XP_GRID, Config
+from rvs_hybrid.inputs import ERROR_STEP, SOFTENING, input_shapes
 
-SOFTENING = 0.2  # default: below this share of the median flux an XP spectrum is linear
-ERROR_STEP = 10  # default: every tenth error of an XP spectrum is an input
 CLIP = 8.0  # default: no input counts as farther than this from the mean of training
-
-
-def input_shapes(config):
-    """Return {name: pixels or columns} of the network's inputs, in order."""
-    sizes = {
-        "rvs": {"rvs": RVS_GRID.size},
-        "xp": {"xp": XP_GRID.size, "xp_error": XP_GRID.size},
-        "phot": {"phot": len(config.scalars)},
-        "parallax": {"parallax": len(PARALLAX)},
-    }
-    return {name: n for kind in config.inputs for name, n in sizes[kind].items()}
-
-
-def soften(xp):
-    """Return asinh(flux / 0.2): linear near zero, logarithmic where a spectrum rises steeply."""
-    return np.arcsinh(np.asarray(xp, dtype="float32") / SOFTENING)
 
 
 def build_model(config=None, *, statistics=None):

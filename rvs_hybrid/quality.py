@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rvs_hybrid.model import soften
+from rvs_hybrid.inputs import soften
 
 QUANTILE = 0.999
 LABEL_QUANTILES = (0.001, 0.999)

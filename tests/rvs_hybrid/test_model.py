@@ -10,7 +10,8 @@ from common.errors import SuiteError, UsageError
 from rvs_hybrid import inputs as given_inputs
 from rvs_hybrid.config import INPUTS, make_config
 from rvs_hybrid.fitting import kept, loss
-from rvs_hybrid.model import build_model, build_precursor, input_shapes, stored_statistics
+from rvs_hybrid.inputs import input_shapes
+from rvs_hybrid.model import build_model, build_precursor, stored_statistics
 from rvs_hybrid.quality import distance, fit_limits, judge
 from tests.rvs_hybrid.toy import make_sample
 
