@@ -133,7 +133,8 @@ def reliability(df):
 def _pull(df, key):
     """Return residual over error, finite rows; of distances in the posterior's own quantiles."""
     if key != "distance":
-        value = tables.residual(df, key) / df[f"{key}_sigma"].to_numpy(float)
+        sigma = df[f"{key}_sigma"].to_numpy(float)
+        value = tables.residual(df, key) / np.where(sigma == 0, np.nan, sigma)
     elif {"distance_p16", "distance_p50", "distance_p84"} <= set(df):
         log = {k: np.log(df[f"distance_{k}"].to_numpy(float)) for k in ("p16", "p50", "p84")}
         off = log["p50"] - np.log(df["distance_true"].to_numpy(float))
