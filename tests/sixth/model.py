@@ -1,6 +1,5 @@
 """The network: where along the spectrum is the line, and which redshift is that."""
 
-import keras
 import numpy as np
 
 HALPHA = 6564.61  # Å, vacuum
@@ -8,6 +7,8 @@ HALPHA = 6564.61  # Å, vacuum
 
 def build(config):
     """Return the network, (n, n_pixels) -> (n, 1)."""
+    import keras
+
     x = spectrum = keras.Input((config.n_pixels,), name="spectrum")
     x = keras.layers.Reshape((config.n_pixels, 1))(x)
     x = keras.layers.Conv1D(8, 9, padding="same", activation="relu")(x)
