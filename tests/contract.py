@@ -91,10 +91,17 @@ class Contract:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def tiny(cls):
+        import keras
+
         with pytest.MonkeyPatch.context() as patch:
             tiny = {k: v for k, v in cls.subject.tiny.items() if k not in ("dataset", "scale")}
             patch.setitem(cls.subject.paper.scales, "smoke", tiny)
             cls.subject.patch(patch)
+            compiled = keras.Model.compile
+            # To trace a tiny network takes thrice as long as to train it.
+            patch.setattr(
+                keras.Model, "compile", lambda *a, **k: compiled(*a, **{"run_eagerly": True} | k)
+            )
             yield
 
     @pytest.fixture(scope="class")
