@@ -19,6 +19,7 @@ MOCK = (
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
     "untested."
 )
+MOCK_FILES = "mock files"  # in the name of a data set: simulated spectra among those tested
 MOCK_TO_REAL = (
     "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
     "survey's own claims stay untested."
@@ -156,7 +157,7 @@ class Evaluation:
         """Return what a reader must know first."""
         if not self.is_mock:
             return f"Measured on: {self.dataset}."
-        to_real = self.real and "real files" in self.dataset
+        to_real = self.real and "real files" in self.dataset and MOCK_FILES not in self.dataset
         return (MOCK_TO_REAL if to_real else MOCK).format(self.dataset)
 
     def tested(self):
@@ -259,7 +260,7 @@ def _report(ev, out, judged, made, drawn, skipped, rejects, source):
     sections = [card] if card else []
     sections += ev.sections(made)
     if ev.beside is not None and not ev.real:
-        sections += _beside(ev.beside, sorted({out, Path(ev.run_dir or out)}))
+        sections += beside_sections(ev.beside, sorted({out, Path(ev.run_dir or out)}))
     sections.append(Section("Figures", "", {}, drawn))
     if _some(rejects):
         sections.append(Section("Not used", ev.rejected, {"": rejects}))
@@ -278,15 +279,21 @@ def _report(ev, out, judged, made, drawn, skipped, rejects, source):
     )
 
 
-def _beside(beside, folders):
-    """Return the section of what earlier evaluations on files left in on_*/ of some folders."""
+def beside_sections(beside, folders):
+    """Return the section of what earlier evaluations on files left in on_*/ of some folders.
+
+    Those on simulated spectra have reports of their own: here they would pass for the sky.
+    """
     found, figures = {}, {}
     for path in sorted(p for f in folders for p in f.glob(f"on_*/tables/{beside.table}.ecsv")):
         table = Table.read(path, format="ascii.ecsv")
-        found[f"{table.meta.get('dataset', path.parts[-3])}"] = table.to_pandas()
-    for path in sorted(p for f in folders for p in f.glob("on_*/figures/*.png")):
-        if path.stem in beside.figures:
-            figures[f"{beside.figures[path.stem]} ({path.parts[-3]})"] = path
+        dataset = str(table.meta.get("dataset", path.parts[-3]))
+        if MOCK_FILES in dataset:
+            continue
+        found[dataset] = table.to_pandas()
+        for picture in sorted((path.parents[1] / "figures").glob("*.png")):
+            if picture.stem in beside.figures:
+                figures[f"{beside.figures[picture.stem]} ({path.parts[-3]})"] = picture
     return [Section(beside.title, beside.text, found, figures)] if found else []
 
 

@@ -61,7 +61,8 @@ def held_out(df, known=("train", "valid")):
 def name_of_table(path, df, survey):
     """Return what a table made elsewhere is of: the survey, the file, the data sets in it."""
     kinds = sorted(set(df["dataset"].astype(str)) - {""}) if "dataset" in df else []
-    return f"{survey} ({', '.join([Path(path).name, *filter(None, [' and '.join(kinds)])])})"
+    parts = filter(None, (Path(path).name, " and ".join(kinds)))
+    return f"{survey} ({', '.join(parts)})"
 
 
 def kept(df, run_dir, on, out=None):

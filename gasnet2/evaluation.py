@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common import claims, evaluation
-from common.evaluation import MOCK, Beside
+from common.evaluation import Beside
 from common.report import claims_section
 from gasnet2 import tables
 from gasnet2.config import PAPER, extragalactic
@@ -158,12 +158,6 @@ class Evaluation(evaluation.Evaluation):
         """Return the section of published numbers, for real files too."""
         return claims_section(judged, dataset=self.dataset, survey=self.survey,
                               subject=self.survey, place=f"{self.survey} itself")  # fmt: skip
-
-    def banner(self):
-        """Return what a reader must know first; mocks among the files speak for no survey."""
-        if "mock files" in self.dataset:
-            return MOCK.format(self.dataset)
-        return super().banner()
 
     def tested(self):
         """Return how many spectra were tested, in words."""

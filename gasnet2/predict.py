@@ -233,6 +233,7 @@ main = partial(
             "--min-probability",
             "classes less probable than this get no redshift",
             default=MIN_PROBABILITY,
+            zero=True,
         ),
     ),
 )

@@ -279,6 +279,7 @@ main = partial(
         number(
             "--confidence",
             "p_sf from which a galaxy counts as star-forming (default: the run's, 0.85)",
+            zero=True,
         ),
         Option(
             "--all",

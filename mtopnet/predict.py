@@ -226,7 +226,7 @@ OPTIONS = (
     number("--entropy-cut", "entropy in nats below which quality is 1 (the paper: 2)",
            dest="cut", default=tables.ENTROPY_CUT, metavar="ENTROPY_CUT"),
     whole("--passes", "average the PDFs of N passes of MC dropout (the paper: 50)", default=0,
-          metavar="N"),
+          zero=True, metavar="N"),
 )  # fmt: skip
 
 

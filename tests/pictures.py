@@ -1,6 +1,7 @@
 """Figures of tests are made, and rendered only where a test looks at the files.
 
-Rendering takes six sevenths of an evaluation's time. Each figure is rendered by one test at least.
+Rendering takes six sevenths of an evaluation's time. What `reproduce` and `evaluate` draw is
+rendered in tests/reproduction and in each paper's test_evaluate.
 """
 
 import base64

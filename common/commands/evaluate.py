@@ -42,8 +42,8 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
 
     def work(args):
-        more = {o.key: getattr(args, o.key) for o in options}
-        only = {o.key: getattr(args, o.key) for o in of_run_only}
+        more = {o.key: o.checked(args) for o in options}
+        only = {o.key: o.checked(args) for o in of_run_only}
         if args.predictions is None:
             say(f"report: {of_run(args.run_dir, args.output, args.on, **only, **more)}")
             return

@@ -34,6 +34,8 @@ def main(paper, about, explain, argv=None, *, options=(), paths=""):
     def work(args):
         from common.accelerator import choose
 
+        for option in options:
+            option.checked(args)
         choose("float32")
         explain(args)
 

@@ -45,7 +45,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         from common.accelerator import choose
 
         check_format(args.output)
-        own = {option.key: getattr(args, option.key) for option in options}
+        own = {option.key: option.checked(args) for option in options}
         own["precision"] = choose(args.precision).precision
         made = predict(args.run_dir, args.paths, args.output, **own)
         say(f"{made.rows} {unit}{made.told} -> {args.output}")

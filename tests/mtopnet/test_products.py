@@ -112,7 +112,7 @@ def test_files_that_hold_nothing_usable_are_told_of(run_dir, tmp_path, capsys):
 
 @pytest.mark.parametrize("extra, says", [
     (["--pdf", "p.npy"], "must end in .fits"), (["--entropy-cut", "0"], "above 0"),
-    (["--passes", "-1"], "not below 0"), (["--pdf", "c.fits"], "same file"),
+    (["--passes", "-1"], "must not be negative"), (["--pdf", "c.fits"], "same file"),
 ])  # fmt: skip
 def test_options_that_cannot_be_used(run_dir, files, tmp_path, capsys, monkeypatch, extra, says):
     monkeypatch.chdir(tmp_path)
