@@ -346,3 +346,22 @@ def test_spectra_with_a_redshift_and_no_class_are_counted_apart():
     assert table.loc["no class", ["n", "n_z"]].tolist() == [10, 10]
     assert np.isnan(table.loc["no class", "accuracy"])
     assert table.loc["all", "n"] == 10
+
+
+@pytest.mark.parametrize("kind", ["fits", "parquet", "csv", "ecsv"])
+def test_predictions_of_others_are_read_in_four_formats(tmp_path, kind):
+    table = pd.DataFrame({"label": [0.1, 0.2], "pred_bar": [0.1, 0.3], "pred_std": [0.01, 0.02],
+                          "SNR": [3.0, 8.0], "CLASS": ["GALAXY", "QSO"], "SUBCLASS": ["AGN", ""],
+                          "PLATE": [1, 2], "MJD": [5, 6], "FIBERID": [7, 8]})  # fmt: skip
+    path = tmp_path / f"t.{kind}"
+    if kind == "parquet":
+        table.to_parquet(path)
+    elif kind == "csv":
+        table.to_csv(path, index=False)
+    else:
+        Table.from_pandas(table).write(path, format={"ecsv": "ascii.ecsv"}.get(kind, kind))
+    df = tables.read_predictions(path)
+    assert df["class_true"].tolist() == ["GALAXY_AGN", "QSO_nan"]
+    assert df["id"].tolist() == ["1-5-7", "2-6-8"]
+    np.testing.assert_allclose(df["z_pred"], [0.1, 0.3], rtol=1e-6)
+    assert df.attrs["layout"] == "authors"

@@ -265,3 +265,20 @@ def test_catalogues_in_a_folder_are_no_spectra(tmp_path):
     assert [p.name for p in data.spectrum_files(tmp_path)] == ["spectra.fits"]
     named = tmp_path / "galSpecInfo-dr8.fits"
     assert data.spectrum_files(named) == [named], "what the user names is not left out in silence"
+
+
+def test_real_galaxies_of_lamost_and_sdss_go_through(shared_data):
+    config = tiny_config(n_pixels=4201)
+    for survey, at_least in (("lamost", 2), ("sdss", 5)):
+        usable, stars = 0, 0
+        for batch in read_many([shared_data / "real" / survey / "spec"], progress=False):
+            prepared = preprocess(batch, config)
+            galaxy = batch.meta["class"].str.upper() == "GALAXY"
+            usable += int((prepared.usable & galaxy).sum())
+            reason = prepared.reason[batch.meta["class"].str.upper() == "STAR"]
+            stars += sum("a star" in r for r in reason)
+            assert len(reason) == sum("a star" in r for r in reason)
+            x = prepared.x[prepared.usable]
+            assert np.allclose([x.min(axis=1), x.max(axis=1)], [[0.0], [1.0]], atol=1e-6)
+        assert usable >= at_least
+        assert stars

@@ -307,3 +307,18 @@ def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
         assert len(stars) and stars.str.contains("a star|duplicate").all()
         assert np.isfinite(table["oh"]).all()
         assert table["warnings"].str.contains("OTHER_SURVEY").all() == (survey == "sdss")
+
+
+def test_networks_of_another_precision_give_the_same(run_dir, table):
+    import keras
+
+    before = keras.mixed_precision.global_policy()
+    x = np.random.default_rng(0).random((4, CONFIG.n_pixels), dtype="f")
+    plain = load_networks(run_dir).models["regressor"].predict(x, verbose=0)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    try:
+        model = load_networks(run_dir).models["regressor"]
+        assert model.compute_dtype == "bfloat16"
+        assert np.allclose(model.predict(x, verbose=0), plain, atol=0.1)
+    finally:
+        keras.mixed_precision.set_global_policy(before)

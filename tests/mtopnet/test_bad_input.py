@@ -71,13 +71,17 @@ def test_training_takes_the_good_and_says_why_not_the_others(folder, tmp_path):
                     "label z = 3.0000 outside the network's bins, 0.6 <= z < 3"]  # fmt: skip
 
 
-def test_a_set_of_nothing_but_bad_files_says_why(tmp_path):
+@pytest.mark.parametrize("what", [*MESSAGES, "outside"])
+def test_a_set_of_nothing_but_bad_files_says_why(tmp_path, what):
     labels = tiny.galaxies(1)
-    spoilt(tmp_path / "in" / "spectra" / "a.fits", labels, "air")
+    spoilt(tmp_path / "in" / "spectra" / "a.fits", labels, what)
+    if what == "outside":
+        labels["z"] = -9.0
     labels.write(tmp_path / "in" / "labels.fits")
     with pytest.raises(MissingDataError, match="No spectrum of 1 file") as caught:
         data.prepare(tiny.tiny_config(), tmp_path / "data", data_dir=tmp_path / "in")
-    assert MESSAGES["air"] in str(caught.value)
+    says = MESSAGES.get(what, "label z = -9.0000 outside the network's bins, 0.6 <= z < 3")
+    assert says in str(caught.value)
 
 
 def test_prediction_takes_a_negative_continuum_and_says_so(folder, run_dir, tmp_path, capsys):

@@ -268,3 +268,9 @@ def test_spectra_without_labels_serve_as_an_unlabelled_set(tmp_path):
     assert shards.labels["id"].tolist() == [str(i) for i in labels["id"]]
     assert shards.labels["galaxy"].tolist() == [str(i) for i in labels["galaxy"]]
     assert shards.labels["z_true"].isna().all()
+
+
+def test_a_mock_is_no_survey():
+    part = pd.DataFrame({"file": ["f.fits"], "mock": [True]})
+    with pytest.raises(UsageError, match=r"is a mock \(header card MOCK = T\)"):
+        data.refuse_mock(part, tiny_config())

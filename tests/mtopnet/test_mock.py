@@ -346,3 +346,12 @@ def test_figures_are_drawn(universe, tmp_path):
     mock.make_mock(n=40, seed=1, out_dir=tmp_path, exposures=(2,), progress=False)
     for path in figures_mock.draw_all(tmp_path):
         assert path.stat().st_size > 20_000
+
+
+def test_main_sequence_is_near_what_others_find():
+    """Within 0.30 dex of two independent sequences; Eq. 9 itself: test_published."""
+    masses = np.array([9.75, 10.0, 10.5, 11.0])
+    for at in (0.75, 1.25, 1.75, 2.25):
+        ours = population.main_sequence(masses, np.full(4, at))
+        for other in (mock_check.speagle, mock_check.whitaker):
+            assert np.abs(ours - other(masses, np.full(4, at))).max() < 0.30, (at, other.__name__)

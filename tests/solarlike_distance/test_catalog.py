@@ -97,10 +97,8 @@ def test_distances_are_the_posteriors_and_parallaxes_corrected(trained, few, tmp
     np.testing.assert_allclose(table["parallax_over_error"], 100.0)
 
 
-@pytest.mark.parametrize("way, ending", [
-    ("obsid", ".csv"), ("position", ".ecsv"), ("obsid", ".fits"), ("position", ".vot"),
-    *(("source_id", ending) for ending in (".csv", ".fits", ".ecsv", ".vot")),
-])  # fmt: skip
+@pytest.mark.parametrize("way", ["obsid", "source_id", "position"])
+@pytest.mark.parametrize("ending", [".csv", ".fits", ".ecsv", ".vot"])
 def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path, way, ending):
     folder, about = few
     table = photometry(about).iloc[::-1]
