@@ -163,9 +163,10 @@ def claims_section(judged, *, dataset, survey, subject, place):
             f"\n\nThe paper's numbers are about {subject}; the verdicts stand for {dataset} alone. "
             f"On {place} every claim stays untested."
         )
-    return Section("Published numbers", text, {
-        f"Measured on {dataset}": here.drop(columns=["dataset"]),
-        "Not measured here": untested.drop(columns=["ours"])})  # fmt: skip
+    tables = {f"Measured on {dataset}": here.drop(columns=["dataset"])}
+    if len(untested):
+        tables["Not measured here"] = untested.drop(columns=["ours"])
+    return Section("Published numbers", text, tables)
 
 
 def _keep_cover(path, *, title, banner, warn, cover):

@@ -66,6 +66,28 @@ def refuse_mock(about, config, *, takes="observed spectra"):
         )
 
 
+def usable(spectra, about, prepared):
+    """Split a batch into what can be used and why the rest cannot.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        n of them.
+    about : DataFrame of n rows
+        file, id and whatever else is known of them.
+    prepared : object
+        usable, reason and x, the network's input, all of n rows.
+
+    Returns
+    -------
+    Spectra, DataFrame, ndarray of shape (m, n_pixels), list of dict
+        Spectra that can be used, who they are, their input; and the rejects.
+    """
+    use = prepared.usable
+    who = about[use].reset_index(drop=True)
+    return spectra[use], who, prepared.x[use], rejected(about, prepared)
+
+
 def rejected(about, prepared):
     """Return the rows of the table of rejects, dicts of file, id and reason.
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common import sample
 from common.catalogue.assemble import reject_table
 from common.catalogue.files import SpectrumFiles
 from common.catalogue.make import make
@@ -17,7 +18,6 @@ from common.commands import predict as command
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
-from common.sample import rejected
 from common.surveys import read_many
 from lamost_metallicity import selection
 from lamost_metallicity.config import PAPER
@@ -132,21 +132,9 @@ def catalogue(networks, x, about, *, confidence, everything=False):
 
 
 def usable(networks, spectra):
-    """Return the spectra of a batch that can be used, who they are, their input, and the rejects.
-
-    Parameters
-    ----------
-    networks : Networks
-    spectra : Spectra
-
-    Returns
-    -------
-    Spectra, DataFrame, ndarray of shape (n, n_pixels), list of dict
-    """
+    """Prepare a batch of spectra; what is returned, `common.sample.usable` says."""
     prepared = preprocess(spectra, networks.config)
-    about, use = object_table(spectra, prepared), prepared.usable
-    lost = rejected(about, prepared)
-    return spectra[use], about[use].reset_index(drop=True), prepared.x[use], lost
+    return sample.usable(spectra, object_table(spectra, prepared), prepared)
 
 
 def usable_chunks(networks, files, rejects):

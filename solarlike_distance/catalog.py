@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from common import sample
 from common.catalogue.assemble import reject_table
 from common.catalogue.files import SpectrumFiles
 from common.catalogue.make import make
@@ -19,7 +20,6 @@ from common.commands import predict as command
 from common.errors import SuiteError, UsageError
 from common.paper import Option
 from common.pipeline import ahead
-from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.catalogue import columns
 from solarlike_distance.catalogue.repeats import keys_of, without_copies
@@ -68,21 +68,9 @@ def star_table(networks, x, about, *, photometry=None, stars=None):
 
 
 def usable(networks, spectra):
-    """Return the spectra of a batch that can be used, who they are, their input, and the rejects.
-
-    Parameters
-    ----------
-    networks : Networks
-    spectra : Spectra
-
-    Returns
-    -------
-    Spectra, DataFrame, ndarray of shape (n, n_pixels), list of dict
-    """
+    """Prepare a batch of spectra; what is returned, `common.sample.usable` says."""
     prepared = preprocess(spectra, networks.config)
-    about, use = object_table(spectra, prepared), prepared.usable
-    lost = rejected(about, prepared)
-    return spectra[use], about[use].reset_index(drop=True), prepared.x[use], lost
+    return sample.usable(spectra, object_table(spectra, prepared), prepared)
 
 
 def part_of(networks, spectra, about, x, *, photometry=None, stars=None):
