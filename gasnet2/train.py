@@ -26,7 +26,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from common.files import write_json, write_parquet
     from common.runs import begin
     from gasnet2 import fitting
-    from gasnet2.data import choose_split, fingerprint, prepare
+    from gasnet2.data import choose_split, fingerprint, prepare, split_is_named
     from gasnet2.networks import Networks, prediction_table
 
     run_dir, about = begin(
@@ -38,6 +38,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     labels["split"] = split = choose_split(labels, config)
     about["data_fingerprint"] = fingerprint(labels[split != ""])
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
+    about["split_of_files"] = not config.is_mock and split_is_named(labels)
     about["timing"].setdefault("data_s", time.perf_counter() - began)
     write_json(run_dir / "config.json", about)
     counts = ", ".join(f"{n} {s}" for s, n in about["sizes"].items())
