@@ -27,7 +27,9 @@ PARTS = {  # section: (text, names of its tables)
     "Measured": (
         "What each column means: see the captions. GF is the fraction with Bias below 0.0015 "
         "(galaxies) or 0.015 (quasars); outlier_fraction the fraction with |dz| above 0.01 "
-        "(galaxies) or 0.05 (quasars).",
+        "(galaxies) or 0.05 (quasars). Of n rows n_failed have no redshift: GF, outlier_fraction "
+        "and robust_fraction are of all n and count those as bad; MAE, mean_dz, nmad and the "
+        "fraction with t <= 3 are of the n_measured others.",
         ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
     ),
 }
@@ -180,7 +182,7 @@ def _printed(table):
     """Return the redshift table as text, to the digits that the paper prints."""
     digits = {"mae": 4, "mean_dz": 4, "gf": 3, "frac_t_le_3": 3, "outlier_fraction": 3}
     digits |= {f"gf_snr_{k}": 2 for k in tables.SNR_BINS}
-    shown = table[["class", "n", *digits]].copy()
+    shown = table[["class", "n", "n_failed", *digits]].copy()
     for name, places in digits.items():
         shown[name] = [f"{v:.{places}f}" if np.isfinite(v) else "-" for v in shown[name]]
     return shown.to_string(index=False)

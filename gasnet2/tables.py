@@ -142,6 +142,11 @@ def outlier_limit(name):
 def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
     """Return the redshift metrics of Sect. 4.1, one row per extragalactic class.
 
+    A redshift that is not finite has failed. Of all n rows with a true redshift are gf, gf_se,
+    gf_snr_*, outlier_fraction and robust_fraction: there a failure is not good, an outlier, not
+    robust. Of the n_measured alone are mae, mean_dz and nmad, and of those among them that have an
+    error frac_t_le_3; robust_gf is of the robust rows.
+
     Parameters
     ----------
     df : DataFrame
@@ -156,8 +161,9 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
     Returns
     -------
     DataFrame
-        class, n, mae, mean_dz, gf, gf_se, gf_snr_lt5, gf_snr_5_10, gf_snr_gt10, frac_t_le_3,
-        outlier_fraction, nmad, robust_fraction, robust_gf; NaN where the input is not there.
+        class, n, n_failed, n_measured, mae, mean_dz, gf, gf_se, gf_snr_lt5, gf_snr_5_10,
+        gf_snr_gt10, frac_t_le_3, outlier_fraction, nmad, robust_fraction, robust_gf; NaN where the
+        input is not there.
     """
     classes = extragalactic(classes_of(df)) if classes is None else classes
     known = [c for c in classes if COARSE[c] != "STAR"]
@@ -167,9 +173,12 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
         z = dict(z_true=part["z_true"].to_numpy(), z_pred=part[f"{prefix}_pred"].to_numpy())
         limit = gf_threshold(name)
         gf, n = metrics.good_fraction(**z, limit=limit)
+        there = np.isfinite(z["z_pred"].astype(float))
         row = {
             "class": name,
             "n": n,
+            "n_failed": n - int(there.sum()),
+            "n_measured": int(there.sum()),
             "mae": metrics.mae(**z)[0],
             "mean_dz": metrics.mean_delta_z(**z)[0],
             "gf": gf,
@@ -187,7 +196,7 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
         mae_limit = (validation_mae or {}).get(name)
         row["robust_fraction"] = row["robust_gf"] = np.nan
         if err is not None and mae_limit is not None and n:
-            robust = err <= mae_limit
+            robust = there & (err <= mae_limit)
             row["robust_fraction"] = float(robust.mean())
             row["robust_gf"] = metrics.good_fraction(
                 **{k: v[robust] for k, v in z.items()}, limit=limit

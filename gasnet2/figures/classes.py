@@ -19,7 +19,7 @@ from common.figures import (
 from common.lines import visible
 from gasnet2 import tables
 from gasnet2.config import COARSE, extragalactic
-from gasnet2.figures.redshifts import label, pair, parts
+from gasnet2.figures.redshifts import attempted, label, pair, parts
 
 
 @styled
@@ -139,7 +139,8 @@ def contaminated_redshift(runs):
                       rasterized=True)  # fmt: skip
             top = float(z["z_true"].max())
             axis.plot((0, top), (0, top), color=RED, lw=0.8)
-            axis.text(0.03, 0.97, label(name, groups[name]), transform=axis.transAxes, va="top",
+            text = label(name, attempted(runs[percent], name))
+            axis.text(0.03, 0.97, text, transform=axis.transAxes, va="top",
                       fontsize=7.5)  # fmt: skip
             axis.set(xlabel=r"$z_t$", ylabel=rf"$z_p$  ({percent} % shuffled)")
     return figure

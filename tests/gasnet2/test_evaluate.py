@@ -14,6 +14,7 @@ from gasnet2 import evaluate, measured, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
 from gasnet2.evaluation import Evaluation
 from gasnet2.figures import classes as figures_classes
+from gasnet2.figures import redshifts as figures_redshifts
 from tests.pictures import rendered
 
 
@@ -200,7 +201,29 @@ def test_metrics_table_against_hand_computed_values():
     assert row["frac_t_le_3"] == pytest.approx(2 / 3)
     assert row["outlier_fraction"] == 0.5  # |dz| = 0.1 and the missing one, beyond 0.05
     assert row["mae"] == pytest.approx(0.22 / 3)
-    assert row["robust_fraction"] == 1.0
+    assert (row["n_failed"], row["n_measured"]) == (1, 3)
+    assert row["robust_fraction"] == 0.75, "a redshift that is not there is not robust"
+    assert row["robust_gf"] == pytest.approx(2 / 3)
+
+
+def test_a_mean_that_leaves_out_failures_judges_no_claim():
+    df = made_up(("QSO_nan",), n=40)
+    wanted = ("sdss-mae-QSO_nan", "sdss-dz-QSO_nan", "sdss-gf-QSO_nan", "sdss-t3-QSO_nan")
+    mine = [c for c in EVERY if c.id in wanted]
+    assert set(measured.measure(mine, df)) == set(wanted)
+    df.loc[3, ["z_pred", "z_err"]] = np.nan
+    assert measured.measure(mine, df) == {"sdss-gf-QSO_nan": 39 / 40}, "GF counts the failure"
+
+
+def test_figures_count_failed_redshifts_as_their_tables_do():
+    df = made_up(("GALAXY_nan",), n=40)
+    df.loc[:9, ["z_pred", "z_err"]] = np.nan
+    df["snr"] = 20.0
+    assert tables.metrics_table(df).set_index("class").loc["GALAXY_nan", "gf"] == 0.75
+    words = [t.get_text() for a in figures_redshifts.mc_estimates(df).axes for t in a.texts]
+    assert any("GF = 0.750   n = 40 (10 failed)" in w for w in words), words
+    legend = figures_redshifts.bias_by_snr(df).axes[0].get_legend().get_texts()[0].get_text()
+    assert "GF 0.75 (n=40)" in legend
 
 
 def test_coarse_table_counts_a_star_call_as_a_failed_redshift():
