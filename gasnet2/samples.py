@@ -12,6 +12,7 @@ from common.surveys import find_files
 from gasnet2.config import COARSE
 from gasnet2.tables import coarse
 
+SAMPLE = "sample.parquet"  # of a run folder: every spectrum of the sample, without its flux
 ENOUGH = 200  # spectra of one class whose median and percentiles are drawn
 
 
@@ -47,6 +48,22 @@ def of_run(run_dir, config, per_class=ENOUGH):
     if not rows.size:
         raise SuiteError(f"{run_dir}: no spectrum of the run's classes is left in its data.")
     return shards.labels.iloc[rows].reset_index(drop=True), shards.rows(rows)
+
+
+def before_split(run_dir):
+    """Return the sample of a run before the split, as training left it; None without it.
+
+    Parameters
+    ----------
+    run_dir : path-like
+
+    Returns
+    -------
+    DataFrame or None
+        id, class_true, z_true, snr, split ("train", "valid", "test").
+    """
+    path = Path(run_dir) / SAMPLE
+    return pd.read_parquet(path) if path.is_file() else None
 
 
 def of_files(config, paths):

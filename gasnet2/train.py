@@ -28,6 +28,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from gasnet2 import fitting
     from gasnet2.data import choose_split, fingerprint, prepare, split_is_named
     from gasnet2.networks import Networks, prediction_table
+    from gasnet2.samples import SAMPLE
 
     run_dir, about = begin(
         run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
@@ -40,6 +41,9 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
     about["split_of_files"] = not config.is_mock and split_is_named(labels)
     about["timing"].setdefault("data_s", time.perf_counter() - began)
+    sample = labels.loc[split != "", ["id", "class", "z", "snr", "split"]]
+    sample = sample.rename(columns={"class": "class_true", "z": "z_true"})
+    write_parquet(sample.reset_index(drop=True), run_dir / SAMPLE)
     write_json(run_dir / "config.json", about)
     counts = ", ".join(f"{n} {s}" for s, n in about["sizes"].items())
     say(f"{config.dataset}: {counts} spectra; {accelerator.device}, {accelerator.precision}")
