@@ -77,6 +77,27 @@ def of_files(config, paths):
     return labels, np.concatenate([c[1] for c in chunks])
 
 
+def evenly(names, n, *, seed):
+    """Choose rows of all classes alike: files hold one class after the other.
+
+    Parameters
+    ----------
+    names : ndarray of str
+        Class of each row.
+    n : int
+        Rows to choose; all of them where there are fewer.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, in order
+        A class that has too few leaves its share to the others.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    turn = pd.Series(np.asarray(names)[shuffled]).groupby(np.asarray(names)[shuffled]).cumcount()
+    return np.sort(shuffled[np.argsort(turn.to_numpy(), kind="stable")[:n]])
+
+
 def brightest(labels, x, classes, *, quantile=0.8, seed=1):
     """Return {class: (flux, z)}: of each class one spectrum among those of high S/N."""
     rng = np.random.default_rng(seed)
