@@ -7,6 +7,7 @@ import numpy as np
 from common import metrics
 from common.errors import SuiteError
 from gasnet2 import tables
+from gasnet2.accuracy import average_over_classes
 
 FEWEST = 30  # a class or bin with fewer objects measures nothing
 
@@ -120,13 +121,13 @@ def _class_average(run):
 
 
 def _accuracy(run, *, snr):
+    """Average over the classes that have enough spectra between two S/N (Fig. C1)."""
     df = run["df"]
     if not _classified(run) or "snr" not in df or set(run["classes"]) - set(df["class_true"]):
         return None
-    part = df[(df["snr"] >= snr[0]) & (df["snr"] < snr[1]) & df["class_true"].isin(run["classes"])]
-    if len(part) < FEWEST:
-        return None
-    return metrics.accuracy(true=part["class_true"], pred=part["class_pred"])[0]
+    part = df[(df["snr"] >= snr[0]) & (df["snr"] < snr[1])]
+    average, _, n, _ = average_over_classes(part, run["classes"])
+    return average if n >= FEWEST else None
 
 
 def _diagonal(run, classes, reduce, merge):
