@@ -33,8 +33,9 @@ PARTS = {  # section: (text, names of its tables)
         ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
     ),
 }
-SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "n_train", "val_accuracy", "val_loss", "val_mae",
-          "parameters", "seconds_to_classify", "seconds_per_spectrum_core")  # fmt: skip
+SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "sample_size", "tested", "n_train",
+          "val_accuracy", "val_loss", "val_mae", "parameters", "seconds_to_classify",
+          "seconds_per_spectrum_core")  # fmt: skip
 REDSHIFTS = {  # prefix of the columns: (table, caption)
     "z": ("redshift", "Redshifts of the ensemble of the true class (the paper's protocol)"),
     "z_point": ("redshift_point", "Point estimates: the ensemble's first member"),
@@ -165,6 +166,7 @@ class Evaluation(evaluation.Evaluation):
             point_is_mean=not has_point,
             classes=self.classes,
             routed=self.real,
+            sample=self.sample,
         )
 
     def judged(self):
