@@ -92,8 +92,8 @@ class Paper:
     seed : int
         The default seed.
     scaled : callable, optional
-        (dataset, scale) -> further changes of the configuration, where a scale depends on the data
-        set.
+        (dataset, scale, **changes) -> further changes of the configuration, where a scale depends
+        on the data set or on what the user asked for.
     changes : callable, optional
         Parsed arguments -> changes of the configuration by options that set no field by themselves.
     check : callable, optional
@@ -139,7 +139,9 @@ class Paper:
                 raise UsageError(
                     f"--{option} must be one of {', '.join(allowed)}. Received {value!r}."
                 )
-        sizes = self.scales[scale] | (self.scaled(dataset, scale) if self.scaled else {})
+        sizes = self.scales[scale] | (
+            self.scaled(dataset, scale, **changes) if self.scaled else {}
+        )
         base = self.config(dataset=dataset, scale=scale, **sizes)
         config = replace(base, **{k: v for k, v in changes.items() if v is not None})
         return self.check(config) if self.check else config
@@ -168,7 +170,8 @@ class Paper:
 
     def run_dir(self, config):
         """Return the run folder of a configuration where the user names none."""
-        return Path("runs") / f"{config.dataset}-{config.scale}"
+        kind = "" if getattr(config, "network", "paper") == "paper" else f"-{config.network}"
+        return Path("runs") / f"{config.dataset}{kind}-{config.scale}"
 
     def header(self, config, run_dir, **more):
         """Return what the header of a catalogue of a run says, with `more` before the scale."""

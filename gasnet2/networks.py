@@ -54,6 +54,10 @@ def load_networks(run_dir):
     from gasnet2.model import build_classifier, build_redshift
 
     config, about = read_config(run_dir)
+    if config.is_templates:
+        from gasnet2.templates.networks import load_network
+
+        return load_network(run_dir, config, about)
     models = Path(run_dir) / "models"
     first = models / "classifier.keras"
     runs.check_finished(run_dir, config, [] if first.exists() else [first.name])
