@@ -24,10 +24,11 @@ FREE = ("scale", "seed", "initialiser", "precision", "grid_named")  # not what t
 def evaluate_run(run_dir, out=None, on=None):
     """Evaluate a run on its test split, or on labelled files.
 
-    Reads predictions.parquet, config.json, history.csv, and where they exist data/ (prepared
-    spectra, for example figures), contamination_00.parquet, _05, _10 (predictions of runs with
-    shuffled labels, App. A), explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what
-    earlier evaluations on real files left).
+    Reads predictions.parquet, config.json, history.csv, and where they exist sample.parquet (the
+    sample before the split), data/ (prepared spectra, for example figures),
+    contamination_00.parquet, _05, _10 (predictions of runs with shuffled labels, App. A),
+    explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what earlier evaluations on
+    real files left).
 
     What it takes and returns, `common.commands.evaluate.main` says.
     """
@@ -49,6 +50,7 @@ def evaluate_run(run_dir, out=None, on=None):
             history=runs.history_of(run_dir),
             contaminated=contaminated(run_dir),
             own=_own(run_dir, config),
+            sample=samples.before_split(run_dir),
             explained=_explained(run_dir),
             **common,
         )

@@ -27,7 +27,9 @@ PARTS = {  # section: (text, names of its tables)
     "Measured": (
         "What each column means: see the captions. GF is the fraction with Bias below 0.0015 "
         "(galaxies) or 0.015 (quasars); outlier_fraction the fraction with |dz| above 0.01 "
-        "(galaxies) or 0.05 (quasars).",
+        "(galaxies) or 0.05 (quasars). Of n rows n_failed have no redshift: GF, outlier_fraction "
+        "and robust_fraction are of all n and count those as bad; MAE, mean_dz, nmad and the "
+        "fraction with t <= 3 are of the n_measured others.",
         ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
     ),
 }
@@ -54,6 +56,8 @@ class Evaluation(evaluation.Evaluation):
         Class → MAE on the validation set.
     contaminated : dict of int to DataFrame
         Per cent of shuffled labels → predictions (App. A).
+    sample : DataFrame or None
+        Every spectrum before the split, as `gasnet2.samples.before_split` returns it.
     own, real_spectra : tuple of (DataFrame, ndarray) or None
         Labels and flux of the run's data, and of the files of an evaluation on files.
     explained : DataFrame or None
@@ -64,6 +68,7 @@ class Evaluation(evaluation.Evaluation):
     survey: str
     validation_mae: dict = field(default_factory=dict)
     contaminated: dict = field(default_factory=dict)
+    sample: pd.DataFrame | None = None
     own: tuple | None = None
     real_spectra: tuple | None = None
     explained: pd.DataFrame | None = None
@@ -92,12 +97,23 @@ class Evaluation(evaluation.Evaluation):
         """What the redshift labels were multiplied by."""
         return getattr(self.config, "z_scale", 10.0)
 
+    @property
+    def shown(self):
+        """What Tables 1-3 and Figs 3, 4, 7, 9 are of, in words; the paper's are of all."""
+        if self.sample is not None:
+            return f"the whole sample of {len(self.sample)} spectra, before the split"
+        if self.real:
+            return f"the {len(self.df)} spectra of the files"
+        if self.config is not None or "split" in self.df:
+            return f"the {len(self.df)} test spectra"
+        return f"the {len(self.df)} rows of the table"
+
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         df, made = self.df, {}
         made["classes"] = (
-            "As Tables 1-3: the sample, and the accuracy of each class",
-            tables.class_table(df, self.classes),
+            f"As Tables 1-3: num, z and S/N of {self.shown}; n and accuracy of those tested",
+            tables.class_table(df, self.classes, sample=self.sample),
         )
         for prefix, (name, caption) in REDSHIFTS.items():
             if {"z_true", f"{prefix}_pred"} <= set(df) and df[f"{prefix}_pred"].notna().any():
@@ -116,7 +132,9 @@ class Evaluation(evaluation.Evaluation):
         if self.history is not None and len(self.history):
             made["models"] = (
                 "As Table 4: networks (redshift losses divided by the labels' scale)",
-                tables.model_table(self.history, z_scale=self.z_scale),
+                tables.model_table(
+                    self.history, z_scale=self.z_scale, parameters=self.about.get("parameters")
+                ),
             )
         return made
 
@@ -180,7 +198,7 @@ def _printed(table):
     """Return the redshift table as text, to the digits that the paper prints."""
     digits = {"mae": 4, "mean_dz": 4, "gf": 3, "frac_t_le_3": 3, "outlier_fraction": 3}
     digits |= {f"gf_snr_{k}": 2 for k in tables.SNR_BINS}
-    shown = table[["class", "n", *digits]].copy()
+    shown = table[["class", "n", "n_failed", *digits]].copy()
     for name, places in digits.items():
         shown[name] = [f"{v:.{places}f}" if np.isfinite(v) else "-" for v in shown[name]]
     return shown.to_string(index=False)

@@ -83,11 +83,15 @@ def measure(
     return out
 
 
-REDSHIFT = ("mae", "mean_dz", "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10", "frac_t_le_3")
+OF_MEASURED = ("mae", "mean_dz", "frac_t_le_3")  # they leave failed redshifts out
+REDSHIFT = (*OF_MEASURED, "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10")
 
 
 def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
-    """One column of `tables.metrics_table`, reduced over classes (all of them must be there)."""
+    """One column of `tables.metrics_table`, reduced over classes (all of them must be there).
+
+    A mean of those redshifts alone that did not fail is not the paper's, which is of all.
+    """
     prefix = {"mc": "z_routed" if run["routed"] else "z", "point": "z_point"}[estimate]
     if f"{prefix}_pred" not in run["df"] or (estimate == "point" and run["point_is_mean"]):
         return None
@@ -96,6 +100,8 @@ def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
         run["cache"][prefix] = table.set_index("class")
     table = run["cache"][prefix].reindex(classes)
     if (table["n"].fillna(0) < FEWEST).any():
+        return None
+    if name in OF_MEASURED and table["n_failed"].any():
         return None
     return getattr(table[name], reduce)(skipna=False)
 

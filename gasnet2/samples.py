@@ -12,6 +12,7 @@ from common.surveys import find_files
 from gasnet2.config import COARSE
 from gasnet2.tables import coarse
 
+SAMPLE = "sample.parquet"  # of a run folder: every spectrum of the sample, without its flux
 ENOUGH = 200  # spectra of one class whose median and percentiles are drawn
 
 
@@ -49,6 +50,22 @@ def of_run(run_dir, config, per_class=ENOUGH):
     return shards.labels.iloc[rows].reset_index(drop=True), shards.rows(rows)
 
 
+def before_split(run_dir):
+    """Return the sample of a run before the split, as training left it; None without it.
+
+    Parameters
+    ----------
+    run_dir : path-like
+
+    Returns
+    -------
+    DataFrame or None
+        id, class_true, z_true, snr, split ("train", "valid", "test").
+    """
+    path = Path(run_dir) / SAMPLE
+    return pd.read_parquet(path) if path.is_file() else None
+
+
 def of_files(config, paths):
     """Return prepared labelled spectra of files: labels and normalised flux, as `of_run`."""
     from gasnet2.predict import usable_chunks
@@ -58,6 +75,27 @@ def of_files(config, paths):
         raise SuiteError("None of the files holds a spectrum that can be used.")
     labels = pd.concat([c[0] for c in chunks], ignore_index=True)
     return labels, np.concatenate([c[1] for c in chunks])
+
+
+def evenly(names, n, *, seed):
+    """Choose rows of all classes alike: files hold one class after the other.
+
+    Parameters
+    ----------
+    names : ndarray of str
+        Class of each row.
+    n : int
+        Rows to choose; all of them where there are fewer.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, in order
+        A class that has too few leaves its share to the others.
+    """
+    shuffled = np.random.default_rng(seed).permutation(len(names))
+    turn = pd.Series(np.asarray(names)[shuffled]).groupby(np.asarray(names)[shuffled]).cumcount()
+    return np.sort(shuffled[np.argsort(turn.to_numpy(), kind="stable")[:n]])
 
 
 def brightest(labels, x, classes, *, quantile=0.8, seed=1):

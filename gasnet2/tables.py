@@ -142,6 +142,11 @@ def outlier_limit(name):
 def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
     """Return the redshift metrics of Sect. 4.1, one row per extragalactic class.
 
+    A redshift that is not finite has failed. Of all n rows with a true redshift are gf, gf_se,
+    gf_snr_*, outlier_fraction and robust_fraction: there a failure is not good, an outlier, not
+    robust. Of the n_measured alone are mae, mean_dz and nmad, and of those among them that have an
+    error frac_t_le_3; robust_gf is of the robust rows.
+
     Parameters
     ----------
     df : DataFrame
@@ -156,8 +161,9 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
     Returns
     -------
     DataFrame
-        class, n, mae, mean_dz, gf, gf_se, gf_snr_lt5, gf_snr_5_10, gf_snr_gt10, frac_t_le_3,
-        outlier_fraction, nmad, robust_fraction, robust_gf; NaN where the input is not there.
+        class, n, n_failed, n_measured, mae, mean_dz, gf, gf_se, gf_snr_lt5, gf_snr_5_10,
+        gf_snr_gt10, frac_t_le_3, outlier_fraction, nmad, robust_fraction, robust_gf; NaN where the
+        input is not there.
     """
     classes = extragalactic(classes_of(df)) if classes is None else classes
     known = [c for c in classes if COARSE[c] != "STAR"]
@@ -167,9 +173,12 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
         z = dict(z_true=part["z_true"].to_numpy(), z_pred=part[f"{prefix}_pred"].to_numpy())
         limit = gf_threshold(name)
         gf, n = metrics.good_fraction(**z, limit=limit)
+        there = np.isfinite(z["z_pred"].astype(float))
         row = {
             "class": name,
             "n": n,
+            "n_failed": n - int(there.sum()),
+            "n_measured": int(there.sum()),
             "mae": metrics.mae(**z)[0],
             "mean_dz": metrics.mean_delta_z(**z)[0],
             "gf": gf,
@@ -187,7 +196,7 @@ def metrics_table(df, classes=None, *, validation_mae=None, prefix="z"):
         mae_limit = (validation_mae or {}).get(name)
         row["robust_fraction"] = row["robust_gf"] = np.nan
         if err is not None and mae_limit is not None and n:
-            robust = err <= mae_limit
+            robust = there & (err <= mae_limit)
             row["robust_fraction"] = float(robust.mean())
             row["robust_gf"] = metrics.good_fraction(
                 **{k: v[robust] for k, v in z.items()}, limit=limit
@@ -241,20 +250,38 @@ def coarse_table(df, *, prefix="z_routed"):
     return table
 
 
-def class_table(df, classes=None):
-    """Return Tables 1-3: class, label, n, mean z, its range, mean S/N; and our accuracy."""
+def class_table(df, classes=None, *, sample=None):
+    """Return Tables 1-3: the sample of each class; and how many of it were tested, how well.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions: class_true, and where known class_pred, z_true, snr.
+    classes : sequence of str, optional
+    sample : DataFrame, optional
+        class_true, z_true, snr of the sample before the split, as the paper's tables have it.
+
+    Returns
+    -------
+    DataFrame
+        class, label, num (spectra before the split; NaN without `sample`), mean_z, z_min, z_max,
+        mean_snr (of the sample; without it of `df`), n (rows of `df`), accuracy (of those).
+    """
     classes = classes_of(df) if classes is None else classes
     rows = []
     for label, name in enumerate(classes):
-        part = df[df["class_true"] == name]
-        row = {"class": name, "label": label, "n": len(part)}
+        tested = df[df["class_true"] == name]
+        part = tested if sample is None else sample[sample["class_true"] == name]
+        row = {"class": name, "label": label, "num": np.nan if sample is None else len(part)}
         z = part["z_true"].dropna() if "z_true" in part and COARSE[name] != "STAR" else []
         row["mean_z"] = float(np.mean(z)) if len(z) else np.nan
         row["z_min"] = float(np.min(z)) if len(z) else np.nan
         row["z_max"] = float(np.max(z)) if len(z) else np.nan
         row["mean_snr"] = float(part["snr"].mean()) if "snr" in part and len(part) else np.nan
-        if "class_pred" in part:
-            row["accuracy"] = metrics.accuracy(true=part["class_true"], pred=part["class_pred"])[0]
+        row["n"] = len(tested)
+        if "class_pred" in tested:
+            right = metrics.accuracy(true=tested["class_true"], pred=tested["class_pred"])
+            row["accuracy"] = right[0]
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -279,13 +306,15 @@ def class_labels(df, classes, merge):
 
 
 def model_table(history, *, z_scale=10.0, parameters=None):
-    """Return Table 4: per network parameters, lowest loss, best accuracy or MAE on validation.
+    """Return Table 4: per network parameters, training spectra, lowest loss, best accuracy or MAE.
+
+    Losses, accuracy and MAE are those on the validation set.
 
     Parameters
     ----------
     history : DataFrame
         Columns network ("classifier", "CLASS/0", ...), epoch, val_loss, val_accuracy, val_mae (in
-        units of z).
+        units of z), and where known n_train.
     z_scale : float
         Labels were multiplied by it: the paper's Table 4 gives the redshift loss divided by it.
     parameters : dict of str to int, optional
@@ -297,6 +326,7 @@ def model_table(history, *, z_scale=10.0, parameters=None):
         row = {
             "network": network,
             "parameters": (parameters or {}).get(network.split("/")[0]),
+            "n_train": part["n_train"].max() if "n_train" in part else np.nan,
             "epochs": len(part),
             "val_loss": part["val_loss"].min() / (1.0 if is_classifier else z_scale),
         }

@@ -19,23 +19,27 @@ from common.figures import (
 from common.lines import visible
 from gasnet2 import tables
 from gasnet2.config import COARSE, extragalactic
-from gasnet2.figures.redshifts import label, pair, parts
+from gasnet2.figures.redshifts import attempted, label, pair, parts
 
 
 @styled
-def redshift_distribution(df, classes):
-    """Draw Figs 3, 7, 9: stacked histogram of the true redshifts of the extragalactic classes."""
+def redshift_distribution(df, classes, *, shown=""):
+    """Draw Figs 3, 7, 9: stacked histogram of the true redshifts of the extragalactic classes.
+
+    `shown` says which spectra these are (the paper's figures are of the sample before the split).
+    """
     figure, (axis,) = panels(1, columns=1, width=6.0, height=3.6)
     groups = {k: df.loc[df["class_true"] == k, "z_true"] for k in extragalactic(classes)}
     every = df.loc[df["class_true"].isin(groups), "z_true"].dropna()
     top = max(float(np.percentile(every, 99.9)), 0.05) if len(every) else 1.0
     stacked_panel(axis, groups, bins=np.linspace(0, top, 101), xlabel="true redshift")
+    axis.set_title(shown)
     return figure
 
 
 @styled
-def snr_distribution(df, classes):
-    """Draw Fig. 4: stacked histograms of S/N of stars, galaxies and quasars."""
+def snr_distribution(df, classes, *, shown=""):
+    """Draw Fig. 4: stacked histograms of S/N of stars, galaxies and quasars; `shown` as above."""
     there = {COARSE[c] for c in set(classes) & set(df.loc[df["snr"].notna(), "class_true"])}
     kinds = [k for k in ("STAR", "GALAXY", "QSO") if k in there]
     figure, axes = panels(len(kinds), columns=1, width=6.4, height=2.3)
@@ -47,6 +51,7 @@ def snr_distribution(df, classes):
         bins = np.linspace(low, max(top, low + 1), 51)
         stacked_panel(axis, groups, bins=bins, xlabel="median S/N per pixel")
         axis.set_title(f"{kind} (the highest 0.5 % lie beyond the axis)", loc="left")
+    figure.suptitle(shown)
     return figure
 
 
@@ -139,7 +144,8 @@ def contaminated_redshift(runs):
                       rasterized=True)  # fmt: skip
             top = float(z["z_true"].max())
             axis.plot((0, top), (0, top), color=RED, lw=0.8)
-            axis.text(0.03, 0.97, label(name, groups[name]), transform=axis.transAxes, va="top",
+            text = label(name, attempted(runs[percent], name))
+            axis.text(0.03, 0.97, text, transform=axis.transAxes, va="top",
                       fontsize=7.5)  # fmt: skip
             axis.set(xlabel=r"$z_t$", ylabel=rf"$z_p$  ({percent} % shuffled)")
     return figure

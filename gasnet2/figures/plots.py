@@ -137,6 +137,7 @@ def _robust(ev):
 def plots(ev):
     """Return the `common.plots.Plot` of every figure of a `gasnet2` Evaluation."""
     n = {k: v[ev.survey] for k, v in NUMBERS.items()}
+    every = ev.df if ev.sample is None else ev.sample
     df, c, fc, real = ev.df, ev.classes, figures_classes, {"only_files": True}
     z, routed = ("z_true", "z_pred"), ("z_true", "z_routed_pred")
 
@@ -159,10 +160,10 @@ def plots(ev):
              "signal-to-noise", lambda: _routed(ev, figures.bias_by_snr), (*routed, "snr"), **real),
         Plot("F01_examples", f"As Figs {n['examples']}: one bright spectrum of each class, as the "
              "networks see it", lambda: _examples(ev)),
-        Plot("F03_redshifts", f"As Fig. {n['redshifts']}: true redshifts (stacked)",
-             lambda: fc.redshift_distribution(df, c), ("z_true",)),
-        Plot("F04_snr", "As Fig. 4: signal-to-noise (stacked)",
-             lambda: fc.snr_distribution(df, c), ("snr",)),
+        Plot("F03_redshifts", f"As Fig. {n['redshifts']}: true redshifts (stacked) of {ev.shown}",
+             lambda: fc.redshift_distribution(every, c, shown=ev.shown), ("z_true",), rows=every),
+        Plot("F04_snr", f"As Fig. 4: signal-to-noise (stacked) of {ev.shown}",
+             lambda: fc.snr_distribution(every, c, shown=ev.shown), ("snr",), rows=every),
         Plot("F11_training", "As Fig. 11: training curves", lambda: _training(ev)),
         Plot("F12_confusion", f"As Fig. {n['confusion']}: confusion matrix in per cent, read along "
              "columns (true classes)", lambda: _confusion(ev), ("class_pred",)),

@@ -33,13 +33,28 @@ def pair(rows, column="z_pred"):
     return dict(z_true=rows["z_true"].to_numpy(float), z_pred=rows[column].to_numpy(float))
 
 
+def attempted(df, name):
+    """Return the rows of a class with a true redshift, those whose prediction failed among them."""
+    return df[(df["class_true"] == name) & df["z_true"].notna()]
+
+
 def label(name, rows, column="z_pred"):
-    """Return the text of Figs 13 and 15: class, MAE, |dz|, GF."""
+    """Return the text of Figs 13 and 15: class, MAE, |dz|, GF.
+
+    Parameters
+    ----------
+    name : str
+    rows : DataFrame
+        As from `attempted`: GF and n count failed redshifts, MAE and |dz| cannot.
+    column : str
+    """
     z = pair(rows, column)
-    gf = metrics.good_fraction(**z, limit=gf_threshold(name))[0]
+    gf, n = metrics.good_fraction(**z, limit=gf_threshold(name))
+    lost = int((~np.isfinite(z["z_pred"])).sum())
     return (
         f"{name}\nMAE = {metrics.mae(**z)[0]:.4f}\n"
-        f"mean |Δz| = {metrics.mean_delta_z(**z)[0]:.4f}\nGF = {gf:.3f}   n = {len(rows)}"
+        f"mean |Δz| = {metrics.mean_delta_z(**z)[0]:.4f}\nGF = {gf:.3f}   n = {n}"
+        + (f" ({lost} failed)" if lost else "")
     )
 
 
@@ -63,8 +78,9 @@ def _scatter_figure(df, column, err, title):
         residual_panel(top, **z, spread=spread)
         top.set_xlim(main.get_xlim())
         top.set_ylabel(r"$z_p - z_t$", fontsize=8)
-        main.text(0.03, 0.97, label(name, part, column), transform=main.transAxes, va="top",
-                  fontsize=8, bbox={"fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
+        main.text(0.03, 0.97, label(name, attempted(df, name), column),
+                  transform=main.transAxes, va="top", fontsize=8,
+                  bbox={"fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
         main.set(xlabel=r"true redshift $z_t$", ylabel=r"predicted redshift $z_p$")
         for axis in (top, main):
             axis.set_visible(True)
@@ -109,10 +125,11 @@ def bias_by_snr(df, column="z_pred"):
     """Draw Fig. 14: Bias against redshift, coloured by S/N; the GF of each bin in the legend."""
     groups = parts(df, column)
     figure, axes = panels(len(groups), title="Bias against redshift, by signal-to-noise")
-    for axis, (name, rows) in zip(axes, groups.items(), strict=True):
+    for axis, name in zip(axes, groups, strict=True):
         for key, (low, high) in SNR_BINS.items():
             text, colour = SNR_STYLE[key]
-            inside = rows[(rows["snr"] >= low) & (rows["snr"] < high)]
+            inside = attempted(df, name)
+            inside = inside[(inside["snr"] >= low) & (inside["snr"] < high)]
             if not len(inside):
                 continue
             gf = metrics.good_fraction(**pair(inside, column), limit=gf_threshold(name))[0]

@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -61,6 +62,59 @@ def test_no_object_in_two_splits():
     split = choose_split(both, tiny_config(per_class=10**6))
     assert np.array_equal(split[: len(table)], split[len(table) :])
     assert set(split) == {"train", "valid", "test"}
+
+
+def in_files(*stems, per_class=20):
+    """Return labels whose spectra lie in the files of these names, in turn."""
+    table = labels(per_class)
+    table["file"] = [f"/data/{stems[i % len(stems)]}.fits" for i in range(len(table))]
+    return table
+
+
+def test_the_authors_split_is_kept_where_the_files_are_named_so():
+    table = in_files("train", "train", "valid", "test")
+    split = choose_split(table, tiny_config(per_class=10**6))
+    assert [f"/data/{s}.fits" for s in split] == table["file"].tolist()
+    assert data.split_is_named(table)
+    table["file"] += ".gz"
+    assert np.array_equal(choose_split(table, tiny_config(per_class=10**6)), split)
+
+
+def test_a_smaller_sample_takes_a_share_of_each_named_split():
+    table = in_files("train", "valid", "test", per_class=300)
+    split = choose_split(table, tiny_config(per_class=100))
+    used = split != ""
+    assert [Path(f).stem for f in table["file"][used]] == split[used].tolist()
+    for name in table["class"].unique():
+        counts = pd.Series(split[table["class"] == name]).value_counts()
+        assert counts.to_dict() == {"": 200, "train": 70, "valid": 15, "test": 15}
+
+
+@pytest.mark.parametrize("stems", [("train", "test"), ("train", "valid", "test", "more"), ("a",)])
+def test_other_names_of_files_are_no_split(stems):
+    table = in_files(*stems)
+    assert not data.split_is_named(table)
+    split = choose_split(table, tiny_config(per_class=10**6))
+    assert np.array_equal(split, choose_split(table.drop(columns="file"), tiny_config(
+        per_class=10**6)))  # fmt: skip
+
+
+def test_a_mock_draws_its_split_whatever_its_files_are_called():
+    table = in_files("train", "valid", "test", per_class=100)
+    split = choose_split(table, tiny_config(dataset="sdss-mock", per_class=10**6))
+    assert [Path(f).stem for f in table["file"]] != split.tolist()
+
+
+def test_a_folder_of_three_named_tables_is_one_sample_with_their_split(tmp_path):
+    for seed, (name, n) in enumerate({"train": 6, "valid": 2, "test": 3}.items()):
+        write_table(tmp_path / "files" / f"{name}.fits", per_class=n, seed=seed,
+                    first_plate=1000 * (seed + 1))  # fmt: skip
+    shards = prepare(tiny_config(), tmp_path / "data", data_dir=tmp_path / "files")
+    split = choose_split(shards.labels, tiny_config())
+    counts = pd.Series(split).value_counts().to_dict()
+    assert counts == {"train": 13 * 6, "valid": 13 * 2, "test": 13 * 3}
+    plates = shards.labels["id"].str.split("-").str[0].astype(int) // 1000
+    assert set(plates[split == "test"]) == {3}
 
 
 def test_spectra_without_a_position_are_told_apart_by_id():

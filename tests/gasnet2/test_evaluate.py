@@ -14,6 +14,7 @@ from gasnet2 import evaluate, measured, samples, tables
 from gasnet2.config import CLASSES, COARSE, make_config
 from gasnet2.evaluation import Evaluation
 from gasnet2.figures import classes as figures_classes
+from gasnet2.figures import redshifts as figures_redshifts
 from tests.pictures import rendered
 
 
@@ -200,7 +201,29 @@ def test_metrics_table_against_hand_computed_values():
     assert row["frac_t_le_3"] == pytest.approx(2 / 3)
     assert row["outlier_fraction"] == 0.5  # |dz| = 0.1 and the missing one, beyond 0.05
     assert row["mae"] == pytest.approx(0.22 / 3)
-    assert row["robust_fraction"] == 1.0
+    assert (row["n_failed"], row["n_measured"]) == (1, 3)
+    assert row["robust_fraction"] == 0.75, "a redshift that is not there is not robust"
+    assert row["robust_gf"] == pytest.approx(2 / 3)
+
+
+def test_a_mean_that_leaves_out_failures_judges_no_claim():
+    df = made_up(("QSO_nan",), n=40)
+    wanted = ("sdss-mae-QSO_nan", "sdss-dz-QSO_nan", "sdss-gf-QSO_nan", "sdss-t3-QSO_nan")
+    mine = [c for c in EVERY if c.id in wanted]
+    assert set(measured.measure(mine, df)) == set(wanted)
+    df.loc[3, ["z_pred", "z_err"]] = np.nan
+    assert measured.measure(mine, df) == {"sdss-gf-QSO_nan": 39 / 40}, "GF counts the failure"
+
+
+def test_figures_count_failed_redshifts_as_their_tables_do():
+    df = made_up(("GALAXY_nan",), n=40)
+    df.loc[:9, ["z_pred", "z_err"]] = np.nan
+    df["snr"] = 20.0
+    assert tables.metrics_table(df).set_index("class").loc["GALAXY_nan", "gf"] == 0.75
+    words = [t.get_text() for a in figures_redshifts.mc_estimates(df).axes for t in a.texts]
+    assert any("GF = 0.750   n = 40 (10 failed)" in w for w in words), words
+    legend = figures_redshifts.bias_by_snr(df).axes[0].get_legend().get_texts()[0].get_text()
+    assert "GF 0.75 (n=40)" in legend
 
 
 def test_coarse_table_counts_a_star_call_as_a_failed_redshift():
@@ -211,6 +234,66 @@ def test_coarse_table_counts_a_star_call_as_a_failed_redshift():
     table = tables.coarse_table(df).set_index("class")
     assert (table.loc["QSO", ["accuracy", "gf", "outlier_fraction"]] == 0.5).all()
     assert table.loc["all", "accuracy"] == pytest.approx(2 / 3)
+
+
+def whole_sample(n=100, seed=1):
+    """Return a sample before the split: n of each class, redshifts from 0 to 2, S/N of 7."""
+    rng = np.random.default_rng(seed)
+    classes = CLASSES["sdss"]
+    return pd.DataFrame({"id": np.arange(n * len(classes)).astype(str),
+                         "class_true": np.repeat(classes, n), "snr": 7.0,
+                         "z_true": rng.uniform(0, 2, n * len(classes)),
+                         "split": ["train", "test"] * (n * len(classes) // 2)})  # fmt: skip
+
+
+def test_tables_1_to_3_are_of_the_sample_before_the_split():
+    df, sample = made_up(n=40), whole_sample()
+    table = tables.class_table(df, sample=sample).set_index("class")
+    row = table.loc["QSO_nan"]
+    of_class = sample[sample["class_true"] == "QSO_nan"]
+    assert (row["num"], row["n"], row["accuracy"]) == (100, 40, 0.75)
+    assert row["mean_snr"] == 7 and row["z_max"] == of_class["z_true"].max()
+    assert np.isnan(table.loc["STAR_A0", "z_max"]), "a star's velocity is no redshift"
+    alone = tables.class_table(df).set_index("class").loc["QSO_nan"]
+    assert np.isnan(alone["num"]) and alone["z_max"] < 0.4
+
+
+def test_tables_and_figures_say_which_spectra_they_show():
+    df, sample = made_up(n=40), whole_sample()
+    common = dict(df=df, classes=CLASSES["sdss"], survey="sdss")
+    whole = Evaluation(dataset="sdss-mock", sample=sample, **common)
+    alone = Evaluation(dataset="sdss-mock", **common)
+    told = {"Fig. 3": "F03_redshifts", "Fig. 4": "F04_snr"}
+    for figure, name in told.items():
+        for ev, words in ((whole, "the whole sample of 1300"), (alone, "the 520 test spectra")):
+            captions = {plot.name: plot.caption for plot in ev.figures()}
+            assert figure in captions[name] and words in captions[name]
+    assert "the whole sample of 1300" in whole.tables(Path())["classes"][0]
+    assert "the 520 test spectra" in alone.tables(Path())["classes"][0]
+    real = Evaluation(dataset="files", real=True, **common)
+    assert "the 520 spectra of the files" in real.tables(Path())["classes"][0]
+    axis = drawn_by(whole)["F03_redshifts"]().axes[0]
+    assert axis.get_xlim()[1] > 1.5, "the sample's redshifts are drawn"
+    assert "the whole sample" in axis.get_title()
+    assert "the whole sample" in drawn_by(whole)["F04_snr"]().get_suptitle()
+
+
+def test_a_run_keeps_its_sample_and_its_evaluation_takes_it(run_dir):
+    whole_sample().to_parquet(run_dir / "sample.parquet")
+    assert evaluate.main(["--run-dir", str(run_dir)]) == 0
+    table = Table.read(run_dir / "tables" / "classes.ecsv").to_pandas()
+    assert set(table["num"]) == {100} and set(table["n"]) == {12}
+
+
+def test_table_4_has_parameters_and_the_number_of_training_spectra():
+    history = pd.DataFrame({"network": ["classifier", "QSO_nan/0", "pooled/0"], "epoch": 0,
+                            "val_loss": 1.0, "val_mae": 0.1, "n_train": [182, 14, 9]})  # fmt: skip
+    about = {"parameters": {"classifier": 4163325, "QSO_nan": 4160241}}
+    ev = Evaluation(df=made_up(), classes=CLASSES["sdss"], survey="sdss", dataset="sdss-mock",
+                    history=history, about=about)  # fmt: skip
+    table = ev.tables(Path())["models"][1].set_index("network")
+    assert table["parameters"].tolist()[:2] == [4163325, 4160241]
+    assert table["n_train"].tolist() == [182, 14, 9]
 
 
 def test_both_estimates_are_told_apart():

@@ -15,7 +15,7 @@ import pytest
 from common import runs, training
 from common.accelerator import choose
 from common.errors import ReadError, UsageError
-from gasnet2 import predict, train
+from gasnet2 import predict, samples, train
 from gasnet2.config import PAPER, extragalactic
 from gasnet2.networks import read_config, routed
 from gasnet2.predict import predict_files, predict_labelled
@@ -76,6 +76,25 @@ def test_speed_is_what_the_cores_worked(run_dir):
     assert set(cores) == {"classify_seconds_per_spectrum", "seconds_per_spectrum_core"}
     assert wall["classify_seconds_per_spectrum"] <= wall["seconds_per_spectrum_core"]
     assert 0 < cores["seconds_per_spectrum_core"] < 1
+
+
+def test_speed_is_measured_on_every_class_alike(run_dir):
+    """Stars, which files often begin with, need no redshift network."""
+    names = np.repeat(CONFIG.classes, 50)
+    drawn = names[samples.evenly(names, 130, seed=1)]
+    assert set(np.unique(drawn, return_counts=True)[1]) == {10}
+    assert len(samples.evenly(names, 10**4, seed=1)) == len(names)
+    few = np.array(["STAR_A0"] * 100 + ["QSO_nan"] * 3)
+    assert (few[samples.evenly(few, 20, seed=1)] == "QSO_nan").sum() == 3
+    _, about = read_config(run_dir)
+    assert about["timed"] == {name: 12 for name in CONFIG.classes}
+
+
+def test_run_keeps_its_sample_without_flux(run_dir):
+    sample = samples.before_split(run_dir)
+    assert sample["split"].value_counts().to_dict() == {"train": 364, "valid": 78, "test": 78}
+    assert set(sample) == {"id", "class_true", "z_true", "snr", "split"}
+    assert sample["class_true"].value_counts().to_dict() == {c: 40 for c in CONFIG.classes}
 
 
 def test_predictions_are_of_held_out_spectra(run_dir):
