@@ -139,9 +139,7 @@ class Paper:
                 raise UsageError(
                     f"--{option} must be one of {', '.join(allowed)}. Received {value!r}."
                 )
-        sizes = self.scales[scale] | (
-            self.scaled(dataset, scale, **changes) if self.scaled else {}
-        )
+        sizes = self.scales[scale] | (self.scaled(dataset, scale, **changes) if self.scaled else {})
         base = self.config(dataset=dataset, scale=scale, **sizes)
         config = replace(base, **{k: v for k, v in changes.items() if v is not None})
         return self.check(config) if self.check else config

@@ -179,7 +179,9 @@ PAPER = Paper(
     network="GaSNet-II",
     about="Train GaSNet-II: classes and redshifts of spectra.",
     config=Config,
-    datasets=("sdss-mock", "fourmost-mock", "desi-mock", "surveys-mock", "sdss", "fourmost", "desi"),
+    datasets=(
+        "sdss-mock", "fourmost-mock", "desi-mock", "surveys-mock", "sdss", "fourmost", "desi",
+    ),
     scales=SCALES,
     data_dir="folder of the data set's files",
     options=(

@@ -46,7 +46,8 @@ def make_shards(config, folder, *, offline=False):
     work = jobs(classes=config.classes, per_class=config.per_class, seed=config.seed)
     missing = [k for k in range(len(work)) if not _label_path(folder, k).exists()]
     if missing:
-        _one(folder, missing[0], work[missing[0]], config.use_ivar, offline)  # fetches what it needs
+        # In this process, so that what is not cached is fetched once.
+        _one(folder, missing[0], work[missing[0]], config.use_ivar, offline)
     total = sum(work[k].size for k in missing[1:])
     with progress(total=total, unit="spectra", desc="mock of the surveys") as bar:
         for size in _each(folder, work, missing[1:], config.use_ivar):

@@ -135,9 +135,10 @@ def channels(flux, ivar):
     smooth = local_continuum(flux, ivar)
     root = np.sqrt(ivar)
     known = ivar > 0
-    level = np.array([np.median(np.abs(s[k])) if k.any() else 1.0
-                      for s, k in zip(smooth, known, strict=True)], dtype=np.float32)[:, None]  # fmt: skip
-    level = np.maximum(level, 1e-12)
+    levels = [
+        np.median(np.abs(s[k])) if k.any() else 1.0 for s, k in zip(smooth, known, strict=True)
+    ]
+    level = np.maximum(np.array(levels, dtype=np.float32)[:, None], 1e-12)
     x = np.stack([(flux - smooth) * root, smooth / level, level * root], axis=1)
     return np.clip(np.nan_to_num(x), -3e4, 3e4).reshape(len(x), -1).astype(np.float32)
 

@@ -68,7 +68,7 @@ def blocks(classes):
     for coarse in ("STAR", "NONE", "GALAXY", "QSO"):
         own = tuple(k for k, name in enumerate(classes) if COARSE[name] == coarse)
         if own:
-            first, last = (int(round(float(shift_of(z, STEP)))) for z in RANGE[coarse])
+            first, last = (round(float(shift_of(z, STEP))) for z in RANGE[coarse])
             out.append(Block(coarse, own, first, last, start))
             start = out[-1].stop
     return tuple(out)

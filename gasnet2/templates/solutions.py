@@ -161,7 +161,7 @@ def _z(block, mean):
 
 def _take(own, at, half):
     """Return the sum of p (n, classes, m) within `half` of `at`, shape (n, classes)."""
-    n, _, m = own.shape
+    m = own.shape[2]
     index = np.clip(at[:, None] + np.arange(-half, half + 1), 0, m - 1)
     return np.take_along_axis(own, index[:, None, :], axis=2).sum(axis=2)
 
