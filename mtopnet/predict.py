@@ -13,6 +13,7 @@ from common.catalog import check_format
 from common.catalogue.assemble import reject_table
 from common.catalogue.files import SpectrumFiles
 from common.catalogue.make import make
+from common.catalogue.pdf_file import PdfWriter, check_name
 from common.catalogue.recipe import Beside, Recipe
 from common.commands import predict as command
 from common.errors import MissingDataError, SuiteError, UsageError
@@ -21,7 +22,6 @@ from common.pipeline import ahead
 from common.sample import rejected
 from common.surveys import read_many
 from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table
-from mtopnet.catalogue.pdf_file import PdfWriter, check_name
 from mtopnet.config import PAPER
 from mtopnet.tables import redshifts as tables
 
@@ -91,7 +91,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     out : path-like
         Catalogue, see `common.catalogue.make.make`.
     pdf : path-like, optional
-        File of PDFs to write too (see `mtopnet.catalogue.pdf_file`): .fits.
+        File of PDFs to write too (see `common.catalogue.pdf_file`): .fits.
     cut, passes
         As in `catalogue`.
     precision : str
