@@ -36,6 +36,10 @@ class Networks:
     redshift: dict = field(default_factory=dict)
     validation_mae: dict = field(default_factory=dict)
 
+    def table(self, rows_of, labels, *, split):
+        """Return `prediction_table` of labelled spectra."""
+        return prediction_table(self, rows_of, labels, split=split)
+
 
 def read_config(run_dir):
     """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""

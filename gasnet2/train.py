@@ -67,7 +67,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 def _paper(job, history, about, held):
     """Train the paper's networks; return their predictions of the rows that are held out."""
     from gasnet2 import fitting
-    from gasnet2.networks import Networks, prediction_table
+    from gasnet2.networks import Networks
     from gasnet2.samples import evenly
 
     config, shards, labels = job.config, job.shards, job.shards.labels
@@ -81,8 +81,8 @@ def _paper(job, history, about, held):
     timed = held[evenly(labels["class"].to_numpy()[held], TIMED, seed=config.seed)]
     about["timing"] |= seconds_each(trained, shards.rows(timed), on_cpu=on_cpu)
     about["timed"] = {k: int(n) for k, n in labels["class"].iloc[timed].value_counts().items()}
-    return prediction_table(
-        trained, lambda rows: shards.rows(held[rows]), labels.iloc[held],
+    return trained.table(
+        lambda rows: shards.rows(held[rows]), labels.iloc[held],
         split=labels["split"].to_numpy()[held],
     )  # fmt: skip
 
@@ -90,7 +90,6 @@ def _paper(job, history, about, held):
 def _templates(job, history, about, held):
     """Train the template network; return its predictions of the rows that are held out."""
     from gasnet2.templates.fitting import network
-    from gasnet2.templates.networks import prediction_table
 
     shards, labels = job.shards, job.shards.labels
     trained = network(job, history)
@@ -98,8 +97,8 @@ def _templates(job, history, about, held):
     about["parameters"] = {"templates": trained.model.count_params()}
     about["calibration"] = trained.about()
     began = time.perf_counter()
-    table = prediction_table(
-        trained, lambda rows: shards.rows(held[rows]), labels.iloc[held],
+    table = trained.table(
+        lambda rows: shards.rows(held[rows]), labels.iloc[held],
         split=labels["split"].to_numpy()[held],
     )  # fmt: skip
     about["timing"]["predict_seconds_per_spectrum"] = (time.perf_counter() - began) / len(held)

@@ -86,6 +86,10 @@ class TemplateNetwork:
             found.z_err = self.errors.apply(sigma=relative, group=group) * (1 + found.z)
         return found
 
+    def table(self, rows_of, labels, *, split):
+        """Return `prediction_table` of labelled spectra."""
+        return prediction_table(self, rows_of, labels, split=split)
+
     def about(self):
         """Return what config.json keeps of the calibration."""
         errors = None if self.errors is None else self.errors.to_dict()
