@@ -19,9 +19,13 @@ FOURMOST_CLASSES = (  # Table 2
     "COSMO_AGN", "ClusB", "WAVES", "RedGAL", "tides_host",
 )  # fmt: skip
 DESI_CLASSES = ("STAR", "QSO", "GALAXY")  # Table 3
+# What surveys hold beside Table 1, for one network of all surveys; "NONE": no object at all.
+EXTRA_CLASSES = (
+    "STAR_OB", "STAR_K7", "STAR_M", "STAR_Carbon", "STAR_WD", "STAR_CV", "NONE",
+)  # fmt: skip
 
 COARSE = {  # App. B
-    **{c: c.split("_")[0] for c in SDSS_CLASSES},
+    **{c: c.split("_")[0] for c in (*SDSS_CLASSES, *EXTRA_CLASSES)},
     **dict.fromkeys(FOURMOST_CLASSES[:5], "STAR"),
     "COSMO_AGN": "QSO",
     **dict.fromkeys(FOURMOST_CLASSES[6:], "GALAXY"),
@@ -37,7 +41,7 @@ def survey_of(dataset):
 
 def extragalactic(classes):
     """Return the classes that have a redshift network (Eq. 1), in order of label."""
-    return tuple(c for c in classes if COARSE[c] != "STAR")
+    return tuple(c for c in classes if COARSE[c] not in ("STAR", "NONE"))
 
 
 def gf_threshold(name):
