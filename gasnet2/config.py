@@ -19,13 +19,17 @@ FOURMOST_CLASSES = (  # Table 2
     "COSMO_AGN", "ClusB", "WAVES", "RedGAL", "tides_host",
 )  # fmt: skip
 DESI_CLASSES = ("STAR", "QSO", "GALAXY")  # Table 3
+# What surveys hold beside Table 1, for one network of all surveys; "NONE": no object at all.
+EXTRA_CLASSES = (
+    "STAR_OB", "STAR_K7", "STAR_M", "STAR_Carbon", "STAR_WD", "STAR_CV", "NONE",
+)  # fmt: skip
 
 # Kinds that real surveys are full of and the paper leaves out, and a fibre without an object.
 EXTRA_CLASSES = (
     "STAR_OB", "STAR_K7", "STAR_M", "STAR_Carbon", "STAR_WD", "STAR_CV", "NONE",
 )  # fmt: skip
 COARSE = {  # App. B
-    **{c: c.split("_")[0] for c in SDSS_CLASSES},
+    **{c: c.split("_")[0] for c in (*SDSS_CLASSES, *EXTRA_CLASSES)},
     **dict.fromkeys(FOURMOST_CLASSES[:5], "STAR"),
     "COSMO_AGN": "QSO",
     **dict.fromkeys(FOURMOST_CLASSES[6:], "GALAXY"),
