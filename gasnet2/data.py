@@ -57,10 +57,11 @@ def label_table(spectra, survey):
     Parameters
     ----------
     spectra : Spectra
-    survey : {"sdss", "fourmost", "desi"}
-        Whose classes to use.
+    survey : {"sdss", "fourmost", "desi", "surveys"}
+        Whose classes to use; the last has SDSS's and more.
     """
     meta = spectra.meta
+    survey = "sdss" if survey == "surveys" else survey
     table = pd.DataFrame({"id": spectra.ids})
     for name in ("file", "ra", "dec", "snr", "vdisp", "z"):
         table[name] = meta[name].to_numpy() if name in meta else ("" if name == "file" else np.nan)
@@ -136,7 +137,7 @@ def choose_split(labels, config):
     edges = np.cumsum(config.split)
     for class_name in config.classes:
         rows = np.flatnonzero(name == class_name)
-        rows = np.sort(rng.permutation(rows)[: config.per_class])
+        rows = np.sort(rng.permutation(rows)[: config.size_of(class_name)])
         numbers = rng.permutation(np.unique(group[rows]))
         new = [g for g in numbers if g not in of_object]
         ends = np.round(edges * len(new)).astype(int)

@@ -22,8 +22,8 @@ from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE, PAPER
 from gasnet2.data import label_table
-from gasnet2.networks import MIN_PROBABILITY, load_networks, routed
 from gasnet2.inputs import prepared
+from gasnet2.networks import MIN_PROBABILITY, load_networks, routed
 
 AMBIGUOUS = 0.5  # default: a most probable class below this is flagged
 BAD_PIXELS = 0.3  # default: a larger fraction of pixels without information is flagged
@@ -182,7 +182,8 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     else:
         recipe = dict(
             predicted=lambda labels, x: catalogue(networks, x, labels, **choice),
-            descriptions=DESCRIPTIONS, ucds=UCDS, options=choice, meta=PAPER.header(config, run_dir),
+            descriptions=DESCRIPTIONS, ucds=UCDS, options=choice,
+            meta=PAPER.header(config, run_dir),
         )  # fmt: skip
     predicted, options = recipe.pop("predicted"), recipe.pop("options")
     notes = {"units": UNITS} | {name: recipe.pop(name) for name in ("descriptions", "ucds")}

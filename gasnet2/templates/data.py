@@ -43,7 +43,7 @@ def make_shards(config, folder, *, offline=False):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    work = jobs(classes=config.classes, per_class=config.per_class, seed=config.seed)
+    work = _jobs(config)
     missing = [k for k in range(len(work)) if not _label_path(folder, k).exists()]
     if missing:
         # In this process, so that what is not cached is fetched once.
@@ -59,6 +59,18 @@ def make_shards(config, folder, *, offline=False):
     for k in range(len(work)):
         _label_path(folder, k).unlink()
     return Shards(folder)
+
+
+def _jobs(config):
+    """Return the batches of the mock: classes of one size together."""
+    sizes = {}
+    for name in config.classes:
+        sizes.setdefault(config.size_of(name), []).append(name)
+    return [
+        job
+        for size, names in sizes.items()
+        for job in jobs(classes=names, per_class=size, seed=config.seed)
+    ]
 
 
 def _each(folder, work, numbers, use_ivar):
