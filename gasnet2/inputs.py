@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from gasnet2.preprocess import preprocess
+import numpy as np
+
+from gasnet2.preprocess import normalise, preprocess
 from gasnet2.templates import inputs as templates
 
 
@@ -19,9 +21,20 @@ def prepared(spectra, config):
 
 
 def shown(x, config):
-    """Return grid (Å) and flux, arrays (n_pixels,) and (n, n_pixels), to draw input with."""
+    """Return the flux to draw of network input, shape (n, n_pixels), on the paper's grid.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, n_input)
+    config : gasnet2.config.Config
+    """
     if not config.is_templates:
-        return config.grid, x
-    residual, shape, weight = x.reshape(len(x), templates.CHANNELS, -1).swapaxes(0, 1)
-    noise = residual / weight.clip(1e-6)
-    return templates.grid(), shape + (weight > 0) * noise
+        return x
+    residual, shape, weight = (
+        np.asarray(x, dtype=float).reshape(len(x), templates.CHANNELS, -1).swapaxes(0, 1)
+    )
+    known = weight > 0
+    flux = np.where(known, shape + residual / np.maximum(weight, 1e-6), 0.0)
+    at = (np.log10(config.grid) - templates.LOG_FIRST) / templates.STEP
+    pixel = np.arange(templates.N_PIXELS)
+    return normalise([np.interp(at, pixel, row) for row in flux], unit_rms=config.unit_rms)
