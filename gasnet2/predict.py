@@ -6,15 +6,14 @@ import sys
 from functools import partial
 
 import numpy as np
-import pandas as pd
 
 from common.catalogue.files import SpectrumFiles
 from common.catalogue.make import make
 from common.catalogue.recipe import Recipe
 from common.commands import predict as command
-from common.errors import SuiteError
 from common.paper import Option, number
 from common.pipeline import ahead
+from common.rows import collected, of_files
 from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE, PAPER
@@ -202,20 +201,22 @@ def predict_labelled(run_dir, paths):
         If no spectrum can be used and has a label.
     """
     networks = load_networks(run_dir)
-    rejects, parts = [], []
-    for labels, x in usable_chunks(networks.config, find_files(paths), rejects):
+    config = networks.config
+
+    def step(batch):
+        labels, x, lost = usable(config, batch)
         known = ((labels["class"] != "") | np.isfinite(labels["z"].astype(float))).to_numpy()
         for f, i in zip(labels["file"][~known], labels["id"][~known], strict=True):
-            rejects.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
-        if known.any():
-            x, labels = x[known], labels[known].reset_index(drop=True)
-            split = np.full(len(x), "real", dtype=object)
-            part = prediction_table(networks, lambda r, x=x: x[r], labels, split=split)
-            parts.append(part.assign(dataset=np.where(labels["mock"], "mock files", "real files")))
-    if not parts:
-        reasons = {r["reason"] for r in rejects}
-        raise SuiteError(f"No labelled spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
+            lost.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
+        if not known.any():
+            return None, lost
+        x, labels = x[known], labels[known].reset_index(drop=True)
+        split = np.full(len(x), "real", dtype=object)
+        table = prediction_table(networks, lambda rows: x[rows], labels, split=split)
+        return table.assign(dataset=of_files(labels["mock"])), lost
+
+    stream = read_many(paths, grid=config.table_grid)
+    return collected(stream, step, what="labelled spectrum")
 
 
 main = partial(
