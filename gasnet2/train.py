@@ -23,22 +23,20 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
-    from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.files import write_json
+    from common.runs import finish, start
     from gasnet2 import fitting
     from gasnet2.data import choose_split, fingerprint, prepare
     from gasnet2.networks import Networks, prediction_table
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     labels = shards.labels
     labels["split"] = split = choose_split(labels, config)
     about["data_fingerprint"] = fingerprint(labels[split != ""])
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     write_json(run_dir / "config.json", about)
     counts = ", ".join(f"{n} {s}" for s, n in about["sizes"].items())
     say(f"{config.dataset}: {counts} spectra; {accelerator.device}, {accelerator.precision}")
@@ -60,10 +58,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     )
     about["validation_mae"] = _validation_mae(table)
     about["trained_spectra"] = sum(row["n_train"] for row in history)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def seconds_each(trained, x, *, on_cpu):

@@ -24,18 +24,17 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
-    from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.files import write_json
+    from common.runs import finish, start
     from lamost_metallicity import fitting
     from lamost_metallicity.baselines import forest_predictions
     from lamost_metallicity.data import choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     labels, split = shards.labels, shards.labels["split"].to_numpy()
     in_oh, in_class = choose_sample(labels, config)
     about["data_fingerprint"] = fingerprint(labels)
@@ -43,7 +42,6 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         kind: {s: int((use & (split == s)).sum()) for s in ("train", "valid", "test")}
         for kind, use in (("regression", in_oh), ("classification", in_class))
     }
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     write_json(run_dir / "config.json", about)
     for kind, sizes in about["sizes"].items():
         say(f"{kind}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + " spectra")
@@ -69,10 +67,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def calibrate(table):

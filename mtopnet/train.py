@@ -32,15 +32,13 @@ def train(
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.files import write_json
-    from common.runs import begin
+    from common.runs import begin, start
     from mtopnet.data import prepare
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     write_json(run_dir / "config.json", about)
     say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
     table = _one(config, run_dir, about, shards, accelerator, offline)
@@ -57,8 +55,9 @@ def train(
 
 def _one(config, run_dir, about, shards, accelerator, offline):
     """Train one network on prepared spectra and write all that is known of it."""
-    from common.files import write_json, write_parquet
+    from common.files import write_json
     from common.fitting import Job
+    from common.runs import finish
     from mtopnet import fitting
     from mtopnet.data import fingerprint
     from mtopnet.networks import NAME, Networks, prediction_table
@@ -97,11 +96,8 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     for name, known in trained.calibration.items():
         group = entropy_group_of(table)
         table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
     _write_pdfs(table, pdf, run_dir)
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def entropy_group_of(table):

@@ -27,22 +27,20 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         fold, each by the network that was not trained on it (split "reference"), and of the test
         stars by the mean of all networks (split "test").
     """
-    from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.files import write_json
+    from common.runs import finish, start
     from solarlike_distance import fitting
     from solarlike_distance.data import fingerprint, prepare
     from solarlike_distance.networks import Networks
     from solarlike_distance.unseen import predict_unseen
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     job = fitting.Job(config, run_dir, shards, accelerator)
     about["data_fingerprint"] = fingerprint(shards.labels)
     about["sizes"] = {s: len(job.rows(s)) for s in ("reference", "test")}
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     about["scaling"] = fitting.scaling(job)
     about["training_range"] = _ranges(shards.labels.iloc[job.rows("reference")])
     write_json(run_dir / "config.json", about)
@@ -63,9 +61,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         "correlation": trained.correlation,
         "errors": {name: model.to_dict() for name, model in trained.errors.items()},
     }
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
+    finish(run_dir, about, table)
     say(_summary(table, trained.scatter))
     return table
 
