@@ -7,9 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Recipe
+from common.catalogue.files import make_of_files
 from common.commands import predict as command
 from common.paper import Option, number
 from common.pipeline import ahead
@@ -169,15 +167,11 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
         labels, x, lost = usable(config, batch)
         return (catalogue(networks, x, labels, **choice) if len(x) else None), lost
 
-    recipe = Recipe(
-        source=SpectrumFiles(files, grid=config.table_grid),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, grid=config.table_grid,
         options=choice | {"precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=PAPER.header(config, run_dir),
-    )
-    return make(recipe, out)
+    )  # fmt: skip
 
 
 def predict_labelled(run_dir, paths):

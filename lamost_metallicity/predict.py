@@ -10,9 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common import sample
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Recipe
+from common.catalogue.files import make_of_files
 from common.commands import predict as command
 from common.errors import MissingDataError, UsageError
 from common.paper import Option, number
@@ -180,16 +178,11 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False, pre
         _, about, x, lost = usable(networks, batch)
         return (catalogue(networks, x, about, **choice) if len(x) else None), lost
 
-    recipe = Recipe(
-        source=SpectrumFiles(files),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, told=_star_forming,
         options=choice | {"precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=PAPER.header(config, run_dir),
-        told=_star_forming,
-    )
-    return make(recipe, out)
+    )  # fmt: skip
 
 
 def _star_forming(parts):

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from common.catalog import check_format
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Beside, Recipe
+from common.catalogue.files import make_of_files
+from common.catalogue.recipe import Beside
 from common.commands import predict as command
 from common.errors import MissingDataError, UsageError
 from common.paper import Option, number, whole
@@ -104,7 +103,6 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
             f"--entropy-cut must be above 0, --passes not below 0. Received {cut:g}, {passes}."
         )
     files, networks = spectrum_files(paths), load_networks(run_dir)
-    meta = PAPER.header(networks.config, run_dir)
     magnitudes = _magnitudes(paths, networks.config)
 
     def rows(batch):
@@ -119,7 +117,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
 
     def write_pdfs(parts, path):
         more = _scalar_edges(networks)
-        writer = PdfWriter(path, networks.edges, meta, more)
+        writer = PdfWriter(path, networks.edges, PAPER.header(networks.config, run_dir), more)
         try:
             for table in parts.tables(["id", "_pdf", *(f"_pdf{name}" for name in more)]):
                 pdfs = {name: np.stack(table[f"_pdf{name}"]) for name in more}
@@ -132,18 +130,13 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         return f", {n} with entropy below {cut:g}"
 
     known = None if magnitudes is None else pd.util.hash_pandas_object(magnitudes).sum()
-    recipe = Recipe(
-        source=SpectrumFiles(files),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, told=told,
         options={"cut": cut, "passes": passes, "pdf": pdf is not None, "magnitudes": known,
                  "precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=meta,
         beside=() if pdf is None else (Beside("PDFs", pdf, write_pdfs),),
-        told=told,
     )  # fmt: skip
-    return make(recipe, out)
 
 
 def _scalar_edges(networks):

@@ -10,10 +10,8 @@ from pathlib import Path
 import pandas as pd
 
 from common import sample
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
+from common.catalogue.files import make_of_files
 from common.catalogue.parts import stamp
-from common.catalogue.recipe import Recipe
 from common.cli import say
 from common.commands import predict as command
 from common.errors import UsageError
@@ -145,18 +143,12 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
                "AG": extinction or "from bp_rp and cnn_bprp, as in the released code"}  # fmt: skip
         return PAPER.header(networks.config, run_dir) | own
 
-    recipe = Recipe(
-        source=SpectrumFiles(files, duplicates="keep"),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, duplicates="keep",
         options={k: stamp(v) for k, v in given.items()}
         | {"extinction": extinction, "precision": precision},
-        notes=columns.notes(),
-        meta=meta,
-        revise=without_copies,
-        told=_say_tally,
-    )
-    return make(recipe, out)
+        notes=columns.notes(), meta=meta, revise=without_copies, told=_say_tally,
+    )  # fmt: skip
 
 
 def _kinds(parts):
