@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from common.catalog import joined
 from common.catalogue.files import make_of_files
 from common.commands import predict as command
 from common.paper import Option, number
@@ -99,10 +100,7 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
         "LOW_SNR": about["snr"].to_numpy(dtype=float) < LOW_SNR,
         "BAD_PIXELS": about["bad_fraction"].to_numpy() > BAD_PIXELS,
     }  # fmt: skip
-    names = np.array(list(flags))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(flags.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags)
     return table
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from common import sample
+from common.catalog import joined
 from common.catalogue.files import make_of_files
 from common.commands import predict as command
 from common.errors import MissingDataError, UsageError
@@ -121,11 +122,7 @@ def catalogue(networks, x, about, *, confidence, everything=False):
     columns = {"oh": "oh_pred", "oh_err": "oh_sigma", "log_mass": "lgm_pred", "log_sfr": "sfr_pred"}
     for ours, theirs in columns.items():
         table[ours] = values[theirs].where(shown, np.nan).astype("float64")
-    warn = flags(networks, about, values["oh_pred"].to_numpy(), star_forming)
-    names = np.array(list(warn))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(warn.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags(networks, about, values["oh_pred"].to_numpy(), star_forming))
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -25,6 +24,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.files import write_json
+    from common.inference import predict, seconds_each
     from common.runs import finish, start
     from lamost_metallicity import fitting
     from lamost_metallicity.baselines import forest_predictions
@@ -56,7 +56,10 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 
     held = np.flatnonzero((split != "train") & (in_oh | in_class))
     trained = Networks(config, models)
-    about["timing"]["seconds_per_spectrum"] = _seconds_each(models, shards.rows(held[:1024]))
+    about["timing"]["seconds_per_spectrum"] = {
+        name: seconds_each(partial(predict, model), shards.rows(held[:1024]))
+        for name, model in models.items()
+    }
     table = prediction_table(
         trained,
         lambda rows: shards.rows(held[rows]),
@@ -103,19 +106,6 @@ def _ranges(labels):
     names = {"oh": "oh_true", "z": "z", "snr_r": "snr_r"}
     return {k: np.nanquantile(labels[v].to_numpy(float), (0.01, 0.99)).tolist()
             for k, v in names.items()}  # fmt: skip
-
-
-def _seconds_each(models, x):
-    """Return wall times of a spectrum in each network, reading left out."""
-    from common.inference import predict
-
-    out = {}
-    for name, model in models.items():
-        predict(model, x[:1])  # traces
-        began = time.perf_counter()
-        predict(model, x)
-        out[name] = (time.perf_counter() - began) / max(len(x), 1)
-    return out
 
 
 main = partial(command.main, PAPER, train)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -57,10 +56,11 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     """Train one network on prepared spectra and write all that is known of it."""
     from common.files import write_json
     from common.fitting import Job
+    from common.inference import seconds_each
     from common.runs import finish
     from mtopnet import fitting
     from mtopnet.data import fingerprint
-    from mtopnet.networks import NAME, Networks, prediction_table
+    from mtopnet.networks import NAME, Networks, answers, prediction_table
     from mtopnet.preprocess import sky_mask
 
     labels = shards.labels
@@ -84,7 +84,8 @@ def _one(config, run_dir, about, shards, accelerator, offline):
 
     held = np.flatnonzero(split != "train")
     trained = Networks(config, {NAME: model}, about["scaling"])
-    about["timing"]["seconds_per_spectrum"] = {NAME: _seconds_each(trained, shards, held[:1024])}
+    each = seconds_each(partial(answers, trained), shards.rows(held[:1024]))
+    about["timing"]["seconds_per_spectrum"] = {NAME: each}
     table, pdf = prediction_table(
         trained,
         lambda rows: shards.rows(held[rows]),
@@ -157,19 +158,6 @@ def _ranges(labels):
         if len(values):
             out[key] = np.quantile(values, (0.01, 0.99)).tolist()
     return out
-
-
-def _seconds_each(networks, shards, rows):
-    """Return the wall time of a spectrum in the network, reading left out."""
-    from mtopnet.networks import answers
-
-    if not len(rows):
-        return float("nan")
-    x = shards.rows(rows)
-    answers(networks, x[:256])  # traces
-    began = time.perf_counter()
-    answers(networks, x)
-    return (time.perf_counter() - began) / len(x)
 
 
 def variants_of(args, default=()):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from common import sample
+from common.catalog import joined
 from common.catalogue.files import make_of_files
 from common.catalogue.parts import stamp
 from common.cli import say
@@ -75,7 +76,7 @@ def part_of(networks, spectra, about, x, *, photometry=None, stars=None):
     table = star_table(networks, x, about, photometry=photometry, stars=stars)
     table["name"] = columns.observation_name(table)
     extinction = photometry is not None and photometry.extinction is not None
-    table["warnings"] = columns.joined(columns.flags(table, networks, extinction=extinction))
+    table["warnings"] = joined(columns.flags(table, networks, extinction=extinction))
     part = columns.catalogue(table)
     return part.assign(**keys_of(spectra, table, part["name"]))
 

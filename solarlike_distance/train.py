@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -28,6 +27,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         stars by the mean of all networks (split "test").
     """
     from common.files import write_json
+    from common.inference import predict, seconds_each
     from common.runs import finish, start
     from solarlike_distance import fitting
     from solarlike_distance.data import fingerprint, prepare
@@ -53,7 +53,9 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     about["parameters"] = {"cnn": models[0].count_params()}
     trained = Networks(config, models, fitting.folds_of(config), about["scaling"],
                        training_range=about["training_range"])  # fmt: skip
-    about["timing"]["seconds_per_spectrum"] = _seconds_each(models[0], shards, job.rows("test"))
+    about["timing"]["seconds_per_spectrum"] = seconds_each(
+        partial(predict, models[0]), shards.rows(job.rows("test")[:512])
+    )
     table = predict_unseen(job, trained)
     about |= {
         "folds": trained.folds,
@@ -70,17 +72,6 @@ def _ranges(labels):
     """Return 0.1 and 99.9 % of what the networks learned from."""
     names = {name: f"{name}_true" for name in TARGETS} | {"snr_g": "snr_g"}
     return {k: np.nanquantile(labels[v].to_numpy(float), RANGE).tolist() for k, v in names.items()}
-
-
-def _seconds_each(model, shards, rows):
-    """Return the wall time of a spectrum in one network, reading left out."""
-    from common.inference import predict
-
-    x = shards.rows(rows[:512])
-    predict(model, x)  # traces
-    began = time.perf_counter()
-    predict(model, x)
-    return (time.perf_counter() - began) / max(len(x), 1)
 
 
 def _summary(table, scatter):
