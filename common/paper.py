@@ -11,6 +11,30 @@ PRECISIONS = "auto, float32, cpu_bf16, mixed_bfloat16 or mixed_float16"
 
 
 @dataclass(frozen=True)
+class BaseConfig:
+    """The choices that every paper's Config begins with.
+
+    Attributes
+    ----------
+    dataset : str
+        A paper gives its own default, and the fields of its network after these.
+    scale : str
+        A key of the paper's scales.
+    seed : int
+        The one seed of a run.
+    """
+
+    dataset: str = ""
+    scale: str = "paper"
+    seed: int = 1  # default
+
+    @property
+    def is_mock(self):
+        """True where the data set is a mock."""
+        return self.dataset.endswith("-mock")
+
+
+@dataclass(frozen=True)
 class Option:
     """An option of a command line.
 
@@ -80,7 +104,7 @@ class Paper:
     about : str
         One sentence: what is trained on what.
     config : type
-        The paper's Config, a frozen dataclass with dataset, scale, seed and precision.
+        The paper's Config, a `BaseConfig` with a precision.
     datasets : sequence of str
         The first is the default.
     scales : dict of str to dict

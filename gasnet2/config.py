@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.errors import UsageError
-from common.paper import Option, Paper, number, whole
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 SDSS_CLASSES = (  # Table 1, in order of label
     "STAR_A0", "STAR_F5", "STAR_F9", "STAR_G2", "STAR_K1", "STAR_K3", "STAR_K5",
@@ -53,12 +53,10 @@ def gf_threshold(name):
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run."""
 
     dataset: str = "sdss-mock"
-    scale: str = "paper"
-    seed: int = 1  # default
     wave_min: float = 4000.0  # Å, Sect. 2.1
     wave_max: float = 9000.0  # Å, Sect. 2.1
     n_pixels: int = 5001  # Sect. 2.1
@@ -95,11 +93,6 @@ class Config:
     def survey(self):
         """The survey whose classes are used."""
         return survey_of(self.dataset)
-
-    @property
-    def is_mock(self):
-        """True where the data set is a mock."""
-        return self.dataset.endswith("-mock")
 
     @property
     def classes(self):

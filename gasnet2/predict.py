@@ -7,17 +7,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from common.catalog import check_format
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
+from common.catalog import check_format, joined
+from common.catalogue.files import make_of_files
 from common.catalogue.pdf_file import check_name
-from common.catalogue.recipe import Beside, Recipe
+from common.catalogue.recipe import Beside
 from common.commands import predict as command
-from common.errors import SuiteError, UsageError
+from common.errors import UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
+from common.rows import collected, of_files
 from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE, PAPER
@@ -105,10 +104,7 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
         "LOW_SNR": about["snr"].to_numpy(dtype=float) < LOW_SNR,
         "BAD_PIXELS": about["bad_fraction"].to_numpy() > BAD_PIXELS,
     }  # fmt: skip
-    names = np.array(list(flags))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(flags.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags)
     return table
 
 
@@ -183,7 +179,6 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
         recipe = dict(
             predicted=lambda labels, x: catalogue(networks, x, labels, **choice),
             descriptions=DESCRIPTIONS, ucds=UCDS, options=choice,
-            meta=PAPER.header(config, run_dir),
         )  # fmt: skip
     predicted, options = recipe.pop("predicted"), recipe.pop("options")
     notes = {"units": UNITS} | {name: recipe.pop(name) for name in ("descriptions", "ucds")}
@@ -192,11 +187,9 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
         labels, x, lost = usable(config, batch)
         return (predicted(labels, x) if len(x) else None), lost
 
-    source = SpectrumFiles(files, grid=config.table_grid)
-    return make(
-        Recipe(source=source, rows=rows, run_dir=run_dir, notes=notes,
-               options=options | {"precision": precision}, **recipe),
-        out,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, grid=config.table_grid,
+        options=options | {"precision": precision}, notes=notes, **recipe,
     )  # fmt: skip
 
 
@@ -240,20 +233,22 @@ def predict_labelled(run_dir, paths):
         If no spectrum can be used and has a label.
     """
     networks = load_networks(run_dir)
-    rejects, parts = [], []
-    for labels, x in usable_chunks(networks.config, find_files(paths), rejects):
+    config = networks.config
+
+    def step(batch):
+        labels, x, lost = usable(config, batch)
         known = ((labels["class"] != "") | np.isfinite(labels["z"].astype(float))).to_numpy()
         for f, i in zip(labels["file"][~known], labels["id"][~known], strict=True):
-            rejects.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
-        if known.any():
-            x, labels = x[known], labels[known].reset_index(drop=True)
-            split = np.full(len(x), "real", dtype=object)
-            part = networks.table(lambda r, x=x: x[r], labels, split=split)
-            parts.append(part.assign(dataset=np.where(labels["mock"], "mock files", "real files")))
-    if not parts:
-        reasons = {r["reason"] for r in rejects}
-        raise SuiteError(f"No labelled spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
+            lost.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
+        if not known.any():
+            return None, lost
+        x, labels = x[known], labels[known].reset_index(drop=True)
+        split = np.full(len(x), "real", dtype=object)
+        table = networks.table(lambda rows: x[rows], labels, split=split)
+        return table.assign(dataset=of_files(labels["mock"])), lost
+
+    stream = read_many(paths, grid=config.table_grid)
+    return collected(stream, step, what="labelled spectrum")
 
 
 main = partial(

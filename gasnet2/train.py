@@ -26,22 +26,20 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.runs import finish, start
     from gasnet2 import fitting
     from gasnet2.data import choose_split, fingerprint, prepare, split_is_named
     from gasnet2.samples import SAMPLE
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     labels = shards.labels
     labels["split"] = split = choose_split(labels, config)
     about["data_fingerprint"] = fingerprint(labels[split != ""])
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
     about["split_of_files"] = not config.is_mock and split_is_named(labels)
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     sample = labels.loc[split != "", ["id", "class", "z", "snr", "split"]]
     sample = sample.rename(columns={"class": "class_true", "z": "z_true"})
     write_parquet(sample.reset_index(drop=True), run_dir / SAMPLE)
@@ -58,10 +56,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         table = _paper(job, history, about, held)
     about["validation_mae"] = _validation_mae(table)
     about["trained_spectra"] = sum(row["n_train"] for row in history)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def _paper(job, history, about, held):
