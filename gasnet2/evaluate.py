@@ -39,7 +39,7 @@ def evaluate_run(run_dir, out=None, on=None):
         about=about,
         run_dir=run_dir,
         classes=config.classes,
-        survey=config.survey,
+        survey="sdss" if config.survey == "surveys" else config.survey,
         validation_mae=about.get("validation_mae") or {},
     )
     if on is None:

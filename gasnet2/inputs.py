@@ -20,13 +20,15 @@ def prepared(spectra, config):
     return preprocess(spectra, config)
 
 
-def shown(x, config):
-    """Return the flux to draw of network input, shape (n, n_pixels), on the paper's grid.
+def shown(x, config, wave=None):
+    """Return the flux to draw of network input, normalised, shape (n, n_pixels).
 
     Parameters
     ----------
     x : ndarray of shape (n, n_input)
     config : gasnet2.config.Config
+    wave : ndarray of shape (n_pixels,), optional
+        Å; the configuration's own grid by default.
     """
     if not config.is_templates:
         return x
@@ -35,6 +37,7 @@ def shown(x, config):
     )
     known = weight > 0
     flux = np.where(known, shape + residual / np.maximum(weight, 1e-6), 0.0)
-    at = (np.log10(config.grid) - templates.LOG_FIRST) / templates.STEP
+    wave = config.grid if wave is None else wave
+    at = (np.log10(wave) - templates.LOG_FIRST) / templates.STEP
     pixel = np.arange(templates.N_PIXELS)
     return normalise([np.interp(at, pixel, row) for row in flux], unit_rms=config.unit_rms)

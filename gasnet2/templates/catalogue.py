@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from common.catalog import joined
 from common.catalogue.pdf_file import PdfWriter
 from gasnet2.config import COARSE, SDSS_CLASSES
 from gasnet2.templates.inputs import CHANNELS, N_PIXELS, STEP
@@ -97,8 +98,7 @@ def catalogue(trained, x, about, *, every=False, pdfs=False):
     }
     raised = np.stack([np.asarray(flags[name], dtype=bool) for name in FLAGS], axis=1)
     table["zwarn"] = raised @ np.array(list(FLAGS.values()))
-    names = np.array(list(FLAGS))
-    table["warnings"] = [";".join(names[row]) for row in raised]
+    table["warnings"] = joined({name: flags[name] for name in FLAGS})
     if pdfs:
         table["_pdf"] = list(pdf(p, classes)[1].astype("float32"))
     return table

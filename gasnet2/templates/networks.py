@@ -12,14 +12,13 @@ from common import fitting, runs
 from common.calibration import Calibration, fit_calibration
 from common.cli import progress
 from common.errors import SuiteError
-from common.metrics import bias
-from gasnet2.config import COARSE
+from gasnet2 import tables_trust
+from gasnet2.config import COARSE, SDSS_CLASSES
 from gasnet2.templates.solutions import Solutions, probabilities, solve
 
 BATCH = 256
 TEMPERATURES = np.geomspace(0.5, 3.0, 41)
 FEWEST = 100  # spectra behind a step of the calibration of probabilities
-Z_RIGHT = {"STAR": 0.0015, "GALAXY": 0.0015, "QSO": 0.015}  # Bias (Sect. 4.1); stars: 450 km/s
 
 
 @dataclass
@@ -148,22 +147,6 @@ def solved(trained, rows_of, n, *, calibrate=True):
     return joined(parts)
 
 
-def is_right(found, coarse, z):
-    """Return which solutions have the right coarse class and redshift, ndarray of bool.
-
-    Parameters
-    ----------
-    found : Solutions
-        n of them.
-    coarse : ndarray of str, shape (n,)
-    z : ndarray of shape (n,)
-        True redshifts; NaN counts as unknown, and then the class alone decides.
-    """
-    limit = np.array([Z_RIGHT.get(kind, np.inf) for kind in coarse])
-    off = bias(z_true=z, z_pred=found.z)
-    return (found.coarse == coarse) & ((off < limit) | ~np.isfinite(z))
-
-
 def calibrated(trained, rows_of, rows, labels):
     """Return the network with temperature, probabilities and errors set by held-out spectra.
 
@@ -189,7 +172,9 @@ def calibrated(trained, rows_of, rows, labels):
     found = solved(trained, lambda r: rows_of(rows[r]), len(rows), calibrate=False)
     coarse = about["class"].map(COARSE).to_numpy()
     z = np.where(coarse == "NONE", np.nan, about["z"].to_numpy(float))
-    right = is_right(found, coarse, z)
+    right = tables_trust.right(
+        coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
+    )
     trained.right = {"all": _rising(found.p, right)}
     for kind in np.unique(found.coarse.astype(str)):
         here = found.coarse == kind
@@ -273,6 +258,9 @@ def prediction_table(trained, rows_of, labels, *, split):
     table["class_err"] = 1.0 - found.p_class[i, found.best]
     table["coarse_true"], table["coarse_pred"] = labels["coarse"].to_numpy(), found.coarse
     table["p_right"] = found.p
+    thirteen = [k for k, name in enumerate(classes) if name in SDSS_CLASSES]
+    if thirteen:
+        table["class_13_pred"] = classes[thirteen][found.p_class[:, thirteen].argmax(axis=1)]
     for k, name in enumerate(classes):
         table[f"p_{name}"] = found.p_class[:, k]
     coarse = labels["coarse"].to_numpy()
