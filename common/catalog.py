@@ -43,6 +43,18 @@ def check_format(path):
     return ending
 
 
+def joined(warn):
+    """Return the flags of each row as one text, list of str.
+
+    Parameters
+    ----------
+    warn : dict of str to ndarray of bool, shape (n,)
+    """
+    names = np.array(list(warn), dtype=object)
+    rows = np.stack([np.asarray(v, dtype=bool) for v in warn.values()], axis=1)
+    return [";".join(names[row]) for row in rows]
+
+
 def write_table(table, path, *, units=None, ucds=None, descriptions=None, meta=None):
     """Write a catalogue; it appears under its name only when it is whole.
 

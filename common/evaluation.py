@@ -13,13 +13,13 @@ from common import claims
 from common.cli import say
 from common.plots import draw
 from common.report import Section, claims_section, run_facts, write_report
+from common.rows import MOCK_FILES, REAL_FILES
 
 MOCK = (
     "MOCK DATA. Everything here was trained and tested on simulated spectra ({}). It shows that "
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
     "untested."
 )
-MOCK_FILES = "mock files"  # in the name of a data set: simulated spectra among those tested
 MOCK_TO_REAL = (
     "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
     "survey's own claims stay untested."
@@ -157,7 +157,7 @@ class Evaluation:
         """Return what a reader must know first."""
         if not self.is_mock:
             return f"Measured on: {self.dataset}."
-        to_real = self.real and "real files" in self.dataset and MOCK_FILES not in self.dataset
+        to_real = self.real and REAL_FILES in self.dataset and MOCK_FILES not in self.dataset
         return (MOCK_TO_REAL if to_real else MOCK).format(self.dataset)
 
     def tested(self):

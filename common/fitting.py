@@ -35,6 +35,10 @@ class Job:
         here = (self.shards.labels["split"] == split).to_numpy()
         return np.flatnonzero(here if use is None else here & use)
 
+    def used(self, use=None):
+        """Return {"train", "valid": row numbers} of what a network learns from."""
+        return {split: self.rows(split, use) for split in ("train", "valid")}
+
     def once(self, name, train, history, *, load=None):
         """Train a network, or load it where an earlier call finished it.
 
@@ -70,8 +74,8 @@ class Job:
         write_history(self.run_dir / "history.csv", history)
         return model
 
-    def fit(self, model, target, *, rows, name, folder, seed, batch_size, monitor="loss",
-            make=None, **options):  # fmt: skip
+    def fit(self, model, target, *, name, folder, rows=None, seed=None, batch_size=None,
+            epochs=None, monitor="loss", mode="min", make=None, **options):  # fmt: skip
         """Train a compiled model; its history is kept in the folder.
 
         Parameters
@@ -80,15 +84,15 @@ class Job:
             Holds the weights of the best epoch afterwards.
         target : ndarray of shape (n, k)
             Of every row of the shards.
-        rows : dict of str to ndarray of int
-            "train" and "valid"; the second may be empty.
         name : str
             Of the network in the history.
         folder : path-like
-        seed : int
-            Of the order of batches.
-        batch_size : int
-        monitor : str
+        rows : dict of str to ndarray of int, optional
+            As of `used`, the default; "valid" may be empty.
+        seed : int, optional
+            Of the order of batches; like `batch_size` and `epochs` the configuration's by default.
+        batch_size, epochs : int, optional
+        monitor, mode : str
             Metric that decides which epoch is best, on the validation rows where there are any.
         make : callable, optional
             As `common.pipeline.dataset`, the default.
@@ -104,6 +108,11 @@ class Job:
         from common.pipeline import dataset
         from common.training import fit
 
+        config = self.config
+        rows = self.used() if rows is None else rows
+        seed = config.seed if seed is None else seed
+        batch_size = batch_size or config.batch_size
+
         def batches(split, seed=None):
             index = rows[split]
             if not len(index):
@@ -115,7 +124,8 @@ class Job:
         train, valid = batches("train", seed), batches("valid")
         self.accelerator.ready(model, train)
         monitor = monitor if valid is None else f"val_{monitor}"
-        history = fit(model, train, valid, name=name, folder=folder, monitor=monitor, **options)
+        history = fit(model, train, valid, name=name, folder=folder, epochs=epochs or config.epochs,
+                      monitor=monitor, mode=mode, **options)  # fmt: skip
         history = [row | {"n_train": len(rows["train"])} for row in history]
         write_json(Path(folder) / "history.json", history)
         return history

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
 from common.cli import progress
@@ -63,3 +65,20 @@ def compiled(model):
         return graph_of(False)(np.ascontiguousarray(x, dtype="float32")).numpy()
 
     return run
+
+
+def seconds_each(answer, x):
+    """Return the wall time of a row, reading left out; NaN of none.
+
+    Parameters
+    ----------
+    answer : callable
+        Takes x or a part of it.
+    x : ndarray of n rows
+    """
+    if not len(x):
+        return float("nan")
+    answer(x[:256])  # traces
+    began = time.perf_counter()
+    answer(x)
+    return (time.perf_counter() - began) / len(x)

@@ -11,6 +11,30 @@ PRECISIONS = "auto, float32, cpu_bf16, mixed_bfloat16 or mixed_float16"
 
 
 @dataclass(frozen=True)
+class BaseConfig:
+    """The choices that every paper's Config begins with.
+
+    Attributes
+    ----------
+    dataset : str
+        A paper gives its own default, and the fields of its network after these.
+    scale : str
+        A key of the paper's scales.
+    seed : int
+        The one seed of a run.
+    """
+
+    dataset: str = ""
+    scale: str = "paper"
+    seed: int = 1  # default
+
+    @property
+    def is_mock(self):
+        """True where the data set is a mock."""
+        return self.dataset.endswith("-mock")
+
+
+@dataclass(frozen=True)
 class Option:
     """An option of a command line.
 
@@ -80,7 +104,7 @@ class Paper:
     about : str
         One sentence: what is trained on what.
     config : type
-        The paper's Config, a frozen dataclass with dataset, scale, seed and precision.
+        The paper's Config, a `BaseConfig` with a precision.
     datasets : sequence of str
         The first is the default.
     scales : dict of str to dict
@@ -92,8 +116,8 @@ class Paper:
     seed : int
         The default seed.
     scaled : callable, optional
-        (dataset, scale) -> further changes of the configuration, where a scale depends on the data
-        set.
+        (dataset, scale, **changes) -> further changes of the configuration, where a scale depends
+        on the data set or on what the user asked for.
     changes : callable, optional
         Parsed arguments -> changes of the configuration by options that set no field by themselves.
     check : callable, optional
@@ -139,7 +163,7 @@ class Paper:
                 raise UsageError(
                     f"--{option} must be one of {', '.join(allowed)}. Received {value!r}."
                 )
-        sizes = self.scales[scale] | (self.scaled(dataset, scale) if self.scaled else {})
+        sizes = self.scales[scale] | (self.scaled(dataset, scale, **changes) if self.scaled else {})
         base = self.config(dataset=dataset, scale=scale, **sizes)
         config = replace(base, **{k: v for k, v in changes.items() if v is not None})
         return self.check(config) if self.check else config
@@ -168,7 +192,8 @@ class Paper:
 
     def run_dir(self, config):
         """Return the run folder of a configuration where the user names none."""
-        return Path("runs") / f"{config.dataset}-{config.scale}"
+        kind = "" if getattr(config, "network", "paper") == "paper" else f"-{config.network}"
+        return Path("runs") / f"{config.dataset}{kind}-{config.scale}"
 
     def header(self, config, run_dir, **more):
         """Return what the header of a catalogue of a run says, with `more` before the scale."""

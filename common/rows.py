@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from common.catalog import read_table
+from common.catalogue.assemble import reject_table
 from common.errors import ReadError, SuiteError
 from common.files import write_parquet
+from common.pipeline import ahead
+
+MOCK_FILES, REAL_FILES = "mock files", "real files"  # what the data set of files is called
 
 
 def read_predictions(path, needs):
@@ -63,6 +70,52 @@ def name_of_table(path, df, survey):
     kinds = sorted(set(df["dataset"].astype(str)) - {""}) if "dataset" in df else []
     parts = filter(None, (Path(path).name, " and ".join(kinds)))
     return f"{survey} ({', '.join(parts)})"
+
+
+def collected(stream, step, *, what="spectrum"):
+    """Predict labelled files, batch by batch, for an evaluation.
+
+    Parameters
+    ----------
+    stream : SpectraStream
+        From `common.surveys.read_many`.
+    step : callable
+        Batch -> (DataFrame of predictions and labels, or None; list of dicts of file, id and
+        reason): a row or a reject for each spectrum.
+    what : str
+        What is missing where there is no row, in words.
+
+    Returns
+    -------
+    DataFrame, DataFrame
+        All rows, and the rejects.
+
+    Raises
+    ------
+    SuiteError
+        If there is no row; it names up to three reasons.
+    """
+    parts = []
+    for batch in ahead(stream):
+        table, lost = step(batch)
+        stream.rejects += lost
+        if table is not None and len(table):
+            parts.append(table)
+    if not parts:
+        reasons = sorted({row["reason"] for row in stream.rejects})
+        raise SuiteError(f"No {what} to evaluate on: {'; '.join(reasons[:3])}.")
+    return pd.concat(parts, ignore_index=True), reject_table(stream.rejects)
+
+
+def of_files(mock):
+    """Return the data set of each spectrum of files, ndarray of str, from whether it is a mock."""
+    return np.where(np.asarray(mock, dtype=bool), MOCK_FILES, REAL_FILES)
+
+
+def name_on(config, df, on):
+    """Return what a run was measured on with the files of a folder, whose rows have a dataset."""
+    kinds = " and ".join(sorted(df["dataset"].unique()))
+    return f"{config.dataset} -> {kinds} ({Path(on).resolve().name})"
 
 
 def kept(df, run_dir, on, out=None):

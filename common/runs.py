@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from dataclasses import asdict, fields
 from pathlib import Path
 
 import pandas as pd
 
 from common.errors import ReadError, SuiteError, UsageError
-from common.files import atomic_path, write_json
+from common.files import atomic_path, write_json, write_parquet
 from common.provenance import versions
 
 
@@ -60,6 +61,57 @@ def begin(run_dir, config, *, accelerator, data_dir=None, resume=False, later=()
     about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
     write_json(run_dir / "config.json", about)
     return run_dir, about
+
+
+def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False, offline=False,
+          later=()):  # fmt: skip
+    """Begin a run, or go on with one, and prepare its data.
+
+    Parameters
+    ----------
+    config, run_dir, accelerator, data_dir, resume, later
+        As of `begin`.
+    prepare : callable
+        `(config, folder, *, data_dir, offline)` -> common.pipeline.Shards.
+    offline : bool
+        Use no network.
+
+    Returns
+    -------
+    run_dir : Path
+    about : dict
+        What config.json is to hold: with data_s, the seconds that the data took.
+    shards : common.pipeline.Shards
+    """
+    run_dir, about = begin(run_dir, config, accelerator=accelerator, data_dir=data_dir,
+                           resume=resume, later=later)  # fmt: skip
+    began = time.perf_counter()
+    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    return run_dir, about, shards
+
+
+def finish(run_dir, about, table):
+    """Write what a training ends with: predictions.parquet and config.json.
+
+    Parameters
+    ----------
+    run_dir : Path
+    about : dict
+        Of config.json.
+    table : DataFrame
+        Predictions; it gets a column dataset.
+
+    Returns
+    -------
+    DataFrame
+        The table.
+    """
+    # A table that travels alone still says what it is of.
+    table["dataset"] = about["config"]["dataset"]
+    write_parquet(table, run_dir / "predictions.parquet")
+    write_json(run_dir / "config.json", about)
+    return table
 
 
 def open_run(run_dir, config, *, resume, data_dir=None, later=()):

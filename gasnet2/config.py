@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.errors import UsageError
-from common.paper import Option, Paper, number, whole
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 SDSS_CLASSES = (  # Table 1, in order of label
     "STAR_A0", "STAR_F5", "STAR_F9", "STAR_G2", "STAR_K1", "STAR_K3", "STAR_K5",
@@ -19,15 +19,22 @@ FOURMOST_CLASSES = (  # Table 2
     "COSMO_AGN", "ClusB", "WAVES", "RedGAL", "tides_host",
 )  # fmt: skip
 DESI_CLASSES = ("STAR", "QSO", "GALAXY")  # Table 3
+# What surveys hold beside Table 1, for one network of all surveys; "NONE": no object at all.
+EXTRA_CLASSES = (
+    "STAR_OB", "STAR_K7", "STAR_M", "STAR_Carbon", "STAR_WD", "STAR_CV", "NONE",
+)  # fmt: skip
 
 COARSE = {  # App. B
-    **{c: c.split("_")[0] for c in SDSS_CLASSES},
+    **{c: c.split("_")[0] for c in (*SDSS_CLASSES, *EXTRA_CLASSES)},
     **dict.fromkeys(FOURMOST_CLASSES[:5], "STAR"),
     "COSMO_AGN": "QSO",
     **dict.fromkeys(FOURMOST_CLASSES[6:], "GALAXY"),
     **{c: c for c in DESI_CLASSES},
 }
-CLASSES = {"sdss": SDSS_CLASSES, "fourmost": FOURMOST_CLASSES, "desi": DESI_CLASSES}
+CLASSES = {
+    "sdss": SDSS_CLASSES, "fourmost": FOURMOST_CLASSES, "desi": DESI_CLASSES,
+    "surveys": SDSS_CLASSES + EXTRA_CLASSES,
+}  # fmt: skip
 
 
 def survey_of(dataset):
@@ -37,7 +44,7 @@ def survey_of(dataset):
 
 def extragalactic(classes):
     """Return the classes that have a redshift network (Eq. 1), in order of label."""
-    return tuple(c for c in classes if COARSE[c] != "STAR")
+    return tuple(c for c in classes if COARSE[c] not in ("STAR", "NONE"))
 
 
 def gf_threshold(name):
@@ -46,12 +53,10 @@ def gf_threshold(name):
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run."""
 
     dataset: str = "sdss-mock"
-    scale: str = "paper"
-    seed: int = 1  # default
     wave_min: float = 4000.0  # Å, Sect. 2.1
     wave_max: float = 9000.0  # Å, Sect. 2.1
     n_pixels: int = 5001  # Sect. 2.1
@@ -77,6 +82,12 @@ class Config:
     split: tuple = (0.70, 0.15, 0.15)  # Sect. 2.1
     precision: str = "float32"  # default
     only: tuple = ()  # default: all classes of the survey; App. A takes three
+    network: str = "paper"  # or "templates", which is not the paper's: all below is of it alone
+    channels: int = 24  # default: of the trunk
+    depth: int = 3  # default: residual blocks of the trunk
+    maps: int = 12  # default: maps that are laid over the templates
+    roughness: float = 1.0  # default: penalty on templates that are not smooth
+    use_ivar: bool = True  # default: errors are part of the input
 
     @property
     def survey(self):
@@ -84,14 +95,22 @@ class Config:
         return survey_of(self.dataset)
 
     @property
-    def is_mock(self):
-        """True where the data set is a mock."""
-        return self.dataset.endswith("-mock")
-
-    @property
     def classes(self):
         """Class names in order of label."""
         return self.only or CLASSES[self.survey]
+
+    @property
+    def is_templates(self):
+        """True for the network that is ours, of templates at rest."""
+        return self.network == "templates"
+
+    def size_of(self, name):
+        """Return how many spectra of a class there are, all splits together.
+
+        In the mock of all surveys the classes whose redshift is to be found have more.
+        """
+        more = {"GALAXY": 2, "QSO": 4} if self.survey == "surveys" else {}
+        return self.per_class * more.get(COARSE[name], 1)
 
     @property
     def grid(self):
@@ -116,10 +135,30 @@ SCALES = {
 }  # fmt: skip
 
 
-def _scaled(dataset, scale):
+# The template network's own sizes. A pass over its data takes minutes, whatever the scale.
+TEMPLATES = {
+    "smoke": dict(per_class=12, epochs=1, batch_size=32, channels=4, depth=1, maps=4),
+    "demo": dict(per_class=1000, epochs=4, batch_size=64, learning_rate=2e-3, channels=24),
+    "paper": dict(per_class=3000, epochs=4, batch_size=64, learning_rate=2e-3, channels=24),
+}  # fmt: skip
+
+
+def _scaled(dataset, scale, network=None, **_):
     """Return how many spectra of a class there are, where that is not the scale's own number."""
+    if network == "templates":
+        return TEMPLATES[scale] | dict(members=1, schedule="cosine", pool_epochs=0, dropout=0.0)
     few = scale == "paper" and survey_of(dataset) == "desi"
     return {"per_class": 7000} if few else {}  # Sect. 2.3
+
+
+def _checked(config):
+    """Return the configuration, or raise `UsageError` where its network does not go with it."""
+    if config.dataset == "surveys-mock" and not config.is_templates:
+        raise UsageError(
+            "--dataset surveys-mock covers other wavelengths in each survey, which the paper's "
+            "network cannot take. Add --network templates, or choose another data set."
+        )
+    return config
 
 
 def _grid(args):
@@ -140,10 +179,15 @@ PAPER = Paper(
     network="GaSNet-II",
     about="Train GaSNet-II: classes and redshifts of spectra.",
     config=Config,
-    datasets=(*(f"{name}-mock" for name in CLASSES), *CLASSES),
+    datasets=(
+        "sdss-mock", "fourmost-mock", "desi-mock", "surveys-mock", "sdss", "fourmost", "desi",
+    ),
     scales=SCALES,
     data_dir="folder of the data set's files",
     options=(
+        Option("--network", "paper: ResNet_P and its ensembles (default); templates: ours, of "
+               "templates at rest that are read at every redshift", sets="network",
+               more={"choices": ("paper", "templates"), "default": "paper"}),
         Option("--initialiser", "default: he; faithful is the authors' RandomNormal(0, 1e-3)",
                sets="initialiser", more={"choices": ("he", "faithful")}),
         whole("--members", "sub-networks of each ensemble", sets="members"),
@@ -153,11 +197,15 @@ PAPER = Paper(
         whole("--per-class", "spectra of each class, all splits together", sets="per_class"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "spectra of a batch", sets="batch_size"),
+        Option("--no-ivar", "train the template network without the spectra's errors: what they "
+               "are worth", sets="use_ivar",
+               more={"action": "store_const", "const": False, "dest": "use_ivar"}),
         number("--grid", "the network's linear grid in Angstrom, taken too for tables that do not "
                "carry theirs, such as the authors' (default: 4000 9000 5001)",
                nargs=3, metavar=("FIRST", "LAST", "PIXELS")),
     ),
     scaled=_scaled,
+    check=_checked,
     changes=_grid,
 )  # fmt: skip
 make_config = PAPER.configure

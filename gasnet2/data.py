@@ -15,7 +15,7 @@ from common.pipeline import Shards, ShardWriter, finished
 from common.sample import SPLITS, refuse_mock, rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import CLASSES, COARSE
-from gasnet2.preprocess import preprocess
+from gasnet2.inputs import n_inputs, prepared
 
 SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
 COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z", "mock")
@@ -57,10 +57,11 @@ def label_table(spectra, survey):
     Parameters
     ----------
     spectra : Spectra
-    survey : {"sdss", "fourmost", "desi"}
-        Whose classes to use.
+    survey : {"sdss", "fourmost", "desi", "surveys"}
+        Whose classes to use; the last has SDSS's and more.
     """
     meta = spectra.meta
+    survey = "sdss" if survey == "surveys" else survey
     table = pd.DataFrame({"id": spectra.ids})
     for name in ("file", "ra", "dec", "snr", "vdisp", "z"):
         table[name] = meta[name].to_numpy() if name in meta else ("" if name == "file" else np.nan)
@@ -136,7 +137,7 @@ def choose_split(labels, config):
     edges = np.cumsum(config.split)
     for class_name in config.classes:
         rows = np.flatnonzero(name == class_name)
-        rows = np.sort(rng.permutation(rows)[: config.per_class])
+        rows = np.sort(rng.permutation(rows)[: config.size_of(class_name)])
         numbers = rng.permutation(np.unique(group[rows]))
         new = [g for g in numbers if g not in of_object]
         ends = np.round(edges * len(new)).astype(int)
@@ -261,6 +262,10 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         return Shards(folder)
+    if config.survey == "surveys":
+        from gasnet2.templates.data import make_shards
+
+        return make_shards(config, folder, offline=offline)
     if config.is_mock and data_dir is None:
         # The files of a mock can be made again: only a folder that the user names keeps them.
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -268,7 +273,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             return prepare(config, folder, data_dir=files, offline=offline)
     paths = find_data(config, data_dir, offline=offline)
     rejects, unlabelled = [], 0
-    with ShardWriter(folder, config.n_pixels) as writer:
+    with ShardWriter(folder, n_inputs(config)) as writer:
         for spectra in read_many(paths, rejects=rejects, grid=config.table_grid):
             labels = label_table(spectra, config.survey)
             inside = labels["class"].isin(CLASSES[config.survey]).to_numpy(copy=True)
@@ -283,9 +288,9 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             if not inside.any():
                 continue
             chosen, labels = spectra[inside], labels[inside].reset_index(drop=True)
-            prepared = preprocess(chosen, config)
-            rejects += rejected(labels, prepared)
-            writer.write(prepared.x[prepared.usable], labels[prepared.usable])
+            ready = prepared(chosen, config)
+            rejects += rejected(labels, ready)
+            writer.write(ready.x[ready.usable], labels[ready.usable])
     if rejects:
         write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
     shards = Shards(folder)

@@ -13,7 +13,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
-from common.rows import held_out, kept
+from common.rows import held_out, kept, name_on
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config
 from gasnet2.evaluation import Evaluation
@@ -39,7 +39,7 @@ def evaluate_run(run_dir, out=None, on=None):
         about=about,
         run_dir=run_dir,
         classes=config.classes,
-        survey=config.survey,
+        survey="sdss" if config.survey == "surveys" else config.survey,
         validation_mae=about.get("validation_mae") or {},
     )
     if on is None:
@@ -60,10 +60,9 @@ def evaluate_run(run_dir, out=None, on=None):
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
     out = kept(df, run_dir, on, out)
-    kinds = " and ".join(sorted(df["dataset"].unique()))
     ev = Evaluation(
         df=df,
-        dataset=f"{config.dataset} -> {kinds} ({on.resolve().name})",
+        dataset=name_on(config, df, on),
         real=True,
         own=_own(run_dir, config),
         real_spectra=samples.of_files(config, [on]),

@@ -11,7 +11,7 @@ import pandas as pd
 from common import claims, evaluation
 from common.evaluation import Beside
 from common.report import claims_section
-from gasnet2 import tables
+from gasnet2 import tables, tables_trust
 from gasnet2.config import PAPER, extragalactic
 from gasnet2.figures.plots import plots
 from gasnet2.measured import measure
@@ -31,6 +31,10 @@ PARTS = {  # section: (text, names of its tables)
         "and robust_fraction are of all n and count those as bad; MAE, mean_dz, nmad and the "
         "fraction with t <= 3 are of the n_measured others.",
         ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
+    ),
+    "Template network": (
+        "Not the paper's network: what it says of its own answers, against the truth.",
+        ("trust", "cuts", "errors"),
     ),
 }
 SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "sample_size", "tested", "n_train",
@@ -94,6 +98,18 @@ class Evaluation(evaluation.Evaluation):
     references, parts = REFERENCES, PARTS
 
     @property
+    def elsewhere(self):
+        """Figures that `explain` draws of the template network: name -> (caption, verb)."""
+        if self.config is None or not self.config.is_templates:
+            return {}
+        return {
+            "templates": ("Template network: what it learned of each class, at rest; a row a map, "
+                          "known lines marked", "explain"),
+            "evidence": ("Template network: what each wavelength adds to the best solution over "
+                         "the second", "explain"),
+        }  # fmt: skip
+
+    @property
     def z_scale(self):
         """What the redshift labels were multiplied by."""
         return getattr(self.config, "z_scale", 10.0)
@@ -130,6 +146,20 @@ class Evaluation(evaluation.Evaluation):
                 table = tables.confusion_table(df, self.classes, merge=merge).reset_index()
                 kind = "coarse classes" if merge else "classes"
                 made[name] = (f"Confusion of {kind}: columns are true, each sums to 1", table)
+        if {"p_right", "coarse_pred", "coarse_true", "z_routed_pred"} <= set(df):
+            made["trust"] = (
+                "Template network: fraction right (coarse class, and redshift within the limits "
+                "of Sect. 4.1) in bins of the probability said",
+                tables_trust.reliability_table(df),
+            )
+            made["cuts"] = (
+                "Template network: completeness and purity against a cut in the probability",
+                tables_trust.cut_table(df),
+            )
+            made["errors"] = (
+                "Template network: right solutions within 1 and 2 z_err of the truth",
+                tables_trust.error_table(df),
+            )
         if self.history is not None and len(self.history):
             made["models"] = (
                 "As Table 4: networks (redshift losses divided by the labels' scale)",
@@ -149,6 +179,8 @@ class Evaluation(evaluation.Evaluation):
         Those are the claims on its survey; on files, not those about the sample or the training,
         and with the redshifts that a user gets.
         """
+        if self.config is not None and self.config.survey == "surveys" and not self.real:
+            return {}  # a mixture of surveys, of which the paper says nothing
         mine = [c for c in every if c.dataset == self.survey]
         if self.real:
             mine = [c for c in mine if c.measure.get("metric") not in SAMPLE]

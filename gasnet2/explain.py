@@ -16,6 +16,7 @@ from common.explain import saliency
 from common.files import write_parquet
 from common.paper import Option
 from gasnet2.config import PAPER, extragalactic
+from gasnet2.inputs import shown
 from gasnet2.networks import load_networks
 
 PER_CLASS = Option("--per-class", "test spectra of each class", short="-n",
@@ -80,6 +81,8 @@ def _from_files(networks, paths):
         raise SuiteError("None of the files holds a spectrum that can be used.")
     x = np.concatenate([p[1] for p in parts])
     labels = pd.concat([p[0] for p in parts], ignore_index=True)
+    if networks.config.is_templates:
+        return x, labels
     top = predict(networks.classifier, x).argmax(axis=1)
     known = labels["class"].isin(networks.config.classes)
     labels["class"] = np.where(known, labels["class"], np.array(networks.config.classes)[top])
@@ -103,7 +106,9 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
     -------
     DataFrame
         One row a spectrum: id, class, z, and the lists flux, dz, dp on the run's grid; also
-        written to explain/gradients.parquet.
+        written to explain/gradients.parquet. Of the template network: id, class, z, best, second,
+        constant, and the lists flux and added (see `gasnet2.templates.explain.Evidence`), also
+        written to explain/evidence.parquet.
     """
     from common.figures import save
     from gasnet2.figures.classes import gradients as draw
@@ -111,6 +116,8 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
     networks = load_networks(run_dir)
     config = networks.config
     x, labels = _from_files(networks, paths) if paths else _from_run(run_dir, config, per_class)
+    if config.is_templates:
+        return _evidence(networks, x, labels, Path(out or run_dir))
     dz, dp = gradients(networks, x, labels["class"])
     table = labels[["id", "class", "z", "snr"]].copy()
     for name, values in (("flux", x), ("dz", dz), ("dp", dp)):
@@ -118,6 +125,28 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=1):
     out = Path(out or run_dir)
     write_parquet(table, out / "explain" / "gradients.parquet")
     save(draw(table, wavelength=config.grid), out / "figures" / "D1_gradients")
+    return table
+
+
+def _evidence(trained, x, labels, out):
+    """Write what each wavelength adds to the best solution over the second, and templates."""
+    from common.figures import save
+    from gasnet2.figures import templates as figures
+    from gasnet2.templates.explain import evidence, templates_of
+    from gasnet2.templates.inputs import grid
+
+    found, wave = evidence(trained, x), grid()
+    table = labels[["id", "class", "z", "snr"]].copy()
+    table["best"], table["second"] = found.best, found.second
+    table["constant"] = found.constant
+    flux = shown(x, trained.config, wave)
+    for name, values in (("flux", flux), ("added", found.added)):
+        table[name] = list(values.astype("float32"))
+    write_parquet(table, out / "explain" / "evidence.parquet")
+    save(figures.evidence(found, flux, wavelength=wave), out / "figures" / "evidence")
+    learned = templates_of(trained)
+    save(figures.templates(learned, list(extragalactic(trained.config.classes))),
+         out / "figures" / "templates")  # fmt: skip
     return table
 
 

@@ -24,10 +24,6 @@ class Job(fitting.Job):
 
         self.reusable = Reusable()
 
-    def used(self, use=None):
-        """Return the training and validation rows among those where `use` is True."""
-        return {split: self.rows(split, use) for split in ("train", "valid")}
-
 
 def networks(job, history, *, redshifts=True):
     """Train the classifier and every redshift ensemble of a job, or load what is finished.
@@ -223,9 +219,9 @@ def _train(job, name, folder, build, rows, target, *, seed, loss, metric, epochs
     with job.accelerator.scope():
         model = job.reusable.get((metric, steps, epochs, rate), compiled_or_plain)
     history = job.fit(
-        model, target, rows=rows, name=name, folder=folder, seed=seed,
-        batch_size=config.batch_size, epochs=epochs, monitor=metric,
-        mode="max" if metric == "accuracy" else "min", units={"mae": 1 / config.z_scale},
+        model, target, rows=rows, name=name, folder=folder, seed=seed, epochs=epochs,
+        monitor=metric, mode="max" if metric == "accuracy" else "min",
+        units={"mae": 1 / config.z_scale},
     )  # fmt: skip
     fitting.say_last(name, history, ("loss", metric))
     return model, history

@@ -36,6 +36,10 @@ class Networks:
     redshift: dict = field(default_factory=dict)
     validation_mae: dict = field(default_factory=dict)
 
+    def table(self, rows_of, labels, *, split):
+        """Return `prediction_table` of labelled spectra."""
+        return prediction_table(self, rows_of, labels, split=split)
+
 
 def read_config(run_dir):
     """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
@@ -54,6 +58,10 @@ def load_networks(run_dir):
     from gasnet2.model import build_classifier, build_redshift
 
     config, about = read_config(run_dir)
+    if config.is_templates:
+        from gasnet2.templates.networks import load_network
+
+        return load_network(run_dir, config, about)
     models = Path(run_dir) / "models"
     first = models / "classifier.keras"
     runs.check_finished(run_dir, config, [] if first.exists() else [first.name])

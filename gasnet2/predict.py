@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import sys
 from functools import partial
+from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Recipe
+from common.catalog import check_format, joined
+from common.catalogue.files import make_of_files
+from common.catalogue.pdf_file import check_name
+from common.catalogue.recipe import Beside
 from common.commands import predict as command
-from common.errors import SuiteError
+from common.errors import UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
+from common.rows import collected, of_files
 from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE, PAPER
 from gasnet2.data import label_table
-from gasnet2.networks import MIN_PROBABILITY, load_networks, prediction_table, routed
-from gasnet2.preprocess import preprocess
+from gasnet2.inputs import prepared
+from gasnet2.networks import MIN_PROBABILITY, load_networks, routed
 
 AMBIGUOUS = 0.5  # default: a most probable class below this is flagged
 BAD_PIXELS = 0.3  # default: a larger fraction of pixels without information is flagged
@@ -102,10 +104,7 @@ def catalogue(networks, x, about, *, min_probability=MIN_PROBABILITY, all_classe
         "LOW_SNR": about["snr"].to_numpy(dtype=float) < LOW_SNR,
         "BAD_PIXELS": about["bad_fraction"].to_numpy() > BAD_PIXELS,
     }  # fmt: skip
-    names = np.array(list(flags))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(flags.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags)
     return table
 
 
@@ -123,10 +122,10 @@ def usable(config, spectra):
         The first with bad_fraction.
     """
     labels = label_table(spectra, config.survey)
-    prepared = preprocess(spectra, config)
-    labels["bad_fraction"] = prepared.bad_fraction
-    use = prepared.usable
-    return labels[use].reset_index(drop=True), prepared.x[use], rejected(labels, prepared)
+    ready = prepared(spectra, config)
+    labels["bad_fraction"] = ready.bad_fraction
+    use = ready.usable
+    return labels[use].reset_index(drop=True), ready.x[use], rejected(labels, ready)
 
 
 def usable_chunks(config, paths, rejects):
@@ -139,7 +138,7 @@ def usable_chunks(config, paths, rejects):
 
 
 def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN_PROBABILITY,
-                  precision="float32"):  # fmt: skip
+                  pdf=None, precision="float32"):  # fmt: skip
     """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
@@ -151,9 +150,11 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     out : path-like
         Catalogue, see `common.catalogue.make.make`.
     all_classes : bool
-        Redshifts by every class's network (Eq. 1).
+        Redshifts by every class's network (Eq. 1), or templates.
     min_probability : float
         See `gasnet2.networks.routed`.
+    pdf : path-like, optional
+        File of PDFs to write too (see `common.catalogue.pdf_file`): .fits. Of the template network.
     precision : str
         What the networks compute in, which is chosen already.
 
@@ -162,23 +163,53 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
+    check_format(out)
+    pdf = None if pdf is None else check_name(pdf)
     files, networks = find_files(paths), load_networks(run_dir)
     config = networks.config
     choice = {"all_classes": all_classes, "min_probability": min_probability}
+    if config.is_templates:
+        recipe = _of_templates(networks, run_dir, all_classes, pdf)
+    elif pdf is not None:
+        raise UsageError(
+            f"--pdf: the paper's networks give no PDF, and {run_dir} holds those. Train with "
+            "--network templates."
+        )
+    else:
+        recipe = dict(
+            predicted=lambda labels, x: catalogue(networks, x, labels, **choice),
+            descriptions=DESCRIPTIONS, ucds=UCDS, options=choice,
+        )  # fmt: skip
+    predicted, options = recipe.pop("predicted"), recipe.pop("options")
+    notes = {"units": UNITS} | {name: recipe.pop(name) for name in ("descriptions", "ucds")}
 
     def rows(batch):
         labels, x, lost = usable(config, batch)
-        return (catalogue(networks, x, labels, **choice) if len(x) else None), lost
+        return (predicted(labels, x) if len(x) else None), lost
 
-    recipe = Recipe(
-        source=SpectrumFiles(files, grid=config.table_grid),
-        rows=rows,
-        run_dir=run_dir,
-        options=choice | {"precision": precision},
-        notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=PAPER.header(config, run_dir),
-    )
-    return make(recipe, out)
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, grid=config.table_grid,
+        options=options | {"precision": precision}, notes=notes, **recipe,
+    )  # fmt: skip
+
+
+def _of_templates(networks, run_dir, every, pdf):
+    """Return how a catalogue of the template network differs."""
+    from gasnet2.templates import catalogue as templates
+
+    meta = PAPER.header(networks.config, run_dir) | {"NETWORK": "templates at rest"}
+    beside = () if pdf is None else (Beside("PDFs", pdf, templates.write_pdfs(networks, meta)),)
+    return {
+        "predicted": lambda labels, x: templates.catalogue(
+            networks, x, labels, every=every, pdfs=pdf is not None
+        ),
+        "descriptions": DESCRIPTIONS | templates.DESCRIPTIONS,
+        "ucds": UCDS | templates.UCDS,
+        "options": {"every": every, "pdf": pdf is not None},
+        "meta": meta,
+        "beside": beside,
+        "told": templates.told,
+    }
 
 
 def predict_labelled(run_dir, paths):
@@ -202,20 +233,22 @@ def predict_labelled(run_dir, paths):
         If no spectrum can be used and has a label.
     """
     networks = load_networks(run_dir)
-    rejects, parts = [], []
-    for labels, x in usable_chunks(networks.config, find_files(paths), rejects):
+    config = networks.config
+
+    def step(batch):
+        labels, x, lost = usable(config, batch)
         known = ((labels["class"] != "") | np.isfinite(labels["z"].astype(float))).to_numpy()
         for f, i in zip(labels["file"][~known], labels["id"][~known], strict=True):
-            rejects.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
-        if known.any():
-            x, labels = x[known], labels[known].reset_index(drop=True)
-            split = np.full(len(x), "real", dtype=object)
-            part = prediction_table(networks, lambda r, x=x: x[r], labels, split=split)
-            parts.append(part.assign(dataset=np.where(labels["mock"], "mock files", "real files")))
-    if not parts:
-        reasons = {r["reason"] for r in rejects}
-        raise SuiteError(f"No labelled spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    return pd.concat(parts, ignore_index=True), pd.DataFrame(rejects)
+            lost.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})
+        if not known.any():
+            return None, lost
+        x, labels = x[known], labels[known].reset_index(drop=True)
+        split = np.full(len(x), "real", dtype=object)
+        table = networks.table(lambda rows: x[rows], labels, split=split)
+        return table.assign(dataset=of_files(labels["mock"])), lost
+
+    stream = read_many(paths, grid=config.table_grid)
+    return collected(stream, step, what="labelled spectrum")
 
 
 main = partial(
@@ -234,6 +267,11 @@ main = partial(
             "classes less probable than this get no redshift",
             default=MIN_PROBABILITY,
             zero=True,
+        ),
+        Option(
+            "--pdf",
+            "write the PDFs of redshift too (template network): a FITS table, a record a row",
+            more={"type": Path, "metavar": "FILE"},
         ),
     ),
 )

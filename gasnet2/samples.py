@@ -10,6 +10,7 @@ import pandas as pd
 from common.errors import SuiteError
 from common.surveys import find_files
 from gasnet2.config import COARSE
+from gasnet2.inputs import shown
 from gasnet2.tables import coarse
 
 SAMPLE = "sample.parquet"  # of a run folder: every spectrum of the sample, without its flux
@@ -47,7 +48,8 @@ def of_run(run_dir, config, per_class=ENOUGH):
     rows = np.concatenate(rows).astype(int)
     if not rows.size:
         raise SuiteError(f"{run_dir}: no spectrum of the run's classes is left in its data.")
-    return shards.labels.iloc[rows].reset_index(drop=True), shards.rows(rows)
+    labels = shards.labels.iloc[rows].reset_index(drop=True)
+    return labels, shown(shards.rows(rows), config)
 
 
 def before_split(run_dir):
@@ -74,7 +76,7 @@ def of_files(config, paths):
     if not chunks:
         raise SuiteError("None of the files holds a spectrum that can be used.")
     labels = pd.concat([c[0] for c in chunks], ignore_index=True)
-    return labels, np.concatenate([c[1] for c in chunks])
+    return labels, shown(np.concatenate([c[1] for c in chunks]), config)
 
 
 def evenly(names, n, *, seed):

@@ -59,7 +59,8 @@ def read_predictions(path):
     out = {
         str(n): v for n, v in table.items() if str(n).startswith("p_") or n in ("split", "dataset")
     }
-    for name in ("z_routed_pred", "z_routed_err", "class_err", "coarse_true", "file"):
+    for name in ("z_routed_pred", "z_routed_err", "class_err", "coarse_true", "file",
+                 "coarse_pred", "class_13_pred", "v_true"):  # fmt: skip
         if name in lower:
             out[name] = lower[name]
     for name, others in SYNONYMS.items():
@@ -223,7 +224,7 @@ def coarse_table(df, *, prefix="z_routed"):
         with a redshift and no class have a row "no class" of their own.
     """
     true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
-    right = true == coarse(df["class_pred"])
+    right = true == coarse(df["coarse_pred"] if "coarse_pred" in df else df["class_pred"])
     rows = [
         {
             "class": name,
@@ -322,7 +323,7 @@ def model_table(history, *, z_scale=10.0, parameters=None):
     """
     rows = []
     for network, part in history.groupby("network", sort=False):
-        is_classifier = network == "classifier"
+        is_classifier = network in ("classifier", "templates")
         row = {
             "network": network,
             "parameters": (parameters or {}).get(network.split("/")[0]),

@@ -26,23 +26,20 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.runs import finish, start
     from gasnet2 import fitting
     from gasnet2.data import choose_split, fingerprint, prepare, split_is_named
-    from gasnet2.networks import Networks, prediction_table
-    from gasnet2.samples import SAMPLE, evenly
+    from gasnet2.samples import SAMPLE
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     labels = shards.labels
     labels["split"] = split = choose_split(labels, config)
     about["data_fingerprint"] = fingerprint(labels[split != ""])
     about["sizes"] = {s: int((split == s).sum()) for s in ("train", "valid", "test")}
     about["split_of_files"] = not config.is_mock and split_is_named(labels)
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     sample = labels.loc[split != "", ["id", "class", "z", "snr", "split"]]
     sample = sample.rename(columns={"class": "class_true", "z": "z_true"})
     write_parquet(sample.reset_index(drop=True), run_dir / SAMPLE)
@@ -52,26 +49,54 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 
     history = []
     job = fitting.Job(config, run_dir, shards, accelerator)
+    held = np.flatnonzero((split == "valid") | (split == "test"))
+    if config.is_templates:
+        table = _templates(job, history, about, held)
+    else:
+        table = _paper(job, history, about, held)
+    about["validation_mae"] = _validation_mae(table)
+    about["trained_spectra"] = sum(row["n_train"] for row in history)
+    return finish(run_dir, about, table)
+
+
+def _paper(job, history, about, held):
+    """Train the paper's networks; return their predictions of the rows that are held out."""
+    from gasnet2 import fitting
+    from gasnet2.networks import Networks
+    from gasnet2.samples import evenly
+
+    config, shards, labels = job.config, job.shards, job.shards.labels
     classifier, redshift = fitting.networks(job, history)
     about["timing"]["training_s"] = sum(row["seconds"] for row in history)
-
-    held = np.flatnonzero((split == "valid") | (split == "test"))
     trained = Networks(config, classifier, redshift)
     about["parameters"] = {"classifier": classifier.count_params()} | {
         name: model.count_params() // config.members for name, model in redshift.items()
     }
-    on_cpu = accelerator.device.endswith("CPU")
+    on_cpu = job.accelerator.device.endswith("CPU")
     timed = held[evenly(labels["class"].to_numpy()[held], TIMED, seed=config.seed)]
     about["timing"] |= seconds_each(trained, shards.rows(timed), on_cpu=on_cpu)
     about["timed"] = {k: int(n) for k, n in labels["class"].iloc[timed].value_counts().items()}
-    table = prediction_table(
-        trained, lambda rows: shards.rows(held[rows]), labels.iloc[held], split=split[held]
-    )
-    about["validation_mae"] = _validation_mae(table)
-    about["trained_spectra"] = sum(row["n_train"] for row in history)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
+    return trained.table(
+        lambda rows: shards.rows(held[rows]), labels.iloc[held],
+        split=labels["split"].to_numpy()[held],
+    )  # fmt: skip
+
+
+def _templates(job, history, about, held):
+    """Train the template network; return its predictions of the rows that are held out."""
+    from gasnet2.templates.fitting import network
+
+    shards, labels = job.shards, job.shards.labels
+    trained = network(job, history)
+    about["timing"]["training_s"] = sum(row["seconds"] for row in history)
+    about["parameters"] = {"templates": trained.model.count_params()}
+    about["calibration"] = trained.about()
+    began = time.perf_counter()
+    table = trained.table(
+        lambda rows: shards.rows(held[rows]), labels.iloc[held],
+        split=labels["split"].to_numpy()[held],
+    )  # fmt: skip
+    about["timing"]["predict_seconds_per_spectrum"] = (time.perf_counter() - began) / len(held)
     return table
 
 

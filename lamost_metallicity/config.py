@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.paper import Paper, number, whole
+from common.paper import BaseConfig, Paper, number, whole
 
 TARGETS = (
     "oh",
@@ -16,12 +16,10 @@ TARGETS = (
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run; sections are those of Feng, Wang & Li (2026)."""
 
     dataset: str = "lamost-mock"
-    scale: str = "paper"
-    seed: int = 1  # default
     wave_min: float = 3800.0  # Å, Sect. 2
     wave_max: float = 8000.0  # Å, Sect. 2
     n_pixels: int = 4201  # Sect. 2
@@ -47,11 +45,6 @@ class Config:
     tree_features: float = 1.0  # default: share of the pixels that a split of a tree looks at
     tree_rows: int = 0  # default: spectra that the forest learns from; 0: all of the split
     precision: str = "float32"  # default
-
-    @property
-    def is_mock(self):
-        """True where the data set is a mock."""
-        return self.dataset.endswith("-mock")
 
     @property
     def grid(self):

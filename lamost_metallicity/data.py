@@ -36,12 +36,9 @@ def object_table(spectra, prepared=None):
     return table
 
 
-def spectrum_files(path):
-    """Return a file, or the files of a folder that may hold spectra: catalogues are left out."""
-    found = find_files([path])
-    if not Path(path).is_dir():
-        return found
-    return [p for p in found if not p.name.lower().startswith(TABLES)]
+def spectrum_files(paths):
+    """Return the files, of folders those that may hold spectra: catalogues are left out."""
+    return find_files(paths, skip=lambda path: path.name.lower().startswith(TABLES))
 
 
 def label_folder(data_dir):

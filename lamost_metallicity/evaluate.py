@@ -12,7 +12,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
-from common.rows import held_out, kept, name_of, name_of_table
+from common.rows import held_out, kept, name_of, name_of_table, name_on
 from lamost_metallicity.config import PAPER, Config
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
@@ -52,8 +52,7 @@ def evaluate_run(run_dir, out=None, on=None):
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
     out = kept(df, run_dir, on, out)
-    kinds = " and ".join(sorted(df["dataset"].unique()))
-    name = f"{config.dataset} -> {kinds} ({on.resolve().name})"
+    name = name_on(config, df, on)
     df = tables.with_types(df)
     if "oh_true" not in df:
         df["oh_true"] = np.nan

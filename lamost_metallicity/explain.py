@@ -165,10 +165,11 @@ def _from_run(run_dir, per_bin):
 
 
 def _from_files(networks, paths):
-    from lamost_metallicity.predict import files_of, usable_chunks
+    from lamost_metallicity.data import spectrum_files
+    from lamost_metallicity.predict import usable_chunks
 
     rejects = []
-    parts = [(about, x) for _, about, x in usable_chunks(networks, files_of(paths), rejects)]
+    parts = [(about, x) for _, about, x in usable_chunks(networks, spectrum_files(paths), rejects)]
     if not parts:
         first = f" The first: {rejects[0]['reason']}" if rejects else ""
         raise SuiteError(f"None of the files holds a spectrum that can be used.{first}")

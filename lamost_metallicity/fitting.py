@@ -29,10 +29,6 @@ class Job(fitting.Job):
     in_oh: np.ndarray
     in_class: np.ndarray
 
-    def used(self, use):
-        """Return the training and validation rows among those where `use` is True."""
-        return {split: self.rows(split, use) for split in ("train", "valid")}
-
 
 @dataclass
 class Task:
@@ -186,8 +182,8 @@ def _train(name, what, job, folder):
     if what.scale is not None:
         target = ((target - what.scale[0]) / what.scale[1]).astype("float32")
     history = job.fit(
-        model, target, rows=rows, name=name, folder=folder, seed=config.seed,
-        batch_size=batch_size, epochs=epochs, mode="min", plateau=plateau,
+        model, target, rows=rows, name=name, folder=folder, batch_size=batch_size, epochs=epochs,
+        plateau=plateau,
     )  # fmt: skip
     if what.scale is not None:
         kernel, bias = model.layers[-1].get_weights()

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from common import sample
-from common.catalogue.assemble import reject_table
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Recipe
+from common.catalog import joined
+from common.catalogue.files import make_of_files
 from common.commands import predict as command
-from common.errors import MissingDataError, SuiteError, UsageError
+from common.errors import MissingDataError, UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
+from common.rows import collected, of_files
 from common.surveys import read_many
 from lamost_metallicity import selection
 from lamost_metallicity.config import PAPER
@@ -123,11 +122,7 @@ def catalogue(networks, x, about, *, confidence, everything=False):
     columns = {"oh": "oh_pred", "oh_err": "oh_sigma", "log_mass": "lgm_pred", "log_sfr": "sfr_pred"}
     for ours, theirs in columns.items():
         table[ours] = values[theirs].where(shown, np.nan).astype("float64")
-    warn = flags(networks, about, values["oh_pred"].to_numpy(), star_forming)
-    names = np.array(list(warn))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(warn.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags(networks, about, values["oh_pred"].to_numpy(), star_forming))
     return table
 
 
@@ -144,13 +139,6 @@ def usable_chunks(networks, files, rejects):
         rejects += lost
         if len(x):
             yield spectra, about, x
-
-
-def files_of(paths):
-    """Return the spectrum files among files and folders, each once."""
-    if not paths:
-        raise UsageError("No files given. Name files or folders that hold spectra.")
-    return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
 
 
 def predict_files(run_dir, paths, out, *, confidence=None, everything=False, precision="float32"):
@@ -176,7 +164,7 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False, pre
     common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
-    files, networks = files_of(paths), load_networks(run_dir)
+    files, networks = spectrum_files(paths), load_networks(run_dir)
     config = networks.config
     confidence = config.confidence if confidence is None else confidence
     if not 0 <= confidence <= 1:
@@ -187,16 +175,11 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False, pre
         _, about, x, lost = usable(networks, batch)
         return (catalogue(networks, x, about, **choice) if len(x) else None), lost
 
-    recipe = Recipe(
-        source=SpectrumFiles(files),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, told=_star_forming,
         options=choice | {"precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=PAPER.header(config, run_dir),
-        told=_star_forming,
-    )
-    return make(recipe, out)
+    )  # fmt: skip
 
 
 def _star_forming(parts):
@@ -228,21 +211,22 @@ def predict_labelled(run_dir, paths):
     from lamost_metallicity.stronglines import strong_lines
 
     networks, mpajhu = load_networks(run_dir), _labels(paths)
-    rejects, parts = [], []
-    for spectra, about, x in usable_chunks(networks, files_of(paths), rejects):
+
+    def step(batch):
+        spectra, about, x, lost = usable(networks, batch)
+        if not len(x):
+            return None, lost
         labels = about if mpajhu is None else selection.label(about, mpajhu)
         if mpajhu is not None:
             labels["in_class"] = labels["is_sf"].notna()
             labels["in_oh"] = labels["is_sf"].eq(True) & labels["oh_true"].notna()
         labels = pd.concat([labels, strong_lines(spectra)], axis=1)
         split = np.full(len(x), "real", dtype=object)
-        part = prediction_table(networks, lambda r, x=x: x[r], labels, split=split)
-        part["survey"] = about["survey"].to_numpy()
-        parts.append(part.assign(dataset=np.where(about["mock"], "mock files", "real files")))
-    if not parts:
-        reasons = {r["reason"] for r in rejects}
-        raise SuiteError(f"No spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    return pd.concat(parts, ignore_index=True), reject_table(rejects)
+        table = prediction_table(networks, lambda rows: x[rows], labels, split=split)
+        table["survey"] = about["survey"].to_numpy()
+        return table.assign(dataset=of_files(about["mock"])), lost
+
+    return collected(read_many(spectrum_files(paths)), step)
 
 
 def _labels(paths):

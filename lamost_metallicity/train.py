@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -24,18 +23,18 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     DataFrame
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
-    from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.files import write_json
+    from common.inference import predict, seconds_each
+    from common.runs import finish, start
     from lamost_metallicity import fitting
     from lamost_metallicity.baselines import forest_predictions
     from lamost_metallicity.data import choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     labels, split = shards.labels, shards.labels["split"].to_numpy()
     in_oh, in_class = choose_sample(labels, config)
     about["data_fingerprint"] = fingerprint(labels)
@@ -43,7 +42,6 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         kind: {s: int((use & (split == s)).sum()) for s in ("train", "valid", "test")}
         for kind, use in (("regression", in_oh), ("classification", in_class))
     }
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     write_json(run_dir / "config.json", about)
     for kind, sizes in about["sizes"].items():
         say(f"{kind}: " + ", ".join(f"{n} {s}" for s, n in sizes.items()) + " spectra")
@@ -58,7 +56,10 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
 
     held = np.flatnonzero((split != "train") & (in_oh | in_class))
     trained = Networks(config, models)
-    about["timing"]["seconds_per_spectrum"] = _seconds_each(models, shards.rows(held[:1024]))
+    about["timing"]["seconds_per_spectrum"] = {
+        name: seconds_each(partial(predict, model), shards.rows(held[:1024]))
+        for name, model in models.items()
+    }
     table = prediction_table(
         trained,
         lambda rows: shards.rows(held[rows]),
@@ -69,10 +70,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def calibrate(table):
@@ -108,19 +106,6 @@ def _ranges(labels):
     names = {"oh": "oh_true", "z": "z", "snr_r": "snr_r"}
     return {k: np.nanquantile(labels[v].to_numpy(float), (0.01, 0.99)).tolist()
             for k, v in names.items()}  # fmt: skip
-
-
-def _seconds_each(models, x):
-    """Return wall times of a spectrum in each network, reading left out."""
-    from common.inference import predict
-
-    out = {}
-    for name, model in models.items():
-        predict(model, x[:1])  # traces
-        began = time.perf_counter()
-        predict(model, x)
-        out[name] = (time.perf_counter() - began) / max(len(x), 1)
-    return out
 
 
 main = partial(command.main, PAPER, train)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.errors import UsageError
-from common.paper import Option, Paper, number, whole
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb")
@@ -25,12 +25,10 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run; sections are those of Ginolfi et al. (2025)."""
 
     dataset: str = "moons-mock"
-    scale: str = "paper"
-    seed: int = 1  # default
     n_pixels: int = 12217  # Sect. 2
     sky_limit: float = 10**-4.8  # photons / (s cm2 Å arcsec2), Sect. 3.1
     median_window: int = 1000  # channels, Sect. 3.1
@@ -68,11 +66,6 @@ class Config:
     n_galaxies: int = 40000  # of a mock, Sect. 2
     exposures: tuple = (2.0, 4.0, 8.0)  # h, Sect. 2
     precision: str = "float32"  # default
-
-    @property
-    def is_mock(self):
-        """True where the data set is a mock."""
-        return self.dataset.endswith("-mock")
 
     @property
     def n_bins(self):

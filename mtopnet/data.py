@@ -46,12 +46,9 @@ def label_table(data_dir):
     return table
 
 
-def spectrum_files(path):
-    """Return a file, or the files of a folder that may hold spectra: labels are left out."""
-    found = find_files([path])
-    if not Path(path).is_dir():
-        return found
-    return [p for p in found if not p.name.lower().startswith("labels")]
+def spectrum_files(paths):
+    """Return the files, of folders those that may hold spectra: labels are left out."""
+    return find_files(paths, skip=lambda path: path.name.lower().startswith("labels"))
 
 
 def split_of(objects, config):

@@ -104,11 +104,10 @@ def _train(job, scaling, folder):
     with job.accelerator.scope():
         model, steps = fresh(job)
         compile_model(model, config, steps)
-    rows = {split: job.rows(split) for split in ("train", "valid")}
+    rows = job.used()
     history = job.fit(
-        model, y, rows=rows, name=NAME, folder=folder, seed=config.seed,
-        batch_size=config.batch_size, make=partial(dataset, config=config), epochs=config.epochs,
-        mode="min", patience=config.patience if len(rows["valid"]) else None,
+        model, y, name=NAME, folder=folder, make=partial(dataset, config=config),
+        patience=config.patience if len(rows["valid"]) else None,
     )  # fmt: skip
     shown = [k for k in ("loss", "val_loss", "z_success", "val_z_success") if k in history[-1]]
     best = min(history, key=lambda row: row.get("val_loss", row["loss"]))

@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 
 from common.catalog import check_format
-from common.catalogue.assemble import reject_table
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
-from common.catalogue.recipe import Beside, Recipe
+from common.catalogue.files import make_of_files
+from common.catalogue.pdf_file import PdfWriter, check_name
+from common.catalogue.recipe import Beside
 from common.commands import predict as command
-from common.errors import MissingDataError, SuiteError, UsageError
+from common.errors import MissingDataError, UsageError
 from common.paper import Option, number, whole
-from common.pipeline import ahead
+from common.rows import collected
 from common.sample import rejected
 from common.surveys import read_many
 from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table
-from mtopnet.catalogue.pdf_file import PdfWriter, check_name
 from mtopnet.config import PAPER
 from mtopnet.tables import redshifts as tables
 
@@ -48,15 +46,6 @@ def usable(networks, spectra, *, magnitudes=None):
     prepared = preprocess(spectra, networks.config)
     about, use = object_table(spectra, prepared), prepared.usable
     return about[use].reset_index(drop=True), prepared.inputs[use], rejected(about, prepared)
-
-
-def _files(paths):
-    """Return the spectrum files among files and folders, each once; tables of labels are left."""
-    from mtopnet.data import spectrum_files
-
-    if not paths:
-        raise UsageError("No files given. Name files or folders that hold spectra.")
-    return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
 
 
 def _magnitudes(paths, config):
@@ -91,7 +80,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     out : path-like
         Catalogue, see `common.catalogue.make.make`.
     pdf : path-like, optional
-        File of PDFs to write too (see `mtopnet.catalogue.pdf_file`): .fits.
+        File of PDFs to write too (see `common.catalogue.pdf_file`): .fits.
     cut, passes
         As in `catalogue`.
     precision : str
@@ -102,6 +91,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
+    from mtopnet.data import spectrum_files
     from mtopnet.networks import load_networks
 
     check_format(out)
@@ -112,8 +102,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         raise UsageError(
             f"--entropy-cut must be above 0, --passes not below 0. Received {cut:g}, {passes}."
         )
-    files, networks = _files(paths), load_networks(run_dir)
-    meta = PAPER.header(networks.config, run_dir)
+    files, networks = spectrum_files(paths), load_networks(run_dir)
     magnitudes = _magnitudes(paths, networks.config)
 
     def rows(batch):
@@ -128,7 +117,7 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
 
     def write_pdfs(parts, path):
         more = _scalar_edges(networks)
-        writer = PdfWriter(path, networks.edges, meta, more)
+        writer = PdfWriter(path, networks.edges, PAPER.header(networks.config, run_dir), more)
         try:
             for table in parts.tables(["id", "_pdf", *(f"_pdf{name}" for name in more)]):
                 pdfs = {name: np.stack(table[f"_pdf{name}"]) for name in more}
@@ -141,18 +130,13 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         return f", {n} with entropy below {cut:g}"
 
     known = None if magnitudes is None else pd.util.hash_pandas_object(magnitudes).sum()
-    recipe = Recipe(
-        source=SpectrumFiles(files),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, told=told,
         options={"cut": cut, "passes": passes, "pdf": pdf is not None, "magnitudes": known,
                  "precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
-        meta=meta,
         beside=() if pdf is None else (Beside("PDFs", pdf, write_pdfs),),
-        told=told,
     )  # fmt: skip
-    return make(recipe, out)
 
 
 def _scalar_edges(networks):
@@ -193,31 +177,29 @@ def predict_labelled(run_dir, paths):
     SuiteError
         If no spectrum that can be used has a label.
     """
-    from mtopnet.data import label_table
+    from mtopnet.data import label_table, spectrum_files
     from mtopnet.networks import load_networks, predicted
 
-    networks, rejects, parts, pdf = load_networks(run_dir), [], [], []
+    networks, pdf = load_networks(run_dir), []
     labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
     labels = labels.drop_duplicates("id").set_index("id")
     magnitudes = _magnitudes(paths, networks.config)
-    for batch in ahead(read_many(_files(paths), rejects=rejects)):
+
+    def step(batch):
         about, x, lost = usable(networks, batch, magnitudes=magnitudes)
-        rejects += lost
         known = about["id"].isin(labels.index).to_numpy()
         for row in about[~known].itertuples():
-            rejects.append({"file": row.file, "id": row.id, "reason": "no label of this id"})
+            lost.append({"file": row.file, "id": row.id, "reason": "no label of this id"})
         if not known.any():
-            continue
+            return None, lost
         values, probabilities = predicted(networks, x[known])
         own = labels.loc[about.loc[known, "id"]].reset_index()
         values = values.drop(columns=[c for c in own if c in values])
-        parts.append(pd.concat([own, values.reset_index(drop=True)], axis=1))
         pdf.append(probabilities)
-    if not parts:
-        reasons = {r["reason"] for r in rejects}
-        raise SuiteError(f"No spectrum to evaluate on: {'; '.join(sorted(reasons)[:3])}.")
-    table = pd.concat(parts, ignore_index=True).assign(split="real", dataset="files")
-    return table, np.concatenate(pdf), reject_table(rejects)
+        return pd.concat([own, values.reset_index(drop=True)], axis=1), lost
+
+    table, rejects = collected(read_many(spectrum_files(paths)), step)
+    return table.assign(split="real", dataset="files"), np.concatenate(pdf), rejects
 
 
 OPTIONS = (

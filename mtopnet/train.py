@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -32,15 +31,13 @@ def train(
         Predictions of the validation and test splits, as written to predictions.parquet.
     """
     from common.files import write_json
-    from common.runs import begin
+    from common.runs import begin, start
     from mtopnet.data import prepare
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     write_json(run_dir / "config.json", about)
     say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
     table = _one(config, run_dir, about, shards, accelerator, offline)
@@ -57,11 +54,13 @@ def train(
 
 def _one(config, run_dir, about, shards, accelerator, offline):
     """Train one network on prepared spectra and write all that is known of it."""
-    from common.files import write_json, write_parquet
+    from common.files import write_json
     from common.fitting import Job
+    from common.inference import seconds_each
+    from common.runs import finish
     from mtopnet import fitting
     from mtopnet.data import fingerprint
-    from mtopnet.networks import NAME, Networks, prediction_table
+    from mtopnet.networks import NAME, Networks, answers, prediction_table
     from mtopnet.preprocess import sky_mask
 
     labels = shards.labels
@@ -85,7 +84,8 @@ def _one(config, run_dir, about, shards, accelerator, offline):
 
     held = np.flatnonzero(split != "train")
     trained = Networks(config, {NAME: model}, about["scaling"])
-    about["timing"]["seconds_per_spectrum"] = {NAME: _seconds_each(trained, shards, held[:1024])}
+    each = seconds_each(partial(answers, trained), shards.rows(held[:1024]))
+    about["timing"]["seconds_per_spectrum"] = {NAME: each}
     table, pdf = prediction_table(
         trained,
         lambda rows: shards.rows(held[rows]),
@@ -97,11 +97,8 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     for name, known in trained.calibration.items():
         group = entropy_group_of(table)
         table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
     _write_pdfs(table, pdf, run_dir)
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
-    return table
+    return finish(run_dir, about, table)
 
 
 def entropy_group_of(table):
@@ -161,19 +158,6 @@ def _ranges(labels):
         if len(values):
             out[key] = np.quantile(values, (0.01, 0.99)).tolist()
     return out
-
-
-def _seconds_each(networks, shards, rows):
-    """Return the wall time of a spectrum in the network, reading left out."""
-    from mtopnet.networks import answers
-
-    if not len(rows):
-        return float("nan")
-    x = shards.rows(rows)
-    answers(networks, x[:256])  # traces
-    began = time.perf_counter()
-    answers(networks, x)
-    return (time.perf_counter() - began) / len(x)
 
 
 def variants_of(args, default=()):

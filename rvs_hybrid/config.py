@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import UsageError
-from common.paper import Option, Paper, number, whole
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 LABELS = ("teff", "logg", "m_h", "fe_h", "alpha_m")  # [seed] Sect. 3: labels of APOGEE DR17
 UNITS = {"teff": "K", "logg": "dex", "m_h": "dex", "fe_h": "dex", "alpha_m": "dex"}
@@ -31,12 +31,10 @@ GIANT = 3.5  # default: giants are below this log g
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run."""
 
     dataset: str = "gaia-apogee"
-    scale: str = "paper"
-    seed: int = 1  # default
     inputs: tuple = ("xp", "phot", "parallax")  # [seed] has all four; no real RVS can be had
     labels: tuple = ("teff", "logg", "fe_h", "alpha_m")  # those the data set has
     rvs: str = "none"  # where RVS spectra come from

@@ -94,8 +94,8 @@ def train_members(job, *, offset, scale, history):
                        replicas=job.accelerator.replicas)  # fmt: skip
         rows = job.fit(
             model, y, rows=splits, name=f"member_{member}", folder=folder,
-            seed=config.seed * 1000 + member, batch_size=config.batch_size, make=batches,
-            epochs=config.epochs, mode="min", patience=config.patience, watch={"test": test},
+            seed=config.seed * 1000 + member, make=batches, patience=config.patience,
+            watch={"test": test},
         )  # fmt: skip
         for row in rows:
             del row["n_train"]  # the same for every member: config.json has it

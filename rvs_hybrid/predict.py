@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.catalog import joined
 from common.catalogue.assemble import REJECT
 from common.catalogue.make import make
 from common.catalogue.recipe import Recipe
@@ -101,9 +102,7 @@ def catalogue(networks, stars, inputs):
     predicted = {name: found[f"{name}_pred"] for name in config.labels}
     table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, networks.limits)
     outside = table["outside_limits"].to_numpy()
-    flags = flags_of(stars, presence(inputs), config, outside)
-    names = np.array(list(flags))
-    table["warnings"] = [";".join(names[row]) for row in np.stack(list(flags.values()), axis=1)]
+    table["warnings"] = joined(flags_of(stars, presence(inputs), config, outside))
     table["file"] = stars["file"].to_numpy()
     return table
 

@@ -36,24 +36,21 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     """
     from common.files import write_json
     from common.fitting import Job
-    from common.runs import begin
+    from common.runs import start
     from rvs_hybrid import data, fitting
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume,
-        later=("labels",),
+    run_dir, about, shards = start(
+        config, run_dir, data.prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline, later=("labels",),
     )  # fmt: skip
 
     def keep(**more):
         about.update(more)
         write_json(run_dir / "config.json", about)
 
-    began = time.perf_counter()
-    shards = data.prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
     stars = shards.labels
     config = replace(config, labels=data.labels_of(stars))
     _check_splits(stars)
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     sizes = {s: int((stars["split"] == s).sum()) for s in ("train", *HELD)}
     y = stars.loc[stars["split"] == "train", list(config.labels)].to_numpy(float)
     offset, scale = data.scaling(y, config.scaling)

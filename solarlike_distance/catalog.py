@@ -10,16 +10,14 @@ from pathlib import Path
 import pandas as pd
 
 from common import sample
-from common.catalogue.assemble import reject_table
-from common.catalogue.files import SpectrumFiles
-from common.catalogue.make import make
+from common.catalog import joined
+from common.catalogue.files import make_of_files
 from common.catalogue.parts import stamp
-from common.catalogue.recipe import Recipe
 from common.cli import say
 from common.commands import predict as command
-from common.errors import SuiteError, UsageError
+from common.errors import UsageError
 from common.paper import Option
-from common.pipeline import ahead
+from common.rows import collected
 from common.surveys import read_many
 from solarlike_distance.catalogue import columns
 from solarlike_distance.catalogue.repeats import keys_of, without_copies
@@ -78,16 +76,9 @@ def part_of(networks, spectra, about, x, *, photometry=None, stars=None):
     table = star_table(networks, x, about, photometry=photometry, stars=stars)
     table["name"] = columns.observation_name(table)
     extinction = photometry is not None and photometry.extinction is not None
-    table["warnings"] = columns.joined(columns.flags(table, networks, extinction=extinction))
+    table["warnings"] = joined(columns.flags(table, networks, extinction=extinction))
     part = columns.catalogue(table)
     return part.assign(**keys_of(spectra, table, part["name"]))
-
-
-def _files(paths):
-    """Return the spectrum files among files and folders, each once."""
-    if not paths:
-        raise UsageError("No files given. Name files or folders that hold spectra.")
-    return list(dict.fromkeys(f for path in paths for f in spectrum_files(path)))
 
 
 def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances=None,
@@ -134,7 +125,7 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
     if photometry is None and (extinction or distances):
         option = "--extinction" if extinction else "--distances"
         raise UsageError(f"{option} needs --photometry, the table that it belongs to.")
-    files, networks = _files(paths), load_networks(run_dir)
+    files, networks = spectrum_files(paths), load_networks(run_dir)
     given = {"photometry": photometry, "lasp": lasp, "distances": distances}
     tables = {}
     if photometry is not None:
@@ -153,18 +144,12 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
                "AG": extinction or "from bp_rp and cnn_bprp, as in the released code"}  # fmt: skip
         return PAPER.header(networks.config, run_dir) | own
 
-    recipe = Recipe(
-        source=SpectrumFiles(files, duplicates="keep"),
-        rows=rows,
-        run_dir=run_dir,
+    return make_of_files(
+        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, duplicates="keep",
         options={k: stamp(v) for k, v in given.items()}
         | {"extinction": extinction, "precision": precision},
-        notes=columns.notes(),
-        meta=meta,
-        revise=without_copies,
-        told=_say_tally,
-    )
-    return make(recipe, out)
+        notes=columns.notes(), meta=meta, revise=without_copies, told=_say_tally,
+    )  # fmt: skip
 
 
 def _kinds(parts):
@@ -211,19 +196,15 @@ def predict_labelled(run_dir, paths):
 
     networks = load_networks(run_dir)
     labels = Labels(paths, networks.config)
-    rejects, tables = [], []
-    stream = read_many(_files(paths), rejects=rejects, duplicates="keep", progress=False)
-    for batch in ahead(stream):
-        _, about, x, own = usable(networks, batch)
-        rejects += own
-        if len(x):
-            table = star_table(networks, x, about, **labels.tables)
-            tables.append(labels.label(table))
-    lost = reject_table(rejects)
-    if not tables:
-        reasons = sorted(set(lost["reason"]))[:3]
-        raise SuiteError(f"No spectrum to evaluate on: {'; '.join(reasons)}.")
-    return pd.concat(tables, ignore_index=True), lost
+
+    def step(batch):
+        _, about, x, lost = usable(networks, batch)
+        if not len(x):
+            return None, lost
+        return labels.label(star_table(networks, x, about, **labels.tables)), lost
+
+    stream = read_many(spectrum_files(paths), duplicates="keep", progress=False)
+    return collected(stream, step)
 
 
 TABLE = {"type": Path, "metavar": "TABLE"}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.errors import UsageError
-from common.paper import Option, Paper, number, whole
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 TARGETS = ("teff", "logg", "feh", "mg", "bprp")  # Sect. 3.1, in the order of the five outputs
 UNITS = {"teff": "K", "logg": "dex", "feh": "dex", "mg": "mag", "bprp": "mag"}
@@ -22,11 +22,10 @@ OUT_OF_RANGE = ("one", "zero")
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     """Hyper-parameters of a run."""
 
     dataset: str = "lamost-mock"
-    scale: str = "paper"
     seed: int = 42  # [code]: random_state of the split of reference and test set
     wave_min: float = 3925.0  # Å, rest frame, Sect. 2.3
     wave_max: float = 8799.0  # Å, rest frame, Sect. 2.3
@@ -72,11 +71,6 @@ class Config:
     baseline_stars: int = 0  # default: stars that Table C.1's models learn from; 0 is all
     explain_stars: int = 2000  # Sect. 5: spectra that SHAP explains
     precision: str = "float32"  # default
-
-    @property
-    def is_mock(self):
-        """True where the data set is a mock."""
-        return self.dataset.endswith("-mock")
 
     @property
     def grid(self):

@@ -58,10 +58,9 @@ def object_table(spectra, prepared=None):
     return table
 
 
-def spectrum_files(path):
-    """Return a file, or the files of a folder that may hold spectra: tables are left out."""
-    found = find_files([path])
-    return found if not Path(path).is_dir() else [p for p in found if sources.kind_of(p) is None]
+def spectrum_files(paths):
+    """Return the files, of folders those that may hold spectra: tables are left out."""
+    return find_files(paths, skip=lambda path: sources.kind_of(path) is not None)
 
 
 def split_of(objects, config):

@@ -118,8 +118,7 @@ def _train(fold, job, scaler, folder):
         model.compile(keras.optimizers.Adam(rate), loss="mse", metrics=["mae"])
     history = job.fit(
         model, target, rows=rows, name=f"fold_{fold}", folder=folder,
-        seed=config.seed * 1000 + fold, batch_size=config.batch_size, epochs=config.epochs,
-        mode="min", plateau=plateau, patience=config.stop_patience or None,
+        seed=config.seed * 1000 + fold, plateau=plateau, patience=config.stop_patience or None,
     )  # fmt: skip
     last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in ("loss", "val_loss") if k in history[-1])
     n = len(rows["train"])

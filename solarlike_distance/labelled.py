@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.rows import of_files
 from solarlike_distance.data import truth
 from solarlike_distance.labels import sources
 from solarlike_distance.labels.photometry import Sky, read_photometry
@@ -76,7 +77,7 @@ class Labels:
         source = out["source_id"] if "source_id" in out else pd.Series(pd.NA, index=out.index)
         out["object"] = source.astype("string").fillna(out["id"].astype("string")).astype(str)
         out["split"] = "real"
-        out["dataset"] = np.where(out["mock"].astype(bool), "mock files", "real files")
+        out["dataset"] = of_files(out["mock"])
         if self._planted is not None and len(self._planted):
             out = out.merge(self._planted, on="id", how="left")
         return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from functools import partial
 
 import numpy as np
@@ -27,22 +26,21 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         fold, each by the network that was not trained on it (split "reference"), and of the test
         stars by the mean of all networks (split "test").
     """
-    from common.files import write_json, write_parquet
-    from common.runs import begin
+    from common.files import write_json
+    from common.inference import predict, seconds_each
+    from common.runs import finish, start
     from solarlike_distance import fitting
     from solarlike_distance.data import fingerprint, prepare
     from solarlike_distance.networks import Networks
     from solarlike_distance.unseen import predict_unseen
 
-    run_dir, about = begin(
-        run_dir, config, accelerator=accelerator, data_dir=data_dir, resume=resume
-    )
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    run_dir, about, shards = start(
+        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
+        offline=offline,
+    )  # fmt: skip
     job = fitting.Job(config, run_dir, shards, accelerator)
     about["data_fingerprint"] = fingerprint(shards.labels)
     about["sizes"] = {s: len(job.rows(s)) for s in ("reference", "test")}
-    about["timing"].setdefault("data_s", time.perf_counter() - began)
     about["scaling"] = fitting.scaling(job)
     about["training_range"] = _ranges(shards.labels.iloc[job.rows("reference")])
     write_json(run_dir / "config.json", about)
@@ -55,7 +53,9 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     about["parameters"] = {"cnn": models[0].count_params()}
     trained = Networks(config, models, fitting.folds_of(config), about["scaling"],
                        training_range=about["training_range"])  # fmt: skip
-    about["timing"]["seconds_per_spectrum"] = _seconds_each(models[0], shards, job.rows("test"))
+    about["timing"]["seconds_per_spectrum"] = seconds_each(
+        partial(predict, models[0]), shards.rows(job.rows("test")[:512])
+    )
     table = predict_unseen(job, trained)
     about |= {
         "folds": trained.folds,
@@ -63,9 +63,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         "correlation": trained.correlation,
         "errors": {name: model.to_dict() for name, model in trained.errors.items()},
     }
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
-    write_parquet(table, run_dir / "predictions.parquet")
-    write_json(run_dir / "config.json", about)
+    finish(run_dir, about, table)
     say(_summary(table, trained.scatter))
     return table
 
@@ -74,17 +72,6 @@ def _ranges(labels):
     """Return 0.1 and 99.9 % of what the networks learned from."""
     names = {name: f"{name}_true" for name in TARGETS} | {"snr_g": "snr_g"}
     return {k: np.nanquantile(labels[v].to_numpy(float), RANGE).tolist() for k, v in names.items()}
-
-
-def _seconds_each(model, shards, rows):
-    """Return the wall time of a spectrum in one network, reading left out."""
-    from common.inference import predict
-
-    x = shards.rows(rows[:512])
-    predict(model, x)  # traces
-    began = time.perf_counter()
-    predict(model, x)
-    return (time.perf_counter() - began) / max(len(x), 1)
 
 
 def _summary(table, scatter):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from common.catalogue.make import make
+from common.catalogue.recipe import Recipe
 from common.surveys import read_many
 from common.surveys.seen import Seen
 
@@ -63,3 +65,28 @@ class SpectrumFiles:
                     seen.setdefault(identity, file)
             for row in parts.rejects(job=number, reader=False):
                 seen.setdefault(row["id"], row["file"])
+
+
+def make_of_files(files, rows, out, *, paper, config, run_dir, grid=None, duplicates="reject",
+                  **more):  # fmt: skip
+    """Make the catalogue of spectrum files, or go on with it after a kill.
+
+    Parameters
+    ----------
+    files, grid, duplicates
+        As of `SpectrumFiles`.
+    rows, run_dir, **more
+        As of `common.catalogue.recipe.Recipe`.
+    out : path-like
+        See `common.catalogue.make.make`.
+    paper : common.paper.Paper
+    config : the paper's Config
+        Of the run: the header tells of both, unless `more` has a meta.
+
+    Returns
+    -------
+    common.catalogue.recipe.Made
+    """
+    source = SpectrumFiles(files, grid=grid, duplicates=duplicates)
+    more = {"meta": paper.header(config, run_dir)} | more
+    return make(Recipe(source=source, rows=rows, run_dir=run_dir, **more), out)

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
+from common import rows, runs
 from common.catalog import FORMATS
 from common.cli import parser, run, say
 from common.errors import UsageError
+from common.evaluation import write
 
 
 def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=()):
@@ -59,3 +63,37 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         say(f"report: {of_table(args.predictions, args.output, **more)}")
 
     return run(work, p.parse_args(argv))
+
+
+def evaluate_run(kind, labelled, run_dir, out=None, on=None, *, wanted=0):
+    """Evaluate a run of a paper whose predictions are all that its evaluation needs.
+
+    Parameters
+    ----------
+    kind : type
+        The paper's `common.evaluation.Evaluation`.
+    labelled : callable
+        `(run_dir, paths)` -> predictions of labelled files, with a dataset, and the rejects: as
+        `common.rows.collected` gives them.
+    run_dir, out, on
+        As `main` says of `of_run`.
+    wanted : int
+        Spectra that the paper tested, see `common.rows.name_of`.
+    """
+    config, about = runs.read_config(run_dir, kind.paper.config)
+    how = dict(config=config, about=about, run_dir=Path(run_dir), history=runs.history_of(run_dir))
+    if on is None:
+        df = rows.held_out(pd.read_parquet(runs.predictions_of(run_dir, kind.paper.package)))
+        ev = kind(df=df, dataset=rows.name_of(config, len(df), wanted), **how)
+        return write(ev, out or run_dir)
+    df, rejects = labelled(run_dir, [on])
+    out = rows.kept(df, run_dir, on, out)
+    ev = kind(df=df, dataset=rows.name_on(config, df, on), real=True, **how)
+    return write(ev, out, rejects=rejects)
+
+
+def evaluate_table(kind, needs, path, out):
+    """Evaluate a table made elsewhere, which must have the columns `needs`; else as above."""
+    df = rows.held_out(rows.read_predictions(path, needs))
+    ev = kind(df=df, dataset=rows.name_of_table(path, df, kind.survey))
+    return write(ev, out, source=path)

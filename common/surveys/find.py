@@ -21,7 +21,7 @@ def is_label_file(path):
     return any(fnmatch(Path(path).name.lower(), pattern) for pattern in LABEL_FILES)
 
 
-def find_files(paths, endings=ENDINGS, *, labels=False):
+def find_files(paths, endings=ENDINGS, *, labels=False, skip=None):
     """Return the spectrum files among files and folders.
 
     Parameters
@@ -34,6 +34,8 @@ def find_files(paths, endings=ENDINGS, *, labels=False):
         Of the names to look for in folders, in lower case.
     labels : bool
         Take files of labels too.
+    skip : callable, optional
+        Path -> True for a further file found in a folder that holds no spectra.
 
     Returns
     -------
@@ -59,7 +61,8 @@ def find_files(paths, endings=ENDINGS, *, labels=False):
         if not exists:
             raise UsageError(f"{path}: there is no such file or folder. Check the path.")
         for file in _search(path, endings, labels) if folder else [path]:
-            found.setdefault(file)
+            if not (folder and skip and skip(file)):
+                found.setdefault(file)
     return list(found)
 
 

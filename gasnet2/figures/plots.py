@@ -7,10 +7,11 @@ import numpy as np
 from common.errors import SuiteError
 from common.figures import spectra_figure
 from common.plots import Plot
-from gasnet2 import samples
+from gasnet2 import samples, tables_trust
 from gasnet2.config import COARSE
 from gasnet2.figures import classes as figures_classes
 from gasnet2.figures import redshifts as figures
+from gasnet2.figures import templates
 from gasnet2.tables import coarse, outlier_limit
 
 NUMBERS = {  # number of the same figure in the paper, per survey
@@ -134,6 +135,18 @@ def _robust(ev):
     return _with_redshifts(ev.df, draw)
 
 
+def template_plots(ev):
+    """Return the plots of an evaluation of the template network; none of the paper's."""
+    if "p_right" not in ev.df or "coarse_pred" not in ev.df:
+        return ()
+    return (
+        Plot("trust", "Template network: fraction right against the probability said (dotted: as "
+             "it should be), and purity against completeness for cuts in it",
+             lambda: templates.trust(tables_trust.reliability_table(ev.df),
+                                     tables_trust.cut_table(ev.df)), ("p_right",)),
+    )  # fmt: skip
+
+
 def plots(ev):
     """Return the `common.plots.Plot` of every figure of a `gasnet2` Evaluation."""
     n = {k: v[ev.survey] for k, v in NUMBERS.items()}
@@ -149,6 +162,7 @@ def plots(ev):
              "lines marked", lambda: _alike(ev)),
     ]  # fmt: skip
     return [
+        *template_plots(ev),
         Plot("mock_beside_real", "Mock (blue) beside real spectra (red), median and 16-84 % per "
              "class; stars as observed, the rest at rest wavelengths", lambda: _beside(ev)),
         Plot("failures", "Failures on real spectra, brightest first: wrong coarse class, or "

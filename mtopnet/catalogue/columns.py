@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from common.catalog import joined
 from mtopnet import linemap
 from mtopnet import pdf as pdfs
 from mtopnet.tables import redshifts as tables
@@ -182,9 +183,5 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
         seen = np.isfinite(value).sum(axis=1)
         share = (np.nan_to_num(value) > linemap.MARKED).sum(axis=1) / np.maximum(seen, 1)
         share[~(marked > linemap.MARKED).any(axis=1)] = np.nan  # says nothing about this spectrum
-    warn = flags(networks, about, values, share)
-    names = np.array(list(warn))
-    table["warnings"] = [
-        ";".join(names[row]) for row in np.stack(list(warn.values()), axis=1).astype(bool)
-    ]
+    table["warnings"] = joined(flags(networks, about, values, share))
     return table, pdf

@@ -171,18 +171,6 @@ def flags(table, networks, *, extinction=False):
     }
 
 
-def joined(warn):
-    """Return the flags of each row as one text, list of str.
-
-    Parameters
-    ----------
-    warn : dict of str to ndarray of bool, shape (n,)
-    """
-    names = np.array(list(warn), dtype=object)
-    rows = np.stack([np.asarray(v, dtype=bool) for v in warn.values()], axis=1)
-    return [";".join(names[row]) for row in rows]
-
-
 def observation_name(table):
     """Return what each observation is called: its obsid, else its key, else its file's name."""
     ids, keys = table["id"].astype(str), table["key"].astype(str)

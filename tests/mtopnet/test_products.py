@@ -12,13 +12,13 @@ from astropy.table import Table
 
 from common.catalog import read_table
 from common.catalogue import files as source
+from common.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
 from common.errors import ReadError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
 from mtopnet import evaluate, explain, latent, linemap, networks, predict
 from mtopnet import pdf as pdfs
 from mtopnet.catalogue import columns as catalogue
-from mtopnet.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
 from mtopnet.figures import explain as figures_explain
 from mtopnet.tables import redshifts as tables
 from tests.catalogues import killed_at

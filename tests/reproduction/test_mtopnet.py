@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from common.catalog import read_table
+from common.catalogue.pdf_file import read_pdfs
 from mtopnet import pdf as pdfs
-from mtopnet.catalogue.pdf_file import read_pdfs
 from mtopnet.tables import redshifts as tables
 from tests.reproduction.products import check_products, reproduced
 

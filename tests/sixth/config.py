@@ -4,14 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.paper import Paper, number, whole
+from common.paper import BaseConfig, Paper, number, whole
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(BaseConfig):
     dataset: str = "line-mock"
-    scale: str = "paper"
-    seed: int = 1
     n: int = 3000
     n_pixels: int = 176
     split: tuple = (0.7, 0.1, 0.2)
@@ -19,10 +17,6 @@ class Config:
     batch_size: int = 32
     learning_rate: float = 3e-3
     precision: str = "float32"
-
-    @property
-    def is_mock(self):
-        return self.dataset.endswith("-mock")
 
     @property
     def grid(self):

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common import sample
 from common.errors import MissingDataError, UsageError
 from common.mocks import lamost
 from common.mocks.lamost_files import coadd_table, write_mock
 from common.pipeline import Shards, ShardWriter, finished
 from common.resample import to_grid
-from common.sample import refuse_mock, rejected, split_by_hash
+from common.sample import refuse_mock, split_by_hash
 from common.surveys import find_files, read_many
 from tests.sixth.model import HALPHA
 
@@ -49,15 +50,14 @@ def preprocess(spectra, config):
 
 
 def usable(spectra, config):
-    """Return who the spectra that can be used are, their network input, and the rejects."""
-    prepared, meta = preprocess(spectra, config), spectra.meta
+    """Prepare a batch of spectra; what is returned, `common.sample.usable` says."""
+    meta = spectra.meta
     about = pd.DataFrame({"id": spectra.ids, "file": meta["file"], "z_true": meta["z"],
                           "mock": meta["mock"]})  # fmt: skip
-    use, lost = prepared.usable, rejected(about, prepared)
-    return about[use].reset_index(drop=True), prepared.x[use], lost
+    return sample.usable(spectra, about, preprocess(spectra, config))
 
 
-def prepare(config, folder, data_dir=None):
+def prepare(config, folder, *, data_dir=None, offline=False):
     """Return the shards of a data set, made where they are not there yet."""
     if finished(folder):
         return Shards(folder)
@@ -69,7 +69,7 @@ def prepare(config, folder, data_dir=None):
     rejects = []
     with ShardWriter(folder, config.n_pixels) as writer:
         for spectra in read_many(find_files([data_dir]), rejects=rejects):
-            about, x, lost = usable(spectra, config)
+            _, about, x, lost = usable(spectra, config)
             rejects += lost
             refuse_mock(about, config)
             split = split_by_hash(about["id"], config.split, seed=config.seed)

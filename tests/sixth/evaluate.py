@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
-from common import evaluation, rows, runs
+from common import evaluation
 from common.commands import evaluate as command
-from tests.sixth.config import PAPER, Config
+from tests.sixth.config import PAPER
 from tests.sixth.figures import plots, scatter
 from tests.sixth.predict import predict_labelled
 
@@ -32,29 +30,11 @@ class Evaluation(evaluation.Evaluation):
         return {"sigma": scatter(self.df)["sigma"][0]}
 
 
-def evaluate_run(run_dir, out=None, on=None):
-    (config, about), rejects = runs.read_config(run_dir, Config), None
-    df, name = pd.read_parquet(runs.predictions_of(run_dir, PAPER.package)), config.dataset
-    if on is not None:
-        df, rejects = predict_labelled(run_dir, [on])
-        out, name = rows.kept(df, run_dir, on, out), f"{name} -> {on.name}"
-    ev = Evaluation(df=rows.held_out(df), dataset=name, config=config, about=about,
-                    real=on is not None, run_dir=run_dir)  # fmt: skip
-    return evaluation.write(ev, out or run_dir, rejects=rejects)
-
-
-def evaluate_predictions(path, out):
-    df = rows.held_out(rows.read_predictions(path, ("z_true", "z_pred")))
-    return evaluation.write(Evaluation(df=df, dataset=Path(path).name), out, source=path)
-
-
+evaluate_run = partial(command.evaluate_run, Evaluation, predict_labelled)
 main = partial(
-    command.main,
-    PAPER,
-    "Evaluate the redshifts of one line.",
-    of_run=evaluate_run,
-    of_table=evaluate_predictions,
-)
+    command.main, PAPER, "Evaluate the redshifts of one line.", of_run=evaluate_run,
+    of_table=partial(command.evaluate_table, Evaluation, ("z_true", "z_pred")),
+)  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,12 +21,8 @@ def explain_run(run_dir, out=None):
     write_parquet(table, (out or run_dir) / "saliency.parquet")
 
 
-main = partial(
-    command.main,
-    PAPER,
-    "What the network looks at.",
-    lambda args: explain_run(args.run_dir, args.output),
-)
+main = partial(command.main, PAPER, "What the network looks at.",
+               lambda args: explain_run(args.run_dir, args.output))  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -141,5 +141,5 @@ def read_pdfs(path, of=""):
         table = np.memmap(path, dtype=record, mode="r", offset=offset, shape=(rows,))
         return np.char.decode(np.asarray(table["ID"]), "ascii"), table[f"PDF{part}"], edges
     except (OSError, KeyError, ValueError, TypeError) as error:
-        wanted = f"what python -m mtopnet.predict --pdf FILE writes{f', with {of}' if of else ''}"
+        wanted = f"what `predict --pdf FILE` writes{f', with {of}' if of else ''}"
         raise ReadError(path, f"no file of PDFs ({error})", wanted) from error

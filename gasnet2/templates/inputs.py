@@ -1,0 +1,184 @@
+"""From spectra of any survey to the network's input: one grid of log wavelength, with weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.sparse import csr_matrix
+
+from gasnet2.preprocess import Prepared
+
+STEP = 2e-4  # log10 Å, 138 km/s: two pixels of SDSS
+LOG_FIRST, N_PIXELS = 3.55075, 2224  # 3554 to 9899 Å, vacuum; pairs of SDSS's own pixels
+CHANNELS = 3
+SMOOTH = 60.0  # pixels, standard deviation of the local continuum: 8300 km/s
+FEWEST = 200  # pixels with information that a spectrum needs: a tenth of the grid
+
+
+def grid():
+    """Return the network's vacuum wavelengths, ndarray of shape (N_PIXELS,), Å."""
+    return 10 ** (LOG_FIRST + STEP * np.arange(N_PIXELS))
+
+
+def overlap(wave):
+    """Return how much of each of a spectrum's pixels lies in each pixel of the grid.
+
+    Parameters
+    ----------
+    wave : ndarray of shape (m,)
+        Vacuum Å, increasing.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix of shape (N_PIXELS, m)
+        Columns of pixels that are wholly inside add up to 1.
+    """
+    at = (np.log10(wave) - LOG_FIRST) / STEP
+    middle = 0.5 * (at[1:] + at[:-1])
+    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]]) + 0.5
+    low, high = edges[:-1], edges[1:]
+    first = np.floor(low).astype(int)
+    rows, columns, shares = [], [], []
+    for k in range(int(np.ceil((high - first).max()))):
+        here = first + k
+        share = (np.minimum(high, here + 1) - np.maximum(low, here)) / (high - low)
+        use = np.flatnonzero((share > 0) & (here >= 0) & (here < N_PIXELS))
+        rows.append(here[use])
+        columns.append(use)
+        shares.append(share[use])
+    rows, columns, shares = (np.concatenate(part) for part in (rows, columns, shares))
+    return csr_matrix((shares, (rows, columns)), shape=(N_PIXELS, len(wave)), dtype=np.float32)
+
+
+def rebinned(spectra):
+    """Return flux and inverse variance on the grid: means by inverse variance.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Vacuum Å. Without inverse variance every pixel has the same, from the scatter between
+        neighbours.
+
+    Returns
+    -------
+    flux, ivar : ndarrays of shape (n, N_PIXELS), float32
+        0 where there is no information.
+    """
+    n = len(spectra)
+    total, weight = (np.zeros((n, N_PIXELS), dtype=np.float32) for _ in range(2))
+    groups = [[i] for i in range(n)] if spectra.is_ragged else [list(range(n))]
+    matrix, of = None, None
+    for rows in groups if n else ():
+        wave = np.asarray(spectra.wavelength_of(rows[0]), dtype=float)
+        if of is None or len(of) != len(wave) or not np.array_equal(of, wave):
+            matrix, of = overlap(wave), wave
+        flux = np.array([spectra.flux[i] for i in rows], dtype=np.float64)
+        good = np.isfinite(flux)
+        if spectra.ivar is None:
+            ivar = np.repeat(_scatter(flux, good)[:, None], flux.shape[1], axis=1)
+        else:
+            ivar = np.array([spectra.ivar[i] for i in rows], dtype=np.float64)
+        if spectra.mask is not None:
+            good &= ~np.array([spectra.mask[i] for i in rows], dtype=bool)
+        good &= np.isfinite(ivar) & (ivar > 0)
+        # A common factor, so that no unit of flux leaves the range of single precision.
+        scale = np.array([np.median(v[g]) if g.any() else 1.0
+                          for v, g in zip(ivar, good, strict=True)])[:, None]  # fmt: skip
+        ivar = np.where(good, ivar / scale, 0.0)
+        flux = np.where(good, flux * np.sqrt(scale), 0.0)
+        total[rows] = (matrix @ (ivar * flux).astype(np.float32).T).T
+        weight[rows] = (matrix @ ivar.astype(np.float32).T).T
+    weight[weight < 1e-6] = 0.0
+    flux = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
+    return flux, weight
+
+
+def _scatter(flux, good):
+    """Return inverse variances from differences of pixels two apart, ndarray of shape (n,)."""
+    out = np.ones(len(flux))
+    for i, (row, use) in enumerate(zip(flux, good, strict=True)):
+        step = np.diff(row[use][::2])
+        if len(step) and np.median(np.abs(step)) > 0:
+            out[i] = 2 / (1.4826 * np.median(np.abs(step))) ** 2
+    return out
+
+
+def local_continuum(flux, ivar):
+    """Return the weighted mean of flux over the neighbourhood, ndarray of shape (n, N_PIXELS)."""
+    known = (ivar > 0).astype(np.float32)
+    # Weights of one spectrum differ by a factor of hundreds: their roots let no pixel rule.
+    share = np.sqrt(ivar)
+    share = np.minimum(share, 3 * _mean(share, known)) * known
+    smooth = dict(sigma=SMOOTH, axis=1, mode="constant", truncate=3.0)
+    below = gaussian_filter1d(share, **smooth)
+    above = gaussian_filter1d(share * flux, **smooth)
+    return np.where(below > 1e-6, above / np.maximum(below, 1e-6), 0.0) * known
+
+
+def _mean(values, known):
+    return values.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
+
+
+def channels(flux, ivar):
+    """Return what the network is given of spectra on its grid.
+
+    Parameters
+    ----------
+    flux, ivar : ndarrays of shape (n, N_PIXELS)
+
+    Returns
+    -------
+    ndarray of shape (n, 3 N_PIXELS), float32
+        One after the other: (flux - local continuum) / error; local continuum / its median
+        absolute value; that median / error. 0 where there is no information.
+    """
+    smooth = local_continuum(flux, ivar)
+    root = np.sqrt(ivar)
+    known = ivar > 0
+    levels = [
+        np.median(np.abs(s[k])) if k.any() else 1.0 for s, k in zip(smooth, known, strict=True)
+    ]
+    level = np.maximum(np.array(levels, dtype=np.float32)[:, None], 1e-12)
+    x = np.stack([(flux - smooth) * root, smooth / level, level * root], axis=1)
+    return np.clip(np.nan_to_num(x), -3e4, 3e4).reshape(len(x), -1).astype(np.float32)
+
+
+def prepare(spectra, *, use_ivar=True):
+    """Return the network's input and what became of each spectrum.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Vacuum wavelengths in Å.
+    use_ivar : bool
+        False: the survey's inverse variance only says which pixels are good; all others count
+        alike, with the error that neighbouring pixels show.
+
+    Returns
+    -------
+    gasnet2.preprocess.Prepared
+    """
+    flux, ivar = rebinned(spectra)
+    if not use_ivar:
+        good = ivar > 0
+        ivar = np.where(good, _scatter(flux, good)[:, None], 0.0).astype(np.float32)
+    known = (ivar > 0).sum(axis=1)
+    reason = np.full(len(spectra), "", dtype=object)
+    bad = np.zeros(len(spectra))
+    low, high = grid()[[0, -1]]
+    for i in range(len(spectra)):
+        wave = np.asarray(spectra.wavelength_of(i))
+        inside = (wave >= low) & (wave <= high)
+        if known[i] < FEWEST:
+            reason[i] = (
+                f"{known[i]} of the network's {N_PIXELS} pixels from {low:.0f} to {high:.0f} Å "
+                f"have information; at least {FEWEST} are needed (the spectrum covers "
+                f"{wave[0]:.0f}-{wave[-1]:.0f} Å)"
+            )
+        elif not flux[i].any():
+            reason[i] = "flux is zero everywhere; a spectrum needs flux"
+        if inside.any() and spectra.ivar is not None:
+            bad[i] = np.mean(~(np.asarray(spectra.ivar[i])[inside] > 0))
+    x = channels(flux, ivar)
+    x[reason != ""] = 0.0
+    return Prepared(x, reason, bad)

@@ -1,0 +1,277 @@
+"""The template network of a run: loaded, calibrated, and what it says of prepared spectra."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from common import fitting, runs
+from common.calibration import Calibration, fit_calibration
+from common.cli import progress
+from common.errors import SuiteError
+from gasnet2 import tables_trust
+from gasnet2.config import COARSE, SDSS_CLASSES
+from gasnet2.templates.solutions import Solutions, probabilities, solve
+
+BATCH = 256
+TEMPERATURES = np.geomspace(0.5, 3.0, 41)
+FEWEST = 100  # spectra behind a step of the calibration of probabilities
+
+
+@dataclass
+class TemplateNetwork:
+    """The network of one run, with its calibration.
+
+    Attributes
+    ----------
+    config : gasnet2.config.Config
+    model : keras.Model
+    temperature : float
+        That logits are divided by.
+    right : dict of str to (list, list)
+        Coarse class -> nodes of the probability of a solution, and the fraction that is right
+        there.
+    errors : common.calibration.Calibration or None
+        Of z_err / (1 + z), by coarse class.
+    """
+
+    config: object
+    model: object
+    temperature: float = 1.0
+    right: dict = field(default_factory=dict)
+    errors: Calibration | None = None
+
+    def logits(self, x):
+        """Return the logits of prepared spectra, ndarray of shape (n, n_logits), float32."""
+        from common.inference import compiled
+
+        return compiled(self.model)(x)
+
+    def probabilities(self, x):
+        """Return the probabilities of all classes and redshifts, ndarray like the logits."""
+        return probabilities(self.logits(x), self.temperature)
+
+    def solutions(self, x, *, calibrate=True):
+        """Return the `Solutions` of prepared spectra.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, n_input)
+        calibrate : bool
+            Whether p and z_err are calibrated.
+        """
+        return self.calibrate(solve(self.probabilities(x), self.config.classes), calibrate)
+
+    def calibrate(self, found, calibrate=True):
+        """Return solutions with calibrated probability and error."""
+        if not calibrate or not self.right:
+            return found
+        found = replace(found)
+        for name, coarse in (("p", found.coarse), ("p_second", found.coarse_second)):
+            raw = getattr(found, name)
+            new = raw.copy()
+            for kind in np.unique(coarse.astype(str)):
+                nodes = self.right.get(kind, self.right["all"])
+                here = coarse == kind
+                new[here] = np.interp(raw[here], *nodes)
+            setattr(found, name, new)
+        found.p_second = np.minimum(found.p_second, 1 - found.p)
+        if self.errors is not None:
+            relative = found.z_err / (1 + found.z)
+            group = found.coarse.astype(str)
+            found.z_err = self.errors.apply(sigma=relative, group=group) * (1 + found.z)
+        return found
+
+    def table(self, rows_of, labels, *, split):
+        """Return `prediction_table` of labelled spectra."""
+        return prediction_table(self, rows_of, labels, split=split)
+
+    def about(self):
+        """Return what config.json keeps of the calibration."""
+        errors = None if self.errors is None else self.errors.to_dict()
+        return {"temperature": self.temperature, "right": self.right, "errors": errors}
+
+
+def load_model(path, config):
+    """Load the network of a run for the precision of now."""
+    from gasnet2.templates.model import build_templates
+
+    return fitting.load_model(path, config, lambda: build_templates(config))
+
+
+def load_network(run_dir, config, about):
+    """Load the template network of a run folder.
+
+    Raises
+    ------
+    ReadError
+        If training has not come to its end.
+    """
+    path = Path(run_dir) / "models" / "templates.keras"
+    runs.check_finished(run_dir, config, [] if path.exists() else [path.name])
+    kept = about.get("calibration") or {}
+    errors = kept.get("errors")
+    return TemplateNetwork(
+        config,
+        load_model(path, config),
+        kept.get("temperature", 1.0),
+        kept.get("right", {}),
+        Calibration.from_dict(errors) if errors else None,
+    )
+
+
+def joined(parts):
+    """Return `Solutions` one after the other."""
+    return Solutions(*(np.concatenate([getattr(p, f.name) for p in parts])
+                       for f in fields(Solutions)))  # fmt: skip
+
+
+def solved(trained, rows_of, n, *, calibrate=True):
+    """Return the `Solutions` of n spectra, in batches.
+
+    Parameters
+    ----------
+    trained : TemplateNetwork
+    rows_of : callable
+        Row numbers -> network input.
+    n : int
+    calibrate : bool
+    """
+    parts = []
+    for start in progress(range(0, n, BATCH), desc="predict", unit="batch"):
+        rows = np.arange(start, min(start + BATCH, n))
+        parts.append(trained.solutions(rows_of(rows), calibrate=calibrate))
+    return joined(parts)
+
+
+def calibrated(trained, rows_of, rows, labels):
+    """Return the network with temperature, probabilities and errors set by held-out spectra.
+
+    Parameters
+    ----------
+    trained : TemplateNetwork
+    rows_of : callable
+        Row numbers of `labels` -> network input.
+    rows : ndarray of int
+        Validation spectra.
+    labels : DataFrame
+        class, z.
+
+    Returns
+    -------
+    TemplateNetwork
+        As it came where there are fewer than `FEWEST` spectra.
+    """
+    if len(rows) < FEWEST:
+        return trained
+    about = labels.iloc[rows]
+    trained.temperature = _temperature(trained, rows_of, rows[:: max(1, len(rows) // 3000)], labels)
+    found = solved(trained, lambda r: rows_of(rows[r]), len(rows), calibrate=False)
+    coarse = about["class"].map(COARSE).to_numpy()
+    z = np.where(coarse == "NONE", np.nan, about["z"].to_numpy(float))
+    right = tables_trust.right(
+        coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
+    )
+    trained.right = {"all": _rising(found.p, right)}
+    for kind in np.unique(found.coarse.astype(str)):
+        here = found.coarse == kind
+        if here.sum() >= 5 * FEWEST:
+            trained.right[kind] = _rising(found.p[here], right[here])
+    good = right & np.isfinite(z)
+    try:
+        trained.errors = fit_calibration(
+            residual=((found.z - z) / (1 + z))[good],
+            sigma=(found.z_err / (1 + found.z))[good],
+            group=found.coarse[good].astype(str),
+        )
+    except SuiteError:  # too few right ones: errors stay those of the PDF
+        trained.errors = None
+    return trained
+
+
+def _temperature(trained, rows_of, rows, labels):
+    """Return the temperature with which the true class and redshift are most probable."""
+    from gasnet2.templates.fitting import targets
+    from gasnet2.templates.model import logit_table
+
+    owner, shift = logit_table(trained.config.classes)
+    target = targets(labels.iloc[rows], trained.config)
+    total = np.zeros(len(TEMPERATURES))
+    for start in range(0, len(rows), BATCH):
+        here = slice(start, start + BATCH)
+        logits, y = trained.logits(rows_of(rows[here])), target[here]
+        near = (owner[None] == y[:, :1]) & (np.abs(shift[None] - y[:, 1:]) <= 1.5)
+        known = near.any(axis=1)
+        for i, temperature in enumerate(TEMPERATURES):
+            p = probabilities(logits[known], temperature)
+            mass = np.where(near[known], p, 0.0).sum(axis=1)
+            total[i] -= np.log(np.maximum(mass, 1e-30)).sum()
+    return float(TEMPERATURES[total.argmin()])
+
+
+def _rising(p, right):
+    """Return nodes of p and the fraction right there, rising, each node of `FEWEST` spectra."""
+    from sklearn.isotonic import isotonic_regression
+
+    order = np.argsort(p)
+    n = max(2, len(p) // FEWEST)
+    groups = np.array_split(order, min(n, 60))
+    at = np.array([p[g].mean() for g in groups])
+    share = np.array([(right[g].sum() + 0.5) / (len(g) + 1) for g in groups])
+    rising = isotonic_regression(share, sample_weight=[len(g) for g in groups])
+    keep = np.concatenate([[True], np.diff(at) > 1e-9])
+    return [float(v) for v in at[keep]], [float(v) for v in rising[keep]]
+
+
+def prediction_table(trained, rows_of, labels, *, split):
+    """Predict labelled spectra: the table that `evaluate` reads.
+
+    Parameters
+    ----------
+    trained : TemplateNetwork
+    rows_of : callable
+        Row numbers (ndarray of int) -> network input.
+    labels : DataFrame
+        As from `gasnet2.data.label_table`, n rows.
+    split : ndarray of str, shape (n,)
+
+    Returns
+    -------
+    DataFrame
+        As `gasnet2.networks.prediction_table`, and p_right, coarse_pred; z_pred is the best
+        redshift within the true class, z_routed_pred that of the best solution.
+    """
+    if not len(labels):
+        return pd.DataFrame()
+    found = solved(trained, rows_of, len(labels))
+    classes = np.array(trained.config.classes)
+    code = {name: k for k, name in enumerate(classes)}
+    true = labels["class"].map(code).fillna(-1).to_numpy(int)
+    i, inside = np.arange(len(labels)), np.maximum(true, 0)
+    table = pd.DataFrame({"id": labels["id"].to_numpy(), "split": split})
+    for name in ("file", "snr", "vdisp"):
+        table[name] = labels[name].to_numpy()
+    table["class_true"], table["class_pred"] = labels["class"].to_numpy(), classes[found.best]
+    table["class_err"] = 1.0 - found.p_class[i, found.best]
+    table["coarse_true"], table["coarse_pred"] = labels["coarse"].to_numpy(), found.coarse
+    table["p_right"] = found.p
+    thirteen = [k for k, name in enumerate(classes) if name in SDSS_CLASSES]
+    if thirteen:
+        table["class_13_pred"] = classes[thirteen][found.p_class[:, thirteen].argmax(axis=1)]
+    for k, name in enumerate(classes):
+        table[f"p_{name}"] = found.p_class[:, k]
+    coarse = labels["coarse"].to_numpy()
+    star = np.isin(coarse, ("STAR", "NONE"))
+    table["z_true"] = np.where(star, np.nan, labels["z"].to_numpy(float))
+    table["v_true"] = np.where(coarse == "STAR", labels["z"].to_numpy(float), np.nan)
+    same = found.coarse == coarse
+    table["z_pred"] = np.where(true >= 0, found.z_class[i, inside], np.nan)
+    table["z_err"] = np.where(same, found.z_err, np.nan)
+    table["z_routed_pred"] = np.where(found.coarse == "NONE", np.nan, found.z)
+    table["z_routed_err"] = found.z_err
+    table["coarse_second"], table["z_second"] = found.coarse_second, found.z_second
+    table["p_second"] = found.p_second
+    return table
