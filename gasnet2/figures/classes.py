@@ -114,10 +114,10 @@ def accuracy_against_snr(df, classes, n_bins=14, top=50.0):
     mean, error, n, k = (np.array(v)[full] for v in zip(*bins, strict=True))
     axis.errorbar(x, 100 * mean, yerr=100 * error, fmt="o-", color=BLUE, capsize=2)
     low, high = axis.get_ylim()
-    low -= 0.08 * (high - low)
+    low -= 0.1 * (high - low)
     for u, spectra, names in zip(x, n, k, strict=True):
-        axis.annotate(f"{spectra} ({names})", (u, low), xytext=(0, 3), textcoords="offset points",
-                      ha="center", fontsize=5.5, color="#555555")  # fmt: skip
+        axis.annotate(f"{spectra}\n({names})", (u, low), xytext=(0, 3), textcoords="offset points",
+                      ha="center", fontsize=6.5, color="#555555")  # fmt: skip
     axis.set(xlabel="S/N", ylabel="average accuracy of the classes (%)", xlim=(0, top),
              ylim=(low, min(high, 101)))  # fmt: skip
     axis.set_title("at the bottom: spectra in the bin (classes)")

@@ -538,7 +538,7 @@ def test_fig_c1_is_the_average_over_classes_not_over_objects():
                                       "snr": 45.0})])  # fmt: skip
     axis = figures_classes.accuracy_against_snr(df, CLASSES["desi"]).axes[0]
     assert axis.lines[0].get_ydata()[-1] == pytest.approx(75.0)
-    assert [t.get_text() for t in axis.texts] == ["200 (2)"], "4 galaxies are too few"
+    assert [t.get_text() for t in axis.texts] == ["200\n(2)"], "4 galaxies are too few"
     with pytest.raises(SuiteError, match="no class has 5"):
         figures_classes.accuracy_against_snr(df.tail(4), CLASSES["desi"])
     of_bin = claims.Claim("a", "C1", "accuracy", "", 0.96, 0.01, "desi",
