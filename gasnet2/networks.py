@@ -37,11 +37,6 @@ class Networks:
     validation_mae: dict = field(default_factory=dict)
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def load_networks(run_dir):
     """Load the trained networks of a run folder.
 
@@ -53,7 +48,7 @@ def load_networks(run_dir):
     from common.ensemble import combine
     from gasnet2.model import build_classifier, build_redshift
 
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     models = Path(run_dir) / "models"
     first = models / "classifier.keras"
     runs.check_finished(run_dir, config, [] if first.exists() else [first.name])
