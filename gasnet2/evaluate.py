@@ -12,24 +12,27 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
+from common.paper import Option
 from common.rows import held_out, kept, name_on
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config
 from gasnet2.evaluation import Evaluation
+from gasnet2.tables_peer import read_peer
 
 FREE = ("scale", "seed", "initialiser", "precision", "grid_named")  # not what the paper's size is
 
 
-def evaluate_run(run_dir, out=None, on=None):
+def evaluate_run(run_dir, out=None, on=None, peer=None):
     """Evaluate a run on its test split, or on labelled files.
 
     Reads predictions.parquet, config.json, history.csv, and where they exist sample.parquet (the
     sample before the split), data/ (prepared spectra, for example figures),
     contamination_00.parquet, _05, _10 (predictions of runs with shuffled labels, App. A),
     explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what earlier evaluations on
-    real files left).
+    real files left). `peer` is a table of somebody else's classes and redshifts of the same
+    spectra (see `gasnet2.tables_peer.read_peer`).
 
-    What it takes and returns, `common.commands.evaluate.main` says.
+    What else it takes and returns, `common.commands.evaluate.main` says.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -40,6 +43,7 @@ def evaluate_run(run_dir, out=None, on=None):
         classes=config.classes,
         survey="sdss" if config.survey == "surveys" else config.survey,
         validation_mae=about.get("validation_mae") or {},
+        peer=peer and read_peer(peer),
     )
     if on is None:
         df = held_out(tables.read_predictions(runs.predictions_of(run_dir, PAPER.package)))
@@ -71,11 +75,12 @@ def evaluate_run(run_dir, out=None, on=None):
     return write(ev, out, rejects=rejects)
 
 
-def evaluate_predictions(path, out):
+def evaluate_predictions(path, out, peer=None):
     """Evaluate a table of true and predicted values made elsewhere.
 
     See `gasnet2.tables.read_predictions`. The authors' training histories are used where they
-    lie beside it. What it takes and returns, `common.commands.evaluate.main` says.
+    lie beside it. `peer` is as of `evaluate_run`; what else it takes and returns,
+    `common.commands.evaluate.main` says.
     """
     path = Path(path)
     df = held_out(tables.read_predictions(path))
@@ -93,6 +98,7 @@ def evaluate_predictions(path, out):
         dataset=f"{survey} ({source})",
         history=history,
         validation_mae=_lowest_mae(history),
+        peer=peer and read_peer(peer),
     )
     return write(ev, out, source=path)
 
@@ -155,7 +161,12 @@ main = partial(
     "Metrics, tables, figures and report of GaSNet-II.",
     of_run=evaluate_run,
     of_table=evaluate_predictions,
-)
+    options=(
+        Option("--peer", "table of a peer's classes and redshifts of the same spectra, to stand "
+               "beside ours: id (or plate, mjd, fiber), z, class",
+               more={"type": Path, "metavar": "TABLE"}),
+    ),
+)  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(main())

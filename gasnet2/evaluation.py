@@ -11,7 +11,7 @@ import pandas as pd
 from common import claims, evaluation
 from common.evaluation import Beside
 from common.report import claims_section
-from gasnet2 import tables, tables_trust
+from gasnet2 import tables, tables_peer, tables_real, tables_trust
 from gasnet2.config import PAPER, extragalactic
 from gasnet2.figures.plots import plots
 from gasnet2.measured import measure
@@ -32,13 +32,24 @@ PARTS = {  # section: (text, names of its tables)
         "fraction with t <= 3 are of the n_measured others.",
         ("classes", "redshift", "redshift_point", "redshift_routed", "coarse", "models"),
     ),
+    "Real spectra beside the survey": (
+        "Real spectra that are at hand are rarely the survey's: brighter, nearer. Weighted, each "
+        "counts as much as SDSS has of its like: the paper's classes alike, in 4 bins of redshift "
+        "by the S/N bins of Fig. 14. What no spectrum here covers is not spoken for (covered).",
+        ("beside_survey", "reweighted", "fine"),
+    ),
+    "Beside a peer": (
+        "On the spectra that both have, by S/N; ours are the redshifts of the predicted class.",
+        ("peer",),
+    ),
     "Template network": (
         "Not the paper's network: what it says of its own answers, against the truth.",
         ("trust", "cuts", "errors"),
     ),
 }
-SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "n_train", "val_accuracy", "val_loss", "val_mae",
-          "parameters", "seconds_to_classify", "seconds_per_spectrum_core")  # fmt: skip
+SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "sample_size", "tested", "n_train",
+          "val_accuracy", "val_loss", "val_mae", "parameters", "seconds_to_classify",
+          "seconds_per_spectrum_core")  # fmt: skip
 REDSHIFTS = {  # prefix of the columns: (table, caption)
     "z": ("redshift", "Redshifts of the ensemble of the true class (the paper's protocol)"),
     "z_point": ("redshift_point", "Point estimates: the ensemble's first member"),
@@ -62,6 +73,8 @@ class Evaluation(evaluation.Evaluation):
         Per cent of shuffled labels → predictions (App. A).
     sample : DataFrame or None
         Every spectrum before the split, as `gasnet2.samples.before_split` returns it.
+    peer : DataFrame or None
+        Somebody else's classes and redshifts, as `gasnet2.tables_peer.read_peer` returns them.
     own, real_spectra : tuple of (DataFrame, ndarray) or None
         Labels and flux of the run's data, and of the files of an evaluation on files.
     explained : DataFrame or None
@@ -73,6 +86,7 @@ class Evaluation(evaluation.Evaluation):
     validation_mae: dict = field(default_factory=dict)
     contaminated: dict = field(default_factory=dict)
     sample: pd.DataFrame | None = None
+    peer: pd.DataFrame | None = None
     own: tuple | None = None
     real_spectra: tuple | None = None
     explained: pd.DataFrame | None = None
@@ -159,12 +173,35 @@ class Evaluation(evaluation.Evaluation):
                 "Template network: right solutions within 1 and 2 z_err of the truth",
                 tables_trust.error_table(df),
             )
+        made |= self._of_real() if self.real and "class_pred" in df else {}
+        if self.peer is not None:
+            made["peer"] = (
+                f"Ours beside {self.peer.attrs['name']}",
+                tables_peer.peer_table(df, self.peer),
+            )
         if self.history is not None and len(self.history):
             made["models"] = (
                 "As Table 4: networks (redshift losses divided by the labels' scale)",
                 tables.model_table(
                     self.history, z_scale=self.z_scale, parameters=self.about.get("parameters")
                 ),
+            )
+        return made
+
+    def _of_real(self):
+        """Return the tables of real spectra: in the paper's classes, and beside the survey."""
+        fine = tables_real.fine_table(self.df, self.classes)
+        made = {
+            "fine": (f"Accuracy in {len(self.classes)} classes, of spectra that have one", fine)
+        }
+        if self.survey == "sdss" and {"z_true", "z_routed_pred", "snr"} <= set(self.df):
+            made["beside_survey"] = (
+                "S/N and redshifts of these spectra beside SDSS's",
+                tables_real.beside_survey(self.df),
+            )
+            made["reweighted"] = (
+                "As they are, and weighted to SDSS's S/N and redshifts",
+                tables_real.reweighted_table(self.df),
             )
         return made
 
@@ -197,6 +234,7 @@ class Evaluation(evaluation.Evaluation):
             point_is_mean=not has_point,
             classes=self.classes,
             routed=self.real,
+            sample=self.sample,
         )
 
     def judged(self):
@@ -216,6 +254,13 @@ class Evaluation(evaluation.Evaluation):
     def told(self, made):
         """Return what is printed of the tables, list of str."""
         out = [_printed(made["redshift"][1])] if "redshift" in made else []
+        if "fine" in made and len(made["fine"][1]):
+            whole = made["fine"][1].set_index("class").loc["all"]
+            out.append(f"{len(self.classes)} classes: accuracy {whole['accuracy']:.3f} of the "
+                       f"{whole['n']:.0f} spectra that have one")  # fmt: skip
+        for name in ("reweighted", "peer"):
+            if name in made and len(made[name][1]):
+                out.append(f"{made[name][0]}:\n{evaluation.as_text(made[name][1], '.3f')}")
         if "coarse" in made:
             coarse = made["coarse"][1].set_index("class")
             if "all" in coarse.index:

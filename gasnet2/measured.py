@@ -7,8 +7,12 @@ import numpy as np
 from common import metrics
 from common.errors import SuiteError
 from gasnet2 import tables
+from gasnet2.accuracy import average_over_classes
 
 FEWEST = 30  # a class or bin with fewer objects measures nothing
+PRECISE = (
+    0.005  # a loss of GF with a larger sampling error measures nothing: App. A's are 0.02-0.03
+)
 
 
 def measure(
@@ -25,6 +29,7 @@ def measure(
     point_is_mean=False,
     classes=None,
     routed=False,
+    sample=None,
 ):
     """Return {claim id: value} for the claims that this run can speak to.
 
@@ -53,6 +58,9 @@ def measure(
     routed : bool
         Take redshifts from the network of the predicted class (what a user gets), not from that
         of the true class (the paper's protocol, Sect. 4.2.2).
+    sample : DataFrame, optional
+        The sample before the split (class_true, z_true, snr): without it nothing is said of sizes
+        and ranges of redshift, which a part of the sample cannot show.
     """
     classes = tables.classes_of(df) if classes is None else classes
     run = dict(
@@ -66,6 +74,7 @@ def measure(
         contaminated=contaminated or {},
         point_is_mean=point_is_mean,
         routed=routed,
+        sample=sample,
         n_pixels=(config or {}).get("n_pixels"),
         cache={},
     )
@@ -87,11 +96,8 @@ OF_MEASURED = ("mae", "mean_dz", "frac_t_le_3")  # they leave failed redshifts o
 REDSHIFT = (*OF_MEASURED, "gf", "gf_snr_lt5", "gf_snr_5_10", "gf_snr_gt10")
 
 
-def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
-    """One column of `tables.metrics_table`, reduced over classes (all of them must be there).
-
-    A mean of those redshifts alone that did not fail is not the paper's, which is of all.
-    """
+def _redshift_table(run, classes, estimate):
+    """Return `tables.metrics_table` of classes, all of which must have enough objects; or None."""
     prefix = {"mc": "z_routed" if run["routed"] else "z", "point": "z_point"}[estimate]
     if f"{prefix}_pred" not in run["df"] or (estimate == "point" and run["point_is_mean"]):
         return None
@@ -99,9 +105,16 @@ def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
         table = tables.metrics_table(run["df"], run["classes"], prefix=prefix)
         run["cache"][prefix] = table.set_index("class")
     table = run["cache"][prefix].reindex(classes)
-    if (table["n"].fillna(0) < FEWEST).any():
-        return None
-    if name in OF_MEASURED and table["n_failed"].any():
+    return None if (table["n"].fillna(0) < FEWEST).any() else table
+
+
+def _redshift(run, name, *, classes, estimate="mc", reduce="mean"):
+    """One column of `tables.metrics_table`, reduced over classes.
+
+    A mean of those redshifts alone that did not fail is not the paper's, which is of all.
+    """
+    table = _redshift_table(run, classes, estimate)
+    if table is None or (name in OF_MEASURED and table["n_failed"].any()):
         return None
     return getattr(table[name], reduce)(skipna=False)
 
@@ -120,13 +133,13 @@ def _class_average(run):
 
 
 def _accuracy(run, *, snr):
+    """Average over the classes that have enough spectra between two S/N (Fig. C1)."""
     df = run["df"]
     if not _classified(run) or "snr" not in df or set(run["classes"]) - set(df["class_true"]):
         return None
-    part = df[(df["snr"] >= snr[0]) & (df["snr"] < snr[1]) & df["class_true"].isin(run["classes"])]
-    if len(part) < FEWEST:
-        return None
-    return metrics.accuracy(true=part["class_true"], pred=part["class_pred"])[0]
+    part = df[(df["snr"] >= snr[0]) & (df["snr"] < snr[1])]
+    average, _, n, _ = average_over_classes(part, run["classes"])
+    return average if n >= FEWEST else None
 
 
 def _diagonal(run, classes, reduce, merge):
@@ -147,24 +160,41 @@ def _confused(run, *, true, pred):
     return float((part["class_pred"] == pred).mean()) if len(part) >= FEWEST else None
 
 
+def _above(run, *, classes, limit, estimate="mc"):
+    """Return how many classes have a GF of at least a limit."""
+    table = _redshift_table(run, classes, estimate)
+    return None if table is None else float((table["gf"] >= limit).sum())
+
+
+def _beyond_3_sigma(run, *, classes):
+    """Return the largest fraction of a class with t above 3."""
+    within = _redshift(run, "frac_t_le_3", classes=classes, reduce="min")
+    return None if within is None else 1 - within
+
+
 def _contamination(run, percent, of):
-    """Loss against the clean reference, averaged over the classes that were trained."""
-    tables_by_percent = run["contaminated"]
-    if percent not in tables_by_percent or 0 not in tables_by_percent:
+    """Loss against the clean reference, averaged over the classes that were trained.
+
+    A loss that is not known to `PRECISE` says nothing.
+    """
+    runs = run["contaminated"]
+    if percent not in runs or 0 not in runs:
         return None
-    values = [of(tables_by_percent[key]) for key in (0, percent)]
-    return values[0] - values[1]
+    (clean, clean_se), (value, se) = (of(runs[key]) for key in (0, percent))
+    return clean - value if np.hypot(clean_se, se) <= PRECISE else None
 
 
 def _average(df):
     labels = list(dict.fromkeys(df["class_true"]))
-    return metrics.class_average(true=df["class_true"], pred=df["class_pred"], labels=labels)[0]
+    return metrics.class_average(true=df["class_true"], pred=df["class_pred"], labels=labels)[0], 0
 
 
 def _mean_gf(df):
+    """Return the mean GF of the classes and its sampling error."""
     if not {"z_true", "z_pred"} <= set(df) or not df["z_pred"].notna().any():
-        return np.nan
-    return tables.metrics_table(df, list(dict.fromkeys(df["class_true"])))["gf"].mean()
+        return np.nan, np.nan
+    table = tables.metrics_table(df, list(dict.fromkeys(df["class_true"])))
+    return table["gf"].mean(), float(np.sqrt((table["gf_se"] ** 2).sum())) / max(len(table), 1)
 
 
 def _history(run, network, column):
@@ -196,8 +226,12 @@ def _parameters(run):
 MEASURES = {
     "mean_z": lambda run, classes: _statistic(run, "mean_z", classes),
     "mean_snr": lambda run, classes: _statistic(run, "mean_snr", classes),
-    "z_min": lambda run, classes: _statistic(run, "z_min", classes),
-    "z_max": lambda run, classes: _statistic(run, "z_max", classes),
+    "z_min": lambda run, classes: _of_sample(run, "z_min", classes, "min"),
+    "z_max": lambda run, classes: _of_sample(run, "z_max", classes, "max"),
+    "sample_size": lambda run, reduce: _of_sample(run, "num", run["classes"], reduce),
+    "tested": lambda run, reduce: _tested(run, reduce),
+    "classes_with_gf": _above,
+    "t_outliers": _beyond_3_sigma,
     "n_train": _n_train,
     "val_accuracy": lambda run, network: _history(run, network, "val_accuracy"),
     "val_loss": lambda run, network: _history(run, network, "val_loss"),
@@ -216,13 +250,32 @@ MEASURES = {
 }
 
 
-def _statistic(run, column, classes):
+def _statistics(run):
+    """Return Tables 1-3: of the sample where that is known, else of the predictions."""
     if "statistics" not in run["cache"]:
-        run["cache"]["statistics"] = tables.class_table(run["df"], run["classes"]).set_index(
-            "class"
-        )
-    part = run["cache"]["statistics"].loc[classes]
-    return None if (part["n"] < FEWEST).any() else part[column].mean(skipna=False)
+        table = tables.class_table(run["df"], run["classes"], sample=run["sample"])
+        run["cache"]["statistics"] = table.set_index("class")
+    return run["cache"]["statistics"]
+
+
+def _statistic(run, column, classes):
+    part = _statistics(run).loc[classes]
+    few = part["n" if run["sample"] is None else "num"] < FEWEST
+    return None if few.any() else part[column].mean(skipna=False)
+
+
+def _of_sample(run, column, classes, reduce):
+    """Return what only the whole sample can show, reduced over classes."""
+    if run["sample"] is None:
+        return None
+    part = _statistics(run).loc[list(classes)]
+    return None if (part["num"] < FEWEST).any() else getattr(part[column], reduce)()
+
+
+def _tested(run, reduce):
+    """Return how many spectra were tested, over classes: all of them must be there."""
+    n = _statistics(run)["n"]
+    return None if (n < FEWEST).any() else getattr(n, reduce)()
 
 
 def _timed(run, key, n):

@@ -52,7 +52,7 @@ def read_predictions(path):
         If the file cannot be read, or has neither classes nor redshifts to compare.
     """
     path = Path(path)
-    table = _scalar_columns(read_table(path))
+    table = scalar_columns(read_table(path))
     lower = {}
     for name in table.columns:  # the first of two names that differ in case only
         lower.setdefault(str(name).lower(), table[name])
@@ -99,7 +99,7 @@ def read_predictions(path):
     return result
 
 
-def _scalar_columns(table):
+def scalar_columns(table):
     """Return the columns with one value a row; the authors' files hold vectors of one."""
     columns = {}
     for name, column in table.items():

@@ -6,6 +6,7 @@ import numpy as np
 
 from common import metrics
 from common.colours import BLACK, BLUE, GREEN, RED
+from common.errors import SuiteError
 from common.figures import (
     Figure,
     confusion_figure,
@@ -18,6 +19,7 @@ from common.figures import (
 )
 from common.lines import visible
 from gasnet2 import tables
+from gasnet2.accuracy import FEWEST, average_over_classes
 from gasnet2.config import COARSE, extragalactic
 from gasnet2.figures.redshifts import attempted, label, pair, parts
 
@@ -90,22 +92,35 @@ def confusion(df, classes, *, merge=False, title=None):
 
 
 @styled
-def accuracy_against_snr(df, n_bins=14, top=50.0):
-    """Draw Fig. C1: accuracy in 14 bins of S/N between 0 and 50, with binomial errors."""
+def accuracy_against_snr(df, classes, n_bins=14, top=50.0):
+    """Draw Fig. C1: accuracy averaged over the classes in 14 bins of S/N between 0 and 50.
+
+    Parameters
+    ----------
+    df : DataFrame
+        class_true, class_pred, snr.
+    classes : sequence of str
+        Those with too few spectra in a bin are left out of its average (see
+        `gasnet2.accuracy.average_over_classes`).
+    """
     figure, (axis,) = panels(1, columns=1, width=6.0, height=3.8)
-    right = (df["class_true"] == df["class_pred"]).to_numpy(float)
     edges = np.linspace(0, top, n_bins + 1)
-    x, mean, n = metrics.binned(x=df["snr"].to_numpy(), y=right, edges=edges, statistic=np.mean)
-    full = n > 0
-    error = np.sqrt(mean[full] * (1 - mean[full]) / n[full])
-    axis.errorbar(x[full], 100 * mean[full], yerr=100 * error, fmt="o-", color=BLUE, capsize=2)
+    which = np.digitize(df["snr"], edges) - 1
+    bins = [average_over_classes(df[which == i], classes) for i in range(n_bins)]
+    full = np.array([k > 0 for *_, k in bins])
+    if not full.any():
+        raise SuiteError(f"no class has {FEWEST} spectra in a bin of S/N")
+    x = ((edges[:-1] + edges[1:]) / 2)[full]
+    mean, error, n, k = (np.array(v)[full] for v in zip(*bins, strict=True))
+    axis.errorbar(x, 100 * mean, yerr=100 * error, fmt="o-", color=BLUE, capsize=2)
     low, high = axis.get_ylim()
     low -= 0.08 * (high - low)
-    for u, count in zip(x[full], n[full], strict=True):
-        axis.annotate(f"{count}", (u, low), xytext=(0, 3), textcoords="offset points",
-                      ha="center", fontsize=6.5, color="#555555")  # fmt: skip
-    axis.set(xlabel="S/N", ylabel="accuracy (%)", xlim=(0, top), ylim=(low, min(high, 101)))
-    axis.set_title("at the bottom: spectra in the bin")
+    for u, spectra, names in zip(x, n, k, strict=True):
+        axis.annotate(f"{spectra} ({names})", (u, low), xytext=(0, 3), textcoords="offset points",
+                      ha="center", fontsize=5.5, color="#555555")  # fmt: skip
+    axis.set(xlabel="S/N", ylabel="average accuracy of the classes (%)", xlim=(0, top),
+             ylim=(low, min(high, 101)))  # fmt: skip
+    axis.set_title("at the bottom: spectra in the bin (classes)")
     return figure
 
 

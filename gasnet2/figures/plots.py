@@ -104,7 +104,7 @@ def _accuracy(ev):
     known = ev.df[ev.df["class_true"].isin(ev.classes) & ev.df["snr"].notna()]
     if not len(known):
         raise SuiteError("no true class is one of the run's")
-    return figures_classes.accuracy_against_snr(known)
+    return figures_classes.accuracy_against_snr(known, ev.classes)
 
 
 def _contaminated(ev, draw):
@@ -190,7 +190,8 @@ def plots(ev):
         *(alike if ev.survey == "fourmost" else ()),
         Plot("B1_coarse", "As Fig. B1: coarse classes (predicted classes merged; the paper trains "
              "a network of its own)", lambda: _coarse(ev), ("class_pred",)),
-        Plot("C1_accuracy_snr", "As Fig. C1: accuracy against signal-to-noise",
+        Plot("C1_accuracy_snr", "As Fig. C1: accuracy, averaged over the classes, against "
+             "signal-to-noise",
              lambda: _accuracy(ev), ("class_pred", "snr")),
         Plot("F13_point", "As Fig. 13: point estimates; bars above: MAE of each bin",
              redshifts(figures.point_estimates), z),

@@ -1,9 +1,11 @@
 """The evaluation, fed with the authors' own predictions, gives their numbers to the last digit."""
 
+import pandas as pd
 import pytest
 from astropy.table import Table
 
-from gasnet2 import evaluate, tables
+from common.catalog import read_table
+from gasnet2 import evaluate, tables, tables_peer
 from gasnet2.figures import redshifts as figures
 from tests.pictures import rendered
 
@@ -95,3 +97,31 @@ def test_velocity_dispersion_table_gives_the_same_redshifts_and_fig_e1(authors, 
     figure = figures.error_against_vdisp(df)
     names = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     assert len(names) == 4 and all(n.startswith("GALAXY_") for n in names)
+
+
+def test_redrock_beside_any_catalogue_of_the_same_spectra_gives_its_own_numbers(shared_data):
+    """Read by eye from its table once: the score card's last column."""
+    path = shared_data / "reference" / "peers" / "redrock_sdss.csv"
+    theirs = read_table(path)
+    ids = [f"{p}-{m}-{f:04d}" for p, m, f in theirs[["plate", "mjd", "fiber"]].to_numpy()]
+    true = theirs["cls"].to_numpy(str)
+    df = pd.DataFrame({"id": ids, "class_true": true, "class_pred": true, "snr": theirs["snr"],
+                       "z_true": theirs["z_t"], "z_pred": theirs["z_t"]})  # fmt: skip
+    table = tables_peer.peer_table(df, tables_peer.read_peer(path)).set_index(["class", "snr"])
+    whole = table.xs("all", level="snr")
+    right = (whole["accuracy_peer"] * whole["n"]).sum() / whole["n"].sum()
+    assert whole["n"].sum() == 148 and right == pytest.approx(0.966, abs=5e-4)
+    assert whole.loc["GALAXY", "gf_peer"] == 1.0
+    assert whole.loc["QSO", "gf_peer"] == pytest.approx(0.950, abs=5e-4)
+    assert (whole[["gf"]].dropna() == 1).all(axis=None), "ours were the truth"
+    bins = table.drop("all", level="snr").groupby("class")["n"].sum()
+    assert bins.to_dict() == whole["n"].to_dict()
+
+
+def test_the_authors_redshifts_are_a_peer_of_a_run_on_their_split(authors, table):
+    df = tables.read_predictions(authors)
+    own = df.assign(z_pred=df["z_true"]).drop(columns="z_err")
+    peer = tables_peer.peer_table(own, tables_peer.read_peer(authors)).set_index(["class", "snr"])
+    assert peer.loc[("QSO", "all"), "n"] == 6000 and peer.loc[("QSO", "all"), "gf"] == 1
+    both = table.loc[["QSO_nan", "QSO_BROADLINE"], "gf"].mean()
+    assert peer.loc[("QSO", "all"), "gf_peer"] == pytest.approx(both)
