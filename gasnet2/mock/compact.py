@@ -104,7 +104,7 @@ class Compact:
             rows = np.flatnonzero(kind == name)
             if not len(rows):
                 continue
-            part, t = flux[rows], teff[rows]
+            part, t, wide = flux[rows], teff[rows], width[rows]
             strength = np.exp(-0.5 * (np.log(t / 12500) / 0.65) ** 2) + 0.08
             if name == "DB":
                 strength = np.clip(np.exp(-0.5 * (np.log(t / 23000) / 0.3) ** 2), 0.25, 1)
@@ -113,8 +113,10 @@ class Compact:
             jump = np.interp(self.wave, (3600, 3750, 3950), (1.0, 0.8, 0.0))
             if name == "DA":  # lines that run into each other below 3900 Å
                 part *= (1 - 0.3 * strength[:, None] * jump).astype(np.float32)
+            if name == "DA":  # lines of cool and of very hot ones are narrower
+                wide = wide * (0.45 + 0.55 * strength)
             split = rng.uniform(15, 110, len(rows)) if name == "DAH" else None
-            self.absorb(part, table, strength=strength, width=width[rows], rng=rng, split=split)
+            self.absorb(part, table, strength=strength, width=wide, rng=rng, split=split)
             flux[rows] = part
         z = rng.normal(30, 60, n) / C_KMS  # with the redshift of their gravity
         flux = _moved(flux, z)

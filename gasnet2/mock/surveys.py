@@ -46,7 +46,8 @@ class SurveyUniverse(Universe):
 
 
 @lru_cache(maxsize=1)
-def _universe(offline):
+def universe_of(offline):
+    """Return the `SurveyUniverse` of this process, made at the first call."""
     return SurveyUniverse(offline=offline)
 
 
@@ -213,7 +214,7 @@ def make(job, *, offline=False):
     """
     rng = np.random.default_rng([job.seed, zlib.crc32(job.name.encode()), job.number])
     return spectra_of(
-        _universe(offline), job.name, job.size, rng, survey=job.survey, first=job.first
+        universe_of(offline), job.name, job.size, rng, survey=job.survey, first=job.first
     )
 
 
