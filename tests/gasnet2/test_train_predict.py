@@ -86,7 +86,7 @@ def test_speed_is_measured_on_every_class_alike(run_dir):
     assert len(samples.evenly(names, 10**4, seed=1)) == len(names)
     few = np.array(["STAR_A0"] * 100 + ["QSO_nan"] * 3)
     assert (few[samples.evenly(few, 20, seed=1)] == "QSO_nan").sum() == 3
-    _, about = read_config(run_dir)
+    _, about = runs.read_config(run_dir, Config)
     assert about["timed"] == {name: 12 for name in CONFIG.classes}
 
 
