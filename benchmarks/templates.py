@@ -1,9 +1,9 @@
 """Classes and redshifts: the template network beside the paper's, alone and from files.
 
-``python -m benchmarks.templates --templates RUN --paper RUN FILES...``: both runs on the same files,
-in turns, in one process. The medians over the rounds are printed: spectra a second of the networks
-alone (prepared input in memory), of files to a catalogue, and of reading alone. Redrock 0.21, one
-process, took 0.87 s for a spectrum of SDSS on such a machine (its own table of templates).
+``python -m benchmarks.templates --templates RUN --paper RUN FILES...``: both runs on the same
+files, in turns, in one process. The medians over the rounds are printed: spectra a second of the
+networks alone (prepared input in memory), of files to a catalogue, and of reading alone. Redrock
+0.21, one process, took 0.87 s for a spectrum of SDSS on such a machine, with its own templates.
 """
 
 from __future__ import annotations

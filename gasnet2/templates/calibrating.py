@@ -45,11 +45,11 @@ def calibrated(trained, rows_of, rows, labels):
     right = tables_trust.right(
         coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
     )
-    trained.right = {"all": _rising(found.p, right)}
+    trained.right = {"all": rising(found.p, right)}
     for kind in np.unique(found.coarse.astype(str)):
         here = found.coarse == kind
         if here.sum() >= 5 * FEWEST:
-            trained.right[kind] = _rising(found.p[here], right[here])
+            trained.right[kind] = rising(found.p[here], right[here])
     good = right & np.isfinite(z)
     try:
         trained.errors = fit_calibration(
@@ -79,8 +79,19 @@ def _temperature(trained, rows_of, rows, labels):
     return float(TEMPERATURES[total.argmin()])
 
 
-def _rising(p, right):
-    """Return nodes of p and the fraction right there, rising, each node of `FEWEST` spectra."""
+def rising(p, right):
+    """Return what calibrates probabilities: nodes, and the fraction right there.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+    right : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    list of float, list of float
+        Both rising; at least `FEWEST` rows behind each node where there are as many.
+    """
     from sklearn.isotonic import isotonic_regression
 
     order = np.argsort(p)

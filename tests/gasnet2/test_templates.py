@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.errors import UsageError
 from common.spectra import Spectra
 from gasnet2 import tables_trust
 from gasnet2.config import PAPER, SDSS_CLASSES
@@ -246,3 +247,66 @@ def test_failed_class_is_wrong_and_a_class_without_redshift_counts():
     assert (tables_trust.cut_table(table)["purity"] == 0).all()
     table["coarse_pred"], table["z_true"] = "GALAXY", np.nan
     assert (tables_trust.cut_table(table)["purity"] == 1).all()
+
+
+# --- training
+
+
+def test_batches_get_worse_but_never_gain_information():
+    import tensorflow as tf
+
+    from gasnet2.templates.augment import augmented
+
+    rng = np.random.default_rng(6)
+    rows = rng.normal(size=(64, 3, inputs.N_PIXELS)).astype("float32")
+    rows[:, 2] = np.abs(rows[:, 2]) + 1.0
+    rows[:, :, :50] = 0
+    flat = rows.reshape(64, -1)
+
+    class Memory:
+        n_pixels = flat.shape[1]
+
+        def rows(self, index):
+            return flat[index]
+
+    y = np.arange(64.0)[:, None]
+    same = next(iter(augmented(Memory(), np.arange(64), y, batch_size=64)))
+    np.testing.assert_array_equal(same[0], flat)
+    x, target = next(iter(augmented(Memory(), np.arange(64), y, batch_size=64, seed=1)))
+    order = target.numpy()[:, 0].astype(int)
+    before, after = rows[order], tf.reshape(x, (64, 3, -1)).numpy()
+    assert not after[:, :, :50].any()
+    known = after[:, 2] > 0
+    assert (after[:, 2] <= before[:, 2] * (1 + 1e-6)).all()
+    assert not after[:, 0][~known].any() and not after[:, 1][~known].any()
+    noisier = (after[:, 2, 50:] / before[:, 2, 50:]).max(axis=1) < 0.999
+    assert 5 < noisier.sum() < 50
+    hidden = (~known[:, 50:]).sum(axis=1)
+    assert 3 < (hidden > 50).sum() < 40
+    again, _ = next(iter(augmented(Memory(), np.arange(64), y, batch_size=64, seed=1)))
+    np.testing.assert_array_equal(x, again)
+
+
+def test_calibration_makes_probabilities_and_errors_honest():
+    from gasnet2.templates import calibrating
+
+    rng = np.random.default_rng(7)
+    p = rng.random(5000)
+    right = rng.random(5000) < p**2  # overconfident
+    at, share = calibrating.rising(p, right)
+    said = np.interp(p, at, share)
+    for low in np.arange(0.1, 1, 0.2):
+        here = (said >= low) & (said < low + 0.2)
+        assert right[here].mean() == pytest.approx(said[here].mean(), abs=0.05)
+
+
+# --- what does not go together
+
+
+def test_mock_of_all_surveys_needs_the_template_network():
+    with pytest.raises(UsageError, match="--network templates"):
+        PAPER.configure("surveys-mock", "demo")
+    config = PAPER.configure("surveys-mock", "demo", network="templates")
+    assert len(config.classes) == 20
+    assert config.size_of("QSO_nan") > config.size_of("GALAXY_nan") > config.size_of("STAR_M")
+    assert "templates" in PAPER.run_dir(config).name
