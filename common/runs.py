@@ -7,6 +7,7 @@ import shutil
 import time
 from dataclasses import asdict, fields
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -72,7 +73,8 @@ def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False,
     config, run_dir, accelerator, data_dir, resume, later
         As of `begin`.
     prepare : callable
-        `(config, folder, *, data_dir, offline)` -> common.pipeline.Shards.
+        `(config, folder, *, data_dir, offline)` -> common.pipeline.Shards. A mock always gets a
+        folder for its files.
     offline : bool
         Use no network.
 
@@ -85,8 +87,13 @@ def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False,
     """
     run_dir, about = begin(run_dir, config, accelerator=accelerator, data_dir=data_dir,
                            resume=resume, later=later)  # fmt: skip
-    began = time.perf_counter()
-    shards = prepare(config, run_dir / "data", data_dir=data_dir, offline=offline)
+    folder, began = run_dir / "data", time.perf_counter()
+    if config.is_mock and data_dir is None:
+        # The files of a mock can be made again: only a folder that the user names keeps them.
+        with TemporaryDirectory(prefix="mock-", dir=run_dir) as files:
+            shards = prepare(config, folder, data_dir=files, offline=offline)
+    else:
+        shards = prepare(config, folder, data_dir=data_dir, offline=offline)
     about["timing"].setdefault("data_s", time.perf_counter() - began)
     return run_dir, about, shards
 

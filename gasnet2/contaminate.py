@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from common import runs
 from common.cli import parser, run, say
 from common.errors import UsageError
 from common.files import write_parquet
-from gasnet2.networks import Networks, prediction_table, read_config
+from gasnet2.config import Config
+from gasnet2.networks import Networks, prediction_table
 
 TRIOS = {  # App. A
     "sdss": ("GALAXY_AGN", "GALAXY_STARBURST", "GALAXY_STARFORMING"),
@@ -73,7 +74,7 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redsh
     from gasnet2.data import choose_split
 
     run_dir = Path(run_dir)
-    config, _ = read_config(run_dir)
+    config, _ = runs.read_config(run_dir, Config)
     if config.survey not in TRIOS:
         raise UsageError(
             f"App. A contaminates classes of {' and '.join(TRIOS)}. {run_dir} is a run of "
@@ -139,4 +140,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

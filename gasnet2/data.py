@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -266,11 +265,6 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         from gasnet2.templates.data import make_shards
 
         return make_shards(config, folder, offline=offline)
-    if config.is_mock and data_dir is None:
-        # The files of a mock can be made again: only a folder that the user names keeps them.
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
-            return prepare(config, folder, data_dir=files, offline=offline)
     paths = find_data(config, data_dir, offline=offline)
     rejects, unlabelled = [], 0
     with ShardWriter(folder, n_inputs(config)) as writer:

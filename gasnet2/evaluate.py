@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -170,4 +169,4 @@ main = partial(
 )  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

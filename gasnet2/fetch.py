@@ -102,6 +102,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    import sys
-
-    sys.exit(main())
+    raise SystemExit(main())

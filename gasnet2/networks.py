@@ -41,11 +41,6 @@ class Networks:
         return prediction_table(self, rows_of, labels, split=split)
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def load_networks(run_dir):
     """Load the trained networks of a run folder.
 
@@ -57,7 +52,7 @@ def load_networks(run_dir):
     from common.ensemble import combine
     from gasnet2.model import build_classifier, build_redshift
 
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     if config.is_templates:
         from gasnet2.templates.networks import load_network
 

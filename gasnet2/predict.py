@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -277,4 +276,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from functools import partial
 
@@ -133,4 +132,4 @@ def _validation_mae(table):
 main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

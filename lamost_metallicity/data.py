@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -131,11 +130,6 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         shards = Shards(folder)
         if "has_label" in shards.labels:  # else an earlier call ended before the labels
             return shards
-    if config.is_mock and data_dir is None:
-        # The files of a mock can be made again: only a folder that the user names keeps them.
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
-            return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
     mpajhu = read_mpajhu(label_folder(data_dir))
     matcher = _Matcher(mpajhu, config.match_radius)

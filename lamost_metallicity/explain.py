@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -249,4 +248,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

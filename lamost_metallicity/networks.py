@@ -66,11 +66,6 @@ class Networks:
         }
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def load_networks(run_dir):
     """Load the trained networks of a run folder.
 
@@ -81,7 +76,7 @@ def load_networks(run_dir):
     """
     from lamost_metallicity.model import BUILDERS
 
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     folder = Path(run_dir) / "models"
     missing = [f"{name}.keras" for name in NAMES if not (folder / f"{name}.keras").exists()]
     missing += [] if "calibration" in about else ["calibration"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -111,4 +110,4 @@ def _ranges(labels):
 main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -270,14 +269,15 @@ def adapt(
     from common.files import write_json
     from common.models import save_model
     from common.pipeline import Shards
-    from common.runs import write_history
-    from mtopnet.networks import NAME, load_networks, read_config
+    from common.runs import read_config, write_history
+    from mtopnet.config import Config
+    from mtopnet.networks import NAME, load_networks
 
     run_dir = Path(run_dir)
     out = Path(out or run_dir / "adapted")
     if (out / "config.json").exists():
         raise UsageError(f"{out} holds a run already. Name another -o.")
-    config, about = read_config(run_dir)
+    config, about = read_config(run_dir, Config)
     epochs = epochs or max(1, config.epochs // 2)
     domains = {
         "source": Shards(run_dir / "data"),
@@ -371,4 +371,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -64,11 +64,6 @@ class Networks:
         self._parts.clear()
 
 
-def read_config(run_dir):
-    """Return the configuration of a run and all of its config.json: `common.runs.read_config`."""
-    return runs.read_config(run_dir, Config)
-
-
 def load_networks(run_dir):
     """Load the trained network of a run folder.
 
@@ -79,7 +74,7 @@ def load_networks(run_dir):
     """
     from mtopnet import comb, model  # noqa: F401 - layers of ours, to be known to Keras
 
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     path = Path(run_dir) / "models" / f"{NAME}.keras"
     missing = [] if path.exists() else [path.name]
     missing += [] if "calibration" in about else ["calibration"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 from common.commands import reproduce
@@ -27,4 +26,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

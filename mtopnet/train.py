@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -168,4 +167,4 @@ def variants_of(args, default=()):
 main = partial(command.main, PAPER, train, more=variants_of)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -129,4 +128,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

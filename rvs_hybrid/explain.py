@@ -6,7 +6,6 @@ learns from the label's own lines.
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -199,4 +198,4 @@ main = partial(
 )
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

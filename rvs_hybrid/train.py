@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from dataclasses import asdict, replace
 from functools import partial
@@ -192,4 +191,4 @@ def _partial(trained, inputs, stars, calib):
 main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

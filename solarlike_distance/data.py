@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -148,11 +147,6 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         return Shards(folder)
-    if config.is_mock and data_dir is None:
-        # The files of a mock can be made again: only a folder that the user names keeps them.
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="mock-", dir=folder.parent) as files:
-            return prepare(config, folder, data_dir=files, offline=offline)
     paths = _find_data(config, data_dir, offline)
     chosen, counts = selection.select(sources.read_tables(data_dir), config)
     finder, planted = _Sample(chosen), truth(data_dir)

@@ -135,6 +135,13 @@ def _robust(ev):
     return _with_redshifts(ev.df, draw)
 
 
+def _trust(df):
+    table = tables_trust.reliability_table(df)
+    if not len(table):
+        raise SuiteError(f"no bin of probability has {tables_trust.FEWEST} spectra")
+    return templates.trust(table, tables_trust.cut_table(df))
+
+
 def template_plots(ev):
     """Return the plots of an evaluation of the template network; none of the paper's."""
     if "p_right" not in ev.df or "coarse_pred" not in ev.df:
@@ -142,8 +149,7 @@ def template_plots(ev):
     return (
         Plot("trust", "Template network: fraction right against the probability said (dotted: as "
              "it should be), and purity against completeness for cuts in it",
-             lambda: templates.trust(tables_trust.reliability_table(ev.df),
-                                     tables_trust.cut_table(ev.df)), ("p_right",)),
+             lambda: _trust(ev.df), ("p_right",)),
     )  # fmt: skip
 
 

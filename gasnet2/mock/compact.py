@@ -33,16 +33,13 @@ class Compact:
 
     Parameters
     ----------
-    universe : gasnet2.mock.classes.Universe
-        For synthetic DA stars.
     companions : ndarray of shape (k, REST_PIXELS)
         Cool dwarfs.
     offline : bool
         As `common.assets.fetch` takes it, with its errors.
     """
 
-    def __init__(self, universe, companions, *, offline=False):
-        self.universe = universe
+    def __init__(self, companions, *, offline=False):
         self.wave = model_grid()
         self.warp = waves(6, MODEL_PIXELS)
         first = round((np.log10(self.wave[0]) - 2.68) / STEP)
@@ -76,17 +73,18 @@ class Compact:
         """
         for at, (depth, half) in lines.items():
             own = strength * np.exp(0.15 * rng.standard_normal(len(flux)))
-            near = np.abs(self.wave - at) < 500
-            scale = half * width[:, None]
+            near = np.abs(self.wave - at) < 14 * half + 110 * (split is not None)
+            wave = (self.wave[near] - at).astype(np.float32)
+            scale = (half * width[:, None]).astype(np.float32)
             deep = np.clip(depth * own, 0, 0.92)[:, None]
 
-            def profile(shift, near=near, at=at, scale=scale):
-                return 1 / (1 + ((self.wave[near] - at - shift) / scale) ** 2) ** 1.1
+            def profile(shift, wave=wave, scale=scale):
+                return 1 / (1 + ((wave - shift) / scale) ** 2)
 
             if split is None:
                 shape = deep * profile(0.0)
             else:
-                apart = (split * (at / 5000.0) ** 2)[:, None]
+                apart = (split * (at / 5000.0) ** 2)[:, None].astype(np.float32)
                 shape = deep * (profile(0.0) + profile(apart) + profile(-apart)) / 2
             flux[:, near] *= np.clip(1 - shape, 0.03, 1).astype(np.float32)
 
@@ -106,7 +104,7 @@ class Compact:
             rows = np.flatnonzero(kind == name)
             if not len(rows):
                 continue
-            part, t = flux[rows], teff[rows]
+            part, t, wide = flux[rows], teff[rows], width[rows]
             strength = np.exp(-0.5 * (np.log(t / 12500) / 0.65) ** 2) + 0.08
             if name == "DB":
                 strength = np.clip(np.exp(-0.5 * (np.log(t / 23000) / 0.3) ** 2), 0.25, 1)
@@ -115,17 +113,14 @@ class Compact:
             jump = np.interp(self.wave, (3600, 3750, 3950), (1.0, 0.8, 0.0))
             if name == "DA":  # lines that run into each other below 3900 Å
                 part *= (1 - 0.3 * strength[:, None] * jump).astype(np.float32)
+            if name == "DA":  # lines of cool and of very hot ones are narrower
+                wide = wide * (0.45 + 0.55 * strength)
             split = rng.uniform(15, 110, len(rows)) if name == "DAH" else None
-            self.absorb(part, table, strength=strength, width=width[rows], rng=rng, split=split)
+            self.absorb(part, table, strength=strength, width=wide, rng=rng, split=split)
             flux[rows] = part
         z = rng.normal(30, 60, n) / C_KMS  # with the redshift of their gravity
         flux = _moved(flux, z)
-        da = np.flatnonzero(kind == "DA")
-        pick = rng.random(len(da))
-        rows = da[pick < 0.3]
-        if len(rows):
-            flux[rows], z[rows] = self.universe.white_dwarf(len(rows), rng)
-        rows = da[pick > 0.75]
+        rows = np.flatnonzero((kind == "DA") & (rng.random(n) < 0.3))
         tilt = np.outer(rng.normal(0, 0.5, len(rows)), np.log(self.wave / 5000))
         power = rng.uniform(0.6, 1.15, (len(rows), 1))
         flux[rows] = _moved(np.exp(power * self.real + tilt).astype(np.float32), z[rows])

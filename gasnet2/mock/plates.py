@@ -33,6 +33,8 @@ class Survey:
         Strength of what is left of the sky's lines, in units of the error.
     calibration : float
         Size of the smooth errors of the flux calibration (ln flux at three places).
+    unjoined : float
+        Share of the plates without data where two arms meet.
     snr : tuple of float
         Range of S/N per pixel of the spectra that do not follow SDSS's distribution.
     """
@@ -44,6 +46,7 @@ class Survey:
     noise: tuple
     sky: float = 0.5
     calibration: float = 0.06
+    unjoined: float = 0.03
     snr: tuple = (1.0, 40.0)
 
 
@@ -59,7 +62,8 @@ SURVEYS = {
         # 2000, AJ 120, 1579; Stoughton et al. 2002, AJ 123, 485). `FibreNoise` is SDSS's own.
         Survey(
             "sdss", _log_grid(3800, 9200), (0.0, 20.0), ((5900.0, 6100.0),),
-            ((3800, 1.1), (4000, 1.0), (9200, 1.0)), sky=0.5,
+            ((3800, 1.1), (4000, 1.0), (5600, 1.0), (5900, 1.15), (6200, 1.0), (9200, 1.0)),
+            sky=0.5,
         ),
         # R 1560 at 3700 Å to 2650 at 9000 Å (Smee et al. 2013, Table 4; Dawson et al. 2013,
         # AJ 145, 10): better in the blue and, with thick detectors, in the red.
@@ -93,7 +97,7 @@ SURVEYS = {
             "lamost", _log_grid(3700, 9000), (0.0, 45.0), ((5700.0, 5900.0),),
             ((3700, 2.2), (3850, 1.6), (4100, 1.1), (5600, 1.0), (5800, 1.6), (5950, 1.0),
              (8800, 1.1), (9000, 1.5)),
-            sky=1.0, calibration=0.12, snr=(2.0, 60.0),
+            sky=1.0, calibration=0.12, unjoined=0.2, snr=(2.0, 60.0),
         ),
     )
 }  # fmt: skip
@@ -124,6 +128,7 @@ class Plates:
         self.lines, self.object = fibre.lines.astype(np.float32), fibre.object.astype(np.float32)
         at, factor = zip(*survey.noise, strict=True)
         self.sigma = (fibre.sigma * np.interp(wave, at, factor)).astype(np.float32)
+        self.bright = (np.clip(fibre.lines, 0, 40) * 1.1).astype(np.float32)
         seen = fibre.lines / np.sqrt(1 + np.clip(fibre.lines, 0, 40) * 1.1)
         self.residual = np.clip(seen / 2.5, 0, 1.6)
         self.residual[np.abs(wave - 5578.9) < 6] *= 1.5
@@ -170,7 +175,9 @@ class Plates:
         log += (0.05 * rng.standard_normal((shared, len(self.medium)))).astype(np.float32) @ (
             self.medium
         )
+        contrast = rng.lognormal(0, 0.5, (shared, 1)).astype(np.float32)  # of the sky's lines
         sigma = self.sigma * np.exp(log)
+        sigma *= np.sqrt((1 + contrast * self.bright) / (1 + self.bright))
         own = rng.lognormal(0, 0.05, (n, 1)).astype(np.float32)
         return sigma[plate] * own
 
@@ -239,7 +246,7 @@ class Plates:
         white = rng.standard_normal(flux.shape, np.float32)
         white[:, 1:] += rng.uniform(0.0, 0.3) * white[:, :-1]
         # The errors given are wrong: by 10-25 % as a whole and by a few per cent along the way.
-        white *= np.exp(rng.choice([-1, 1], (n, 1), p=(0.6, 0.4)) * rng.uniform(0, 0.25, (n, 1)))
+        white *= np.exp(rng.choice([-1, 1], (n, 1), p=(0.7, 0.3)) * rng.uniform(0, 0.25, (n, 1)))
         slow = rng.standard_normal((n, len(self.medium))) * rng.uniform(0.05, 0.4, (n, 1))
         white += slow.astype(np.float32) @ self.medium
         white += self.sky_patterns(plate, rng)
@@ -269,6 +276,9 @@ class Plates:
         rows = np.flatnonzero(gap[1])
         bad[rows] |= (wave > gap[0, rows, None]) & (wave < gap[1, rows, None])
         ivar[bad] = 0
+        for first, last in self.survey.joins:  # some pipelines give nothing where arms meet
+            inside = (wave > first) & (wave < last)
+            bad[:, inside] |= ((rng.random(shared) < self.survey.unjoined)[plate])[:, None]
         empty = rng.random(n) < 0.5  # pipelines write 0 or leave what was there
         flux[bad & empty[:, None]] = 0
 

@@ -25,7 +25,7 @@ from gasnet2.mock.plates import SURVEYS, Plates
 CLASSES = (*SDSS_CLASSES, *EXTRA_CLASSES)
 CHUNK = 250
 AS_SDSS = 0.6  # share of galaxies and quasars at the redshifts and S/N of SDSS's own
-PLAIN = 0.5  # share of the stars that are as narrow in type as the 13-class mock's
+PLAIN = 0.4  # share of the stars that are as narrow in type as the 13-class mock's
 FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
 # A galaxy beyond this has no strong feature left on the grid: [OII], or the break of old ones.
 LAST_FEATURE = {"GALAXY_nan": 4150.0, "GALAXY": 3760.0, "QSO": 1240.0}
@@ -40,13 +40,14 @@ class SurveyUniverse(Universe):
     def __init__(self, *, offline=False):
         super().__init__(offline=offline)
         self.odd = OddStars(self.stars, offline=offline)
-        self.compact = Compact(self, np.exp(self.odd.dwarfs[1:]), offline=offline)
+        self.compact = Compact(np.exp(self.odd.dwarfs[1:]), offline=offline)
         self.table = distributions()
         self.plates = {name: Plates(survey, offline=offline) for name, survey in SURVEYS.items()}
 
 
 @lru_cache(maxsize=1)
-def _universe(offline):
+def universe_of(offline):
+    """Return the `SurveyUniverse` of this process, made at the first call."""
     return SurveyUniverse(offline=offline)
 
 
@@ -213,7 +214,7 @@ def make(job, *, offline=False):
     """
     rng = np.random.default_rng([job.seed, zlib.crc32(job.name.encode()), job.number])
     return spectra_of(
-        _universe(offline), job.name, job.size, rng, survey=job.survey, first=job.first
+        universe_of(offline), job.name, job.size, rng, survey=job.survey, first=job.first
     )
 
 

@@ -8,28 +8,10 @@ import numpy as np
 
 from common import fitting
 from common.cli import say
-from common.shifts import shift_of
-from gasnet2.config import COARSE
-from gasnet2.templates.inputs import STEP
+from gasnet2.templates.targets import targets
 
 NAME = "templates"
 MOST_JUDGED = 20000  # validation spectra that calibrate; more change nothing
-
-
-def targets(labels, config):
-    """Return class number and shift of each row, ndarray of shape (n, 2); NaN where unknown.
-
-    Parameters
-    ----------
-    labels : DataFrame
-        class, z.
-    config : gasnet2.config.Config
-    """
-    code = {name: k for k, name in enumerate(config.classes)}
-    z = labels["z"].to_numpy(float)
-    none = labels["class"].map(COARSE).eq("NONE").to_numpy()
-    shift = shift_of(np.where(none, 0.0, np.clip(z, -0.5, None)), STEP)
-    return np.stack([labels["class"].map(code).to_numpy(float), shift], axis=1).astype("float32")
 
 
 def compiled(config, steps):
@@ -69,7 +51,8 @@ def network(job, history):
     -------
     gasnet2.templates.networks.TemplateNetwork
     """
-    from gasnet2.templates.networks import TemplateNetwork, calibrated, load_model
+    from gasnet2.templates.calibrating import calibrated
+    from gasnet2.templates.networks import TemplateNetwork, load_model
 
     config = job.config
     target = targets(job.shards.labels, config)

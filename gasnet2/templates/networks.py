@@ -9,16 +9,12 @@ import numpy as np
 import pandas as pd
 
 from common import fitting, runs
-from common.calibration import Calibration, fit_calibration
+from common.calibration import Calibration
 from common.cli import progress
-from common.errors import SuiteError
-from gasnet2 import tables_trust
-from gasnet2.config import COARSE, SDSS_CLASSES
+from gasnet2.config import SDSS_CLASSES
 from gasnet2.templates.solutions import Solutions, probabilities, solve
 
 BATCH = 256
-TEMPERATURES = np.geomspace(0.5, 3.0, 41)
-FEWEST = 100  # spectra behind a step of the calibration of probabilities
 
 
 @dataclass
@@ -145,85 +141,6 @@ def solved(trained, rows_of, n, *, calibrate=True):
         rows = np.arange(start, min(start + BATCH, n))
         parts.append(trained.solutions(rows_of(rows), calibrate=calibrate))
     return joined(parts)
-
-
-def calibrated(trained, rows_of, rows, labels):
-    """Return the network with temperature, probabilities and errors set by held-out spectra.
-
-    Parameters
-    ----------
-    trained : TemplateNetwork
-    rows_of : callable
-        Row numbers of `labels` -> network input.
-    rows : ndarray of int
-        Validation spectra.
-    labels : DataFrame
-        class, z.
-
-    Returns
-    -------
-    TemplateNetwork
-        As it came where there are fewer than `FEWEST` spectra.
-    """
-    if len(rows) < FEWEST:
-        return trained
-    about = labels.iloc[rows]
-    trained.temperature = _temperature(trained, rows_of, rows[:: max(1, len(rows) // 3000)], labels)
-    found = solved(trained, lambda r: rows_of(rows[r]), len(rows), calibrate=False)
-    coarse = about["class"].map(COARSE).to_numpy()
-    z = np.where(coarse == "NONE", np.nan, about["z"].to_numpy(float))
-    right = tables_trust.right(
-        coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
-    )
-    trained.right = {"all": _rising(found.p, right)}
-    for kind in np.unique(found.coarse.astype(str)):
-        here = found.coarse == kind
-        if here.sum() >= 5 * FEWEST:
-            trained.right[kind] = _rising(found.p[here], right[here])
-    good = right & np.isfinite(z)
-    try:
-        trained.errors = fit_calibration(
-            residual=((found.z - z) / (1 + z))[good],
-            sigma=(found.z_err / (1 + found.z))[good],
-            group=found.coarse[good].astype(str),
-        )
-    except SuiteError:  # too few right ones: errors stay those of the PDF
-        trained.errors = None
-    return trained
-
-
-def _temperature(trained, rows_of, rows, labels):
-    """Return the temperature with which the true class and redshift are most probable."""
-    from gasnet2.templates.fitting import targets
-    from gasnet2.templates.model import logit_table
-
-    owner, shift = logit_table(trained.config.classes)
-    target = targets(labels.iloc[rows], trained.config)
-    total = np.zeros(len(TEMPERATURES))
-    for start in range(0, len(rows), BATCH):
-        here = slice(start, start + BATCH)
-        logits, y = trained.logits(rows_of(rows[here])), target[here]
-        near = (owner[None] == y[:, :1]) & (np.abs(shift[None] - y[:, 1:]) <= 1.5)
-        known = near.any(axis=1)
-        for i, temperature in enumerate(TEMPERATURES):
-            p = probabilities(logits[known], temperature)
-            mass = np.where(near[known], p, 0.0).sum(axis=1)
-            total[i] -= np.log(np.maximum(mass, 1e-30)).sum()
-    return float(TEMPERATURES[total.argmin()])
-
-
-def _rising(p, right):
-    """Return nodes of p and the fraction right there, rising, each node of `FEWEST` spectra."""
-    from sklearn.isotonic import isotonic_regression
-
-    order = np.argsort(p)
-    n = max(2, len(p) // FEWEST)
-    groups = np.array_split(order, min(n, 60))
-    at = np.array([p[g].mean() for g in groups])
-    share = np.array([(right[g].sum() + 0.5) / (len(g) + 1) for g in groups])
-    rising = isotonic_regression(share, sample_weight=[len(g) for g in groups])
-    keep = np.concatenate([[True], np.diff(at) > 1e-9])
-    return [float(v) for v in at[keep]], [float(v) for v in rising[keep]]
 
 
 def prediction_table(trained, rows_of, labels, *, split):

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from common import runs
 from common.accelerator import Accelerator
 from common.errors import ReadError, UsageError
+from common.paper import BaseConfig
 
 
 @dataclass(frozen=True)
@@ -58,3 +61,25 @@ def test_other_data_and_data_inside_the_run_are_refused_and_workers_have_their_o
         begin(tmp_path / "b", data_dir=tmp_path / "b" / "data" / "x")
     folder, _ = begin(tmp_path / "c", worker=2)
     assert folder == tmp_path / "c-worker2" and not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize("dataset, named", [("a-mock", False), ("a-mock", True), ("a", False)])
+def test_files_of_a_mock_stay_only_in_a_folder_that_is_named(dataset, named, tmp_path):
+    (tmp_path / "named").mkdir()
+    given = []
+
+    def prepare(config, folder, *, data_dir, offline):
+        given.append(data_dir)
+        if data_dir:
+            (Path(data_dir) / "spectra.fits").touch()
+
+    device = Accelerator("a device", "float32", strategy=None)
+    run_dir, about, _ = runs.start(BaseConfig(dataset), tmp_path / "run", prepare,
+                                   accelerator=device,
+                                   data_dir=tmp_path / "named" if named else None)  # fmt: skip
+    assert (given == [None]) == (dataset == "a")
+    assert [p.name for p in tmp_path.rglob("*.fits")] == ["spectra.fits"] * named
+    table = runs.finish(run_dir, about, pd.DataFrame({"id": ["1"]}))
+    assert set(pd.read_parquet(run_dir / "predictions.parquet")["dataset"]) == {dataset}
+    assert list(table) == ["id", "dataset"]
+    assert json.loads((run_dir / "config.json").read_text())["timing"]["data_s"] >= 0

@@ -16,8 +16,8 @@ from common import runs, training
 from common.accelerator import choose
 from common.errors import ReadError, UsageError
 from gasnet2 import predict, samples, train
-from gasnet2.config import PAPER, extragalactic
-from gasnet2.networks import read_config, routed
+from gasnet2.config import PAPER, Config, extragalactic
+from gasnet2.networks import routed
 from gasnet2.predict import predict_files, predict_labelled
 from tests.catalogues import read_back
 from tests.gasnet2.toy import tiny_config, write_table
@@ -48,7 +48,7 @@ def run_dir(files, tmp_path_factory):
 
 
 def test_run_folder_holds_what_it_promises(run_dir):
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     assert config == CONFIG
     assert about["sizes"] == {"train": 364, "valid": 78, "test": 78}
     assert {"python", "keras", "tensorflow"} <= set(about["versions"])
@@ -86,7 +86,7 @@ def test_speed_is_measured_on_every_class_alike(run_dir):
     assert len(samples.evenly(names, 10**4, seed=1)) == len(names)
     few = np.array(["STAR_A0"] * 100 + ["QSO_nan"] * 3)
     assert (few[samples.evenly(few, 20, seed=1)] == "QSO_nan").sum() == 3
-    _, about = read_config(run_dir)
+    _, about = runs.read_config(run_dir, Config)
     assert about["timed"] == {name: 12 for name in CONFIG.classes}
 
 
@@ -170,10 +170,10 @@ def test_runs_from_before_a_setting_existed_go_on_and_damaged_ones_are_named(tmp
     del old["grid_named"]
     (tmp_path / "config.json").write_text(json.dumps({"config": old}))
     assert runs.open_run(tmp_path, config, resume=True)["config"] == old
-    assert read_config(tmp_path)[0] == config
+    assert runs.read_config(tmp_path, Config)[0] == config
     (tmp_path / "config.json").write_text(json.dumps({"config": {"nonsense": 1}}))
     with pytest.raises(ReadError, match="not a configuration"):
-        read_config(tmp_path)
+        runs.read_config(tmp_path, Config)
 
 
 def test_catalogue_of_every_spectrum_has_all_classes_on_demand(run_dir, files, tmp_path):

@@ -10,7 +10,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from common import training
+from common import runs, training
 from common.accelerator import choose
 from common.catalog import read_table
 from common.catalogue import files as source
@@ -18,8 +18,9 @@ from common.errors import MissingDataError, ReadError
 from common.pipeline import Shards
 from common.schedules import plateau_rate
 from lamost_metallicity import fitting, predict, train
+from lamost_metallicity.config import Config
 from lamost_metallicity.data import choose_sample
-from lamost_metallicity.networks import NAMES, load_networks, read_config, snr_group
+from lamost_metallicity.networks import NAMES, load_networks, snr_group
 from lamost_metallicity.predict import predict_files, predict_labelled
 from tests.catalogues import killed_at, read_back
 from tests.lamost_metallicity import toy
@@ -75,7 +76,7 @@ def table(run_dir):
 
 
 def test_run_folder_holds_what_it_promises(run_dir, table):
-    config, about = read_config(run_dir)
+    config, about = runs.read_config(run_dir, Config)
     assert config == CONFIG
     assert {p.name for p in (run_dir / "models").iterdir()} == {f"{n}.keras" for n in NAMES}
     assert set(about["parameters"]) == set(NAMES)

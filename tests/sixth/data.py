@@ -57,13 +57,12 @@ def usable(spectra, config):
     return sample.usable(spectra, about, preprocess(spectra, config))
 
 
-def prepare(config, folder, *, data_dir=None, offline=False):
+def prepare(config, folder, *, data_dir, offline):
     """Return the shards of a data set, made where they are not there yet."""
     if finished(folder):
         return Shards(folder)
     if data_dir is None and not config.is_mock:
         raise MissingDataError("--dataset line needs --data-dir, a folder with spectra.")
-    data_dir = Path(data_dir or folder / "files")
     if config.is_mock:
         write_files(data_dir, config.n, seed=config.seed)
     rejects = []

@@ -1,6 +1,5 @@
 """Evaluate a run, files, or a table made elsewhere."""
 
-import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -37,4 +36,4 @@ main = partial(
 )  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,6 +1,5 @@
 """What the network looks at."""
 
-import sys
 from functools import partial
 
 import numpy as np
@@ -25,4 +24,4 @@ main = partial(command.main, PAPER, "What the network looks at.",
                lambda args: explain_run(args.run_dir, args.output))  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

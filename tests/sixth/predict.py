@@ -1,6 +1,5 @@
 """Redshifts of files."""
 
-import sys
 from functools import partial
 
 from common import runs
@@ -48,4 +47,4 @@ def predict_labelled(run_dir, paths):
 main = partial(command.main, PAPER, "Redshifts of one line.", predict=predict_files)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -1,6 +1,5 @@
 """All of the paper."""
 
-import sys
 from functools import partial
 
 from common.commands import reproduce
@@ -14,4 +13,4 @@ main = partial(reproduce.main, PAPER, "Train, explain and evaluate.", train=trai
                evaluate=evaluate_run)  # fmt: skip
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

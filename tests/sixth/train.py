@@ -1,6 +1,5 @@
 """Train the network."""
 
-import sys
 from functools import partial
 
 from common import runs
@@ -35,4 +34,4 @@ def train(config, run_dir, *, accelerator, **options):
 main = partial(command.main, PAPER, train)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
