@@ -65,7 +65,7 @@ def catalogue(trained, x, about, *, every=False, pdfs=False):
     """
     p = trained.probabilities(x)
     classes = np.array(trained.config.classes)
-    found = trained.calibrate(solve(p, classes))
+    found = trained.calibrate(solve(p, classes, each=every))
     i = np.arange(len(x))
     table = about[["id", "file", "ra", "dec", "snr"]].reset_index(drop=True)
     table["class"], table["class_probability"] = classes[found.best], found.p_class[i, found.best]

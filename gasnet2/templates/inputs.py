@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import uniform_filter1d
 from scipy.sparse import csr_matrix
 
 from gasnet2.preprocess import Prepared
@@ -11,7 +11,9 @@ from gasnet2.preprocess import Prepared
 STEP = 2e-4  # log10 Å, 138 km/s: two pixels of SDSS
 LOG_FIRST, N_PIXELS = 3.55075, 2224  # 3554 to 9899 Å, vacuum; pairs of SDSS's own pixels
 CHANNELS = 3
-SMOOTH = 60.0  # pixels, standard deviation of the local continuum: 8300 km/s
+BOX = (
+    121  # pixels of each of three running means that make the local continuum: 8300 km/s (1 sigma)
+)
 FEWEST = 200  # pixels with information that a spectrum needs: a tenth of the grid
 
 
@@ -109,10 +111,15 @@ def local_continuum(flux, ivar):
     # Weights of one spectrum differ by a factor of hundreds: their roots let no pixel rule.
     share = np.sqrt(ivar)
     share = np.minimum(share, 3 * _mean(share, known)) * known
-    smooth = dict(sigma=SMOOTH, axis=1, mode="constant", truncate=3.0)
-    below = gaussian_filter1d(share, **smooth)
-    above = gaussian_filter1d(share * flux, **smooth)
+    below, above = _smooth(share), _smooth(share * flux)
     return np.where(below > 1e-6, above / np.maximum(below, 1e-6), 0.0) * known
+
+
+def _smooth(values):
+    """Return three running means on end, nearly a Gaussian's and in a fraction of the time."""
+    for _ in range(3):
+        values = uniform_filter1d(values, BOX, axis=1, mode="constant")
+    return values
 
 
 def _mean(values, known):

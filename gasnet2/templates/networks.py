@@ -50,7 +50,7 @@ class TemplateNetwork:
         """Return the probabilities of all classes and redshifts, ndarray like the logits."""
         return probabilities(self.logits(x), self.temperature)
 
-    def solutions(self, x, *, calibrate=True):
+    def solutions(self, x, *, calibrate=True, each=False):
         """Return the `Solutions` of prepared spectra.
 
         Parameters
@@ -58,8 +58,11 @@ class TemplateNetwork:
         x : ndarray of shape (n, n_input)
         calibrate : bool
             Whether p and z_err are calibrated.
+        each : bool
+            As of `solve`.
         """
-        return self.calibrate(solve(self.probabilities(x), self.config.classes), calibrate)
+        p = self.probabilities(x)
+        return self.calibrate(solve(p, self.config.classes, each=each), calibrate)
 
     def calibrate(self, found, calibrate=True):
         """Return solutions with calibrated probability and error."""
@@ -125,7 +128,7 @@ def joined(parts):
                        for f in fields(Solutions)))  # fmt: skip
 
 
-def solved(trained, rows_of, n, *, calibrate=True):
+def solved(trained, rows_of, n, *, calibrate=True, each=False):
     """Return the `Solutions` of n spectra, in batches.
 
     Parameters
@@ -134,12 +137,13 @@ def solved(trained, rows_of, n, *, calibrate=True):
     rows_of : callable
         Row numbers -> network input.
     n : int
-    calibrate : bool
+    calibrate, each : bool
+        As of `TemplateNetwork.solutions`.
     """
     parts = []
     for start in progress(range(0, n, BATCH), desc="predict", unit="batch"):
         rows = np.arange(start, min(start + BATCH, n))
-        parts.append(trained.solutions(rows_of(rows), calibrate=calibrate))
+        parts.append(trained.solutions(rows_of(rows), calibrate=calibrate, each=each))
     return joined(parts)
 
 
@@ -163,7 +167,7 @@ def prediction_table(trained, rows_of, labels, *, split):
     """
     if not len(labels):
         return pd.DataFrame()
-    found = solved(trained, rows_of, len(labels))
+    found = solved(trained, rows_of, len(labels), each=True)
     classes = np.array(trained.config.classes)
     code = {name: k for k, name in enumerate(classes)}
     true = labels["class"].map(code).fillna(-1).to_numpy(int)

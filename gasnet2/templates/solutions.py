@@ -25,8 +25,8 @@ class Solutions:
     ----------
     p_class : ndarray of shape (n, n_classes)
         Probability of each class, whatever the redshift.
-    z_class, p_z_class : ndarrays of shape (n, n_classes)
-        Best redshift of each class, and how much of the class's probability lies there.
+    z_class : ndarray of shape (n, n_classes)
+        Best redshift of each class.
     coarse, coarse_second : ndarray of str, shape (n,)
         Coarse class of the best and of the second solution.
     best, second : ndarray of int, shape (n,)
@@ -41,7 +41,6 @@ class Solutions:
 
     p_class: np.ndarray
     z_class: np.ndarray
-    p_z_class: np.ndarray
     coarse: np.ndarray
     coarse_second: np.ndarray
     best: np.ndarray
@@ -65,11 +64,11 @@ def _window_sums(p, half):
     """Return the sum within `half` pixels of each pixel along the last axis."""
     if half == 0:
         return p
-    total = np.cumsum(p, axis=-1, dtype=np.float64)
-    total = np.concatenate([np.zeros((*p.shape[:-1], 1)), total], axis=-1)
     n = p.shape[-1]
-    low, high = np.maximum(np.arange(n) - half, 0), np.minimum(np.arange(n) + half + 1, n)
-    return total[..., high] - total[..., low]
+    total = np.zeros((*p.shape[:-1], n + 2 * half + 1))
+    np.cumsum(p, axis=-1, dtype=np.float64, out=total[..., half + 1 : half + 1 + n])
+    total[..., half + 1 + n :] = total[..., half + n, None]
+    return (total[..., 2 * half + 1 :] - total[..., :n]).astype(np.float32)
 
 
 def _centre(p, at, half):
@@ -94,7 +93,7 @@ def _centre(p, at, half):
     return mean, np.maximum(width, 0.1), mass
 
 
-def solve(p, classes):
+def solve(p, classes, *, each=True):
     """Find the solutions in the probabilities of all classes and redshifts.
 
     Parameters
@@ -102,24 +101,24 @@ def solve(p, classes):
     p : ndarray of shape (n, n_logits)
         From `probabilities`; order of `gasnet2.templates.model.blocks`.
     classes : sequence of str
+    each : bool
+        Whether to find the best redshift of each class too; NaN without it.
 
     Returns
     -------
     Solutions
     """
     n, k = len(p), len(classes)
-    p_class, z_class, p_z_class = (np.zeros((n, k)) for _ in range(3))
+    p_class, z_class = np.zeros((n, k)), np.full((n, k), np.nan)
     rows, found = np.arange(n), []
     for block in blocks(classes):
         own = p[:, block.start : block.stop].reshape(n, len(block.classes), block.n_shifts)
         half = WINDOW[block.coarse]
         columns = list(block.classes)
         p_class[:, columns] = own.sum(axis=2)
-        sums = _window_sums(own, half)
-        for i, column in enumerate(columns):
-            mean, _, mass = _centre(own[:, i], sums[:, i].argmax(axis=1), half)
-            z_class[:, column] = _z(block, mean)
-            p_z_class[:, column] = mass / np.maximum(p_class[:, column], 1e-30)
+        for i, column in enumerate(columns) if each else ():
+            at = _window_sums(own[:, i], half).argmax(axis=1)
+            z_class[:, column] = _z(block, _centre(own[:, i], at, half)[0])
         every = own.sum(axis=1)
         scores = _window_sums(every, half)
         for which in range(2):  # the best of the block, and the best that is not the same
@@ -138,8 +137,8 @@ def solve(p, classes):
                     "edge": (near < 1) | (near > block.n_shifts - 2),
                 }
             )
-            away = np.abs(np.arange(block.n_shifts)[None] - near[:, None]) <= 2 * half
-            scores = np.where(away, 0.0, scores)
+            away = np.abs(np.arange(block.n_shifts)[None] - at[:, None]) <= 2 * half
+            scores = np.where(away, 0.0, scores)  # windows that do not overlap
             if block.n_shifts <= 2 * half + 1 or which:
                 break
     stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
@@ -149,7 +148,7 @@ def solve(p, classes):
     second = {name: value[last, rows] for name, value in stacked.items()}
     wide = np.array([c not in ("STAR", "NONE") for c in first["coarse"]])
     return Solutions(
-        p_class, z_class, p_z_class, first["coarse"], second["coarse"], first["class"],
+        p_class, z_class, first["coarse"], second["coarse"], first["class"],
         second["class"], first["z"], first["z_err"], np.minimum(first["p"], 1.0), second["z"],
         second["p"] if len(found) > 1 else np.zeros(n), first["edge"].astype(bool) & wide,
     )  # fmt: skip
