@@ -288,31 +288,33 @@ class Contract:
     def test_killed_catalogue_goes_on_in_every_format(self, house, tmp_path, monkeypatch, capsys):
         monkeypatch.setattr(*self.subject.batch)
         out, whole = tmp_path / "a.fits", tmp_path / "whole.fits"
+        bad = tmp_path / "bad.fits"
+        bad.write_text("no FITS at all")
         with monkeypatch.context() as patch:
             killed_at(patch, parts.Parts, "write", 3)
-            assert self.predict(house, out) == 1
+            assert self.predict(house, out, bad) == 1
         text, partial = capsys.readouterr().err, tmp_path / "a.partial.fits"
         assert str(partial) in text and "go on with the same command" in text
         begun = read_table(partial)
         assert not out.exists() and len(begun)
+        assert rejects_of(partial).exists(), "the kill must not lose what could not be read"
+        assert read_table(rejects_of(partial))["file"].tolist() == [str(bad)]
         monkeypatch.setattr(parts.Parts, "remove", lambda self: None)  # the parts are looked at
         calls = killed_at(monkeypatch, parts.Parts, "write", 0)
-        assert self.predict(house, out) == 0
+        assert self.predict(house, out, bad) == 0
         n = len(calls)
-        assert self.predict(house, whole) == 0
+        assert self.predict(house, whole, bad) == 0
         assert len(calls) - n == n + 2 >= 3  # two batches were not predicted again
         assert out.read_bytes() == whole.read_bytes()
         table = read_table(whole)
         assert len(begun) < len(table)
         pd.testing.assert_frame_equal(begun, table.head(len(begun)), check_dtype=False)
-        lost = [
-            rejects_of(path).exists() and rejects_of(path).read_bytes() for path in (out, whole)
-        ]
-        assert lost[0] == lost[1]
+        assert read_table(rejects_of(whole))["file"].tolist() == [str(bad)]
+        assert rejects_of(out).read_bytes() == rejects_of(whole).read_bytes()
         for ending in FORMATS:
             path = tmp_path / f"other{ending}"
             shutil.copytree(f"{out}.parts", f"{path}.parts")
-            assert self.predict(house, path) == 0
+            assert self.predict(house, path, bad) == 0
             other = read_table(path)
             assert list(other) == list(table), ending
             for name in filter(lambda name: is_text(table[name]), table):  # CSV has no types
