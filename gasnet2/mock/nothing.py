@@ -40,11 +40,11 @@ def empty_fibres(plates, n, rng):
     rows = np.flatnonzero(kind == "continuum")
     size = rng.uniform(0.05, 0.6, (len(rows), 1))
     log = (size * rng.standard_normal((len(rows), 5))).astype(np.float32) @ coarse
-    size = rng.uniform(0.02, 0.25, (len(rows), 1))
+    size = rng.uniform(0.01, 0.12, (len(rows), 1))
     log += (size * rng.standard_normal((len(rows), 40))).astype(np.float32) @ rough
     for first, last in plates.survey.joins:
-        step = 0.35 * rng.standard_normal((len(rows), 1)).astype(np.float32)
-        log += step * (wave > rng.uniform(first, last))
+        step = rng.choice([-1, 1], (len(rows), 1)) * rng.uniform(0.15, 0.9, (len(rows), 1))
+        log += step.astype(np.float32) * (wave > rng.uniform(first, last))
     flux[rows] = np.exp(log)
     snr[rows] = np.exp(rng.uniform(np.log(0.5), np.log(25.0), len(rows)))
     rows = np.flatnonzero(kind == "lines")

@@ -14,15 +14,13 @@ from gasnet2.mock.plates import waves
 # Range of Teff (K): SDSS gives a star the type of its nearest template, so a type reaches half-way.
 TEFF = {
     "OB": (10000, 45000), "A0": (7150, 10000), "F5": (6100, 7150), "F9": (5800, 6100),
-    "G2": (5450, 5800), "K1": (5000, 5450), "K3": (4620, 5000), "K5": (4250, 4620),
+    "G2": (5450, 5800), "K1": (4930, 5450), "K3": (4650, 4930), "K5": (4250, 4650),
     "K7": (3850, 4250),
 }  # fmt: skip
-# Means of like stars of MaStar by their file's number, from warm to cool; Teff, log g of the MILES
-# stars that they resemble most: dwarfs 4450, 3800, 3600, 3450, 3300 and 3200 K (log g 4.6-5),
-# giants 3950, 3800, 3680, 3650, 3450, 3400 and 2900 K (log g 1.5-0).
-DWARFS, GIANTS = (19, 17, 23, 22, 3, 2), (29, 12, 26, 27, 9, 8, 6)
-DWARF_TEFF = np.array([4450, 3800, 3600, 3450, 3300, 3200.0])
-GIANT_TEFF = np.array([3950, 3800, 3680, 3650, 3450, 3400, 2900.0])
+# Means of like stars of MaStar by their file's number, from warm to cool, with the mean Teff of the
+# stars of MILES that resemble each most: dwarfs of 4490, 4030, 3600, 3490 and 3470 K and a cooler
+# one (log g 4.6-5), giants of 4270, 4040, 3890, 3840, 3780, 3640, 3540, 3400 and 2900 K.
+DWARFS, GIANTS = (19, 17, 23, 22, 3, 2), (13, 14, 29, 12, 26, 27, 9, 8, 6)
 # The other means that are of one kind of star: Teff in K, log g in dex, as of the seven stars of
 # MILES that resemble each most.
 MEANS = {
@@ -155,6 +153,9 @@ class OddStars:
             first, second = rng.integers(len(known), size=(2, len(rows)))
             share = rng.beta(0.5, 0.5, (len(rows), 1)).astype(np.float32)
             rest[rows] = share * known[first] + (1 - share) * known[second]
+        if kind == "K5":  # few dwarfs of this type are in the libraries
+            rows = np.flatnonzero(rng.random(n) < 0.25)
+            rest[rows] = self.along(self.dwarfs, rng.uniform(0.0, 0.5, len(rows)))
         return rest
 
     def along(self, sequence, place):
@@ -171,9 +172,9 @@ class OddStars:
         """Return n stars (n, REST_PIXELS) of type "K7" or "M", dwarfs and giants, at rest."""
         dwarf = rng.random(n) < (0.75 if kind == "M" else 0.6)
         out = np.empty((n, REST_PIXELS), dtype=np.float32)
-        limits = {  # where the types begin and end: K7 at 4250-3850 K, M0 to M9 below
-            ("K7", True): (0.3, 0.92), ("K7", False): (0.0, 0.7),
-            ("M", True): (1.0, 6.3), ("M", False): (0.9, 6.3),
+        limits = {  # places where the types begin and end: K7 at 4250-3850 K, M0 to M9 below
+            ("K7", True): (0.5, 1.2), ("K7", False): (0.1, 2.6),
+            ("M", True): (1.2, 6.3), ("M", False): (2.6, 8.3),
         }  # fmt: skip
         for rows, sequence in ((dwarf, self.dwarfs), (~dwarf, self.giants)):
             low, high = limits[kind, sequence is self.dwarfs]

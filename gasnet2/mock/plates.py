@@ -132,6 +132,7 @@ class Plates:
         seen = fibre.lines / np.sqrt(1 + np.clip(fibre.lines, 0, 40) * 1.1)
         self.residual = np.clip(seen / 2.5, 0, 1.6)
         self.residual[np.abs(wave - 5578.9) < 6] *= 1.5
+        self.residual[(wave > 6290) & (wave < 6375)] *= 0.6  # lines that stand alone fit better
         width = max(1.0, 1.2 / np.median(np.diff(wave)))
         first = np.gradient(gaussian_filter1d(self.residual, width)) * 2 * width
         self.shapes = np.stack([self.residual, first, np.gradient(first) * width])

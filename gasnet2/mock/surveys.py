@@ -16,7 +16,7 @@ from common.errors import UsageError
 from common.mocks.instrument import MODEL_PIXELS
 from common.spectra import Spectra
 from gasnet2.config import COARSE, EXTRA_CLASSES, SDSS_CLASSES
-from gasnet2.mock.classes import Universe, distributions, draw_z_snr
+from gasnet2.mock.classes import Universe, by_kind, distributions, draw_z_snr
 from gasnet2.mock.compact import Compact
 from gasnet2.mock.nothing import empty_fibres
 from gasnet2.mock.odd_stars import OddStars
@@ -29,6 +29,12 @@ PLAIN = 0.4  # share of the stars that are as narrow in type as the 13-class moc
 FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
 # A galaxy beyond this has no strong feature left on the grid: [OII], or the break of old ones.
 LAST_FEATURE = {"GALAXY_nan": 4150.0, "GALAXY": 3760.0, "QSO": 1240.0}
+
+
+# Beyond this redshift H alpha is out of sight: SDSS gives galaxies no subclass for their lines, and
+# what surveys look at are blue galaxies with strong [OII] (eBOSS, DESI). Their share by subclass.
+FAR = 0.55
+FAR_BURSTS = {"nan": 0.4, "STARFORMING": 0.6}
 
 
 class SurveyUniverse(Universe):
@@ -55,7 +61,7 @@ def _flat(low, high, n, rng):
     return np.exp(rng.uniform(np.log(low), np.log(high), n))
 
 
-def far_z_snr(name, n, rng, *, survey):
+def far_z_snr(name, n, rng, *, survey, table=None):
     """Draw redshifts and S/N: SDSS's own for `AS_SDSS` of them, else flat in z and in ln S/N.
 
     Parameters
@@ -65,18 +71,20 @@ def far_z_snr(name, n, rng, *, survey):
     n : int
     rng : numpy.random.Generator
     survey : Survey
+    table : dict, optional
+        From `distributions`.
 
     Returns
     -------
     z, snr : ndarray of shape (n,)
     """
-    z, snr = draw_z_snr(name, n, rng)
+    z, snr = draw_z_snr(name, n, rng, table=table)
     wide = np.flatnonzero(rng.random(n) >= AS_SDSS)
     kind = COARSE[name]
     last = survey.wavelength[-1] / LAST_FEATURE.get(name, LAST_FEATURE[kind]) - 1
     z[wide] = rng.uniform(0.0 if kind == "GALAXY" else 0.05, min(FARTHEST[kind], last), len(wide))
     snr[wide] = _flat(*survey.snr, len(wide), rng)
-    faint = wide[(z[wide] > 0.6) & (kind == "GALAXY")]  # far galaxies are seen by their lines
+    faint = wide[(z[wide] > FAR) & (kind == "GALAXY")]  # far galaxies are seen by their lines
     snr[faint] = _flat(0.4, 10.0, len(faint), rng)
     return z, np.maximum(snr, 0.3)
 
@@ -95,6 +103,13 @@ def _star(universe, sub, n, rng):
         if rows.any():
             flux[rows], z[rows] = make(sub, int(rows.sum()), rng)
     return flux, z, None
+
+
+def _galaxy(universe, sub, z, rng):
+    """Return noiseless galaxies of a subclass; far ones are in part as starbursts are."""
+    burst = (z > FAR) & (rng.random(len(z)) < FAR_BURSTS.get(sub, 0.0))
+    kind = np.where(burst, "STARBURST", sub)
+    return by_kind(kind, lambda k, rows: universe.galaxy(k, z[rows], rng))
 
 
 def spectra_of(universe, name, n, rng, *, survey, first=0):
@@ -140,8 +155,8 @@ def spectra_of(universe, name, n, rng, *, survey, first=0):
             np.clip(rng.lognormal(np.log(18.0), 0.7, n), 2.0, 120.0),
         )  # fmt: skip
     else:
-        z, snr = far_z_snr(name, n, rng, survey=plates.survey)
-        flux = (universe.galaxy if kind == "GALAXY" else universe.quasar)(sub, z, rng)
+        z, snr = far_z_snr(name, n, rng, survey=plates.survey, table=universe.table)
+        flux = _galaxy(universe, sub, z, rng) if kind == "GALAXY" else universe.quasar(sub, z, rng)
     noisy, ivar = plates.observe(flux, snr, rng)
     found = [np.median(f[i > 0] * np.sqrt(i[i > 0])) for f, i in zip(noisy, ivar, strict=True)]
     meta = pd.DataFrame(
