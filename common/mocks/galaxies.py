@@ -157,13 +157,14 @@ RED = {"nan": (0.4, 0.1, 0.4), "BCG": (0.9, 0.5, 0.3), "LRG": (0.3, 0.5, 0.3)}
 
 
 def line_ratios(kind, n, rng):
-    """Draw line fluxes relative to Ha that obey SDSS's definition of the class.
+    """Draw line fluxes relative to Ha, those of SDSS's classes within SDSS's definitions.
 
     Parameters
     ----------
-    kind : {"nan", "BCG", "LRG", "AGN", "STARFORMING", "STARBURST", "ELG"}
-        "ELG": star-forming galaxies of z about 0.9 chosen by colour for their [O II] line, with
-        the ratios of starbursts and equivalent widths of any strength.
+    kind : {"nan", "BCG", "LRG", "AGN", "COMPOSITE", "STARFORMING", "STARBURST", "ELG"}
+        "COMPOSITE": on either side of the border between AGN and star formation, near it. "ELG":
+        star-forming galaxies of z about 0.9 chosen by colour for their [O II] line, with the
+        ratios of starbursts and equivalent widths of any strength.
     n : int
     rng : numpy.random.Generator
 
@@ -178,6 +179,10 @@ def line_ratios(kind, n, rng):
             rng.normal(0.55, 0.28, n), demarcation(n2) + rng.exponential(0.12, n) + 0.01
         )
         ew = 10 ** np.clip(rng.normal(1.05, 0.35, n), 0.3, 2.3)
+    elif kind == "COMPOSITE":
+        n2 = rng.normal(-0.25, 0.12, n)
+        o3 = demarcation(n2) + rng.normal(0, 0.12, n)
+        ew = 10 ** rng.normal(1.05, 0.3, n)
     elif kind in RED:
         share, *strength = RED[kind]
         n2, o3 = rng.normal(-0.1, 0.2, n), rng.normal(0.2, 0.3, n)

@@ -26,9 +26,10 @@ CONTINUA = {  # stellar populations of each kind of galaxy, with their shares
     "BCG": (("passive", 1.0),),
     "LRG": (("passive", 0.9), ("mixed", 0.1)),
     "AGN": (("passive", 0.4), ("mixed", 0.6)),
+    "COMPOSITE": (("passive", 0.15), ("mixed", 0.6), ("starforming", 0.25)),
     "STARFORMING": (("mixed", 0.35), ("starforming", 0.65)),
     "STARBURST": (("starforming", 0.4), ("starburst", 0.6)),
-    "ELG": (("starforming", 0.6), ("starburst", 0.4)),
+    "ELG": (("starforming", 0.4), ("starburst", 0.6)),
 }
 GAS_TO_STARS = 0.8  # ratio of velocity dispersions, with 0.2 of scatter (Ho 2009, ApJ 699, 638)
 # [O III] 5007 (median rest equivalent width, Å) and factors on the broad lines, by kind of quasar.

@@ -20,9 +20,9 @@ from gasnet2.mock.pipeline_classes import is_broad, subclasses
 CHUNK = 250  # spectra made at a time: 14 MB per array at rest
 # What a class is drawn from: mostly what it should be, and all else that noise may take for it.
 MIXTURES = {
-    "GALAXY_nan": {"nan": 0.82, "STARFORMING": 0.08, "AGN": 0.08, "STARBURST": 0.02},
-    "GALAXY_AGN": {"AGN": 0.8, "nan": 0.1, "STARFORMING": 0.1},
-    "GALAXY_STARFORMING": {"STARFORMING": 0.8, "STARBURST": 0.05, "nan": 0.05, "AGN": 0.1},
+    "GALAXY_nan": {"nan": 0.82, "STARFORMING": 0.08, "COMPOSITE": 0.05, "AGN": 0.05},
+    "GALAXY_AGN": {"AGN": 0.68, "COMPOSITE": 0.2, "nan": 0.04, "STARFORMING": 0.08},
+    "GALAXY_STARFORMING": {"STARFORMING": 0.8, "COMPOSITE": 0.1, "STARBURST": 0.05, "AGN": 0.05},
     "GALAXY_STARBURST": {"STARBURST": 0.8, "STARFORMING": 0.15, "AGN": 0.05},
     "QSO_nan": {"BROADLINE": 0.35, "nan": 0.45, "weak": 0.2},
     "QSO_BROADLINE": {"BROADLINE": 0.6, "nan": 0.35, "weak": 0.05},
