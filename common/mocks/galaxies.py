@@ -12,6 +12,9 @@ from common.mocks.instrument import REST_LOG0, REST_PIXELS, STEP, pixel_of, rest
 from common.mocks.lines import C_KMS, LN10, VACUUM, add_gaussian, peak_of_flux, width_in_pixels
 
 DISPERSIONS = (0.0, 120.0, 200.0, 280.0, 360.0)  # km/s, added to the templates' own
+# Median velocity dispersion of the stars, km/s: luminous red galaxies and the bulges of spirals
+# within SDSS's fibre (Bernardi et al. 2003, AJ 125, 1817; Thomas et al. 2013, MNRAS 431, 1383).
+STELLAR_KMS = {"passive": 200.0, "mixed": 150.0, "starforming": 100.0, "starburst": 80.0}
 
 
 class Galaxies:
@@ -75,16 +78,27 @@ class Galaxies:
         for group, part in zip((old, middle, young), split.T, strict=True):
             draw = closeness * group * rng.exponential(1, closeness.shape)
             weights += part[:, None] * draw / (draw.sum(axis=1, keepdims=True) + 1e-30)
-        chance = (1, 3, 4, 3, 1) if kind in ("passive", "mixed") else (4, 4, 2, 0.5, 0)
-        pick = rng.choice(len(DISPERSIONS), n, p=np.array(chance) / np.sum(chance))
-        out = np.empty((n, REST_PIXELS), dtype=np.float32)
-        for k, library in enumerate(self.library):
-            rows = pick == k
-            if rows.any():
-                out[rows] = weights[rows].astype(np.float32) @ library
+        kms = rng.lognormal(np.log(STELLAR_KMS[kind]), 0.3, n).clip(30.0, DISPERSIONS[-1])
+        out = self._broadened(weights.astype(np.float32), kms)
         dust = {"passive": 0.05, "mixed": 0.15, "starforming": 0.2, "starburst": 0.15}[kind]
         out *= attenuation(rng.exponential(dust, n))
-        return out, np.array(DISPERSIONS)[pick]
+        return out, kms
+
+    def _broadened(self, weights, kms):
+        """Return mixtures of the populations broadened to any dispersions, (n, REST_PIXELS).
+
+        Two of the library's widths are mixed so that the variance is the one asked for.
+        """
+        steps = np.array(DISPERSIONS) ** 2
+        low = np.clip(np.searchsorted(DISPERSIONS, kms, side="right") - 1, 0, len(steps) - 2)
+        share = ((kms**2 - steps[low]) / (steps[low + 1] - steps[low])).astype(np.float32)
+        out = np.zeros((len(kms), REST_PIXELS), dtype=np.float32)
+        for k, library in enumerate(self.library):
+            part = np.where(low == k, 1 - share, np.where(low + 1 == k, share, 0))
+            rows = np.flatnonzero(part)
+            if len(rows):
+                out[rows] += (part[rows, None] * weights[rows]) @ library
+        return out
 
 
 def attenuation(ebv, slope=1.1):
@@ -94,7 +108,8 @@ def attenuation(ebv, slope=1.1):
     """
     wave = rest_grid()
     k = 3.1 * ((wave / 5500) ** -slope - (5000 / 5500) ** -slope)
-    return np.exp(-0.921 * np.asarray(ebv)[:, None] * np.maximum(k, -3)).astype(np.float32)
+    tau = 0.921 * np.maximum(k, -3)
+    return np.exp(-np.asarray(ebv, np.float32)[:, None] * tau.astype(np.float32))
 
 
 def _turn_off_stars(stars):
@@ -135,12 +150,21 @@ def demarcation(log_n2_ha):
     return 0.7 - 1.2 * (np.asarray(log_n2_ha) + 0.4)
 
 
+# Red galaxies: share with emission lines, and median and spread of log10 EW(Ha) in Å. "BCG" and
+# "LRG" are 4MOST's cluster and red galaxies, whose templates differ in this (GaSNet-II, Sect.
+# 4.3.1): the first have lines as a rule, the second mostly have none.
+RED = {"nan": (0.4, 0.1, 0.4), "BCG": (0.9, 0.5, 0.3), "LRG": (0.3, 0.5, 0.3)}
+
+
 def line_ratios(kind, n, rng):
-    """Draw line fluxes relative to Ha that obey SDSS's definition of the class.
+    """Draw line fluxes relative to Ha, those of SDSS's classes within SDSS's definitions.
 
     Parameters
     ----------
-    kind : {"nan", "AGN", "STARFORMING", "STARBURST"}
+    kind : {"nan", "BCG", "LRG", "AGN", "COMPOSITE", "STARFORMING", "STARBURST", "ELG"}
+        "COMPOSITE": on either side of the border between AGN and star formation, near it. "ELG":
+        star-forming galaxies of z about 0.9 chosen by colour for their [O II] line, with the
+        ratios of starbursts and equivalent widths of any strength.
     n : int
     rng : numpy.random.Generator
 
@@ -155,11 +179,16 @@ def line_ratios(kind, n, rng):
             rng.normal(0.55, 0.28, n), demarcation(n2) + rng.exponential(0.12, n) + 0.01
         )
         ew = 10 ** np.clip(rng.normal(1.05, 0.35, n), 0.3, 2.3)
-    elif kind == "nan":
+    elif kind == "COMPOSITE":
+        n2 = rng.normal(-0.25, 0.12, n)
+        o3 = demarcation(n2) + rng.normal(0, 0.12, n)
+        ew = 10 ** rng.normal(1.05, 0.3, n)
+    elif kind in RED:
+        share, *strength = RED[kind]
         n2, o3 = rng.normal(-0.1, 0.2, n), rng.normal(0.2, 0.3, n)
-        ew = np.where(rng.random(n) < 0.4, 10 ** rng.normal(0.1, 0.4, n), 0.0)
+        ew = np.where(rng.random(n) < share, 10 ** rng.normal(*strength, n), 0.0)
     else:
-        burst = kind == "STARBURST"
+        burst = kind != "STARFORMING"
         n2 = np.clip(rng.normal(-0.95 if burst else -0.5, 0.3 if burst else 0.18, n), -2.2, -0.2)
         o3 = 0.61 / (np.minimum(n2, -0.15) - 0.05) + 1.15 + rng.normal(0, 0.1, n)
         o3 = np.minimum(o3, demarcation(n2) - rng.exponential(0.08, n) - 0.01)
@@ -169,6 +198,8 @@ def line_ratios(kind, n, rng):
             if burst
             else 49 * rng.beta(2.0, 2.4, n) + 4 * rng.random(n)
         )
+        if kind == "ELG":  # [O II] of 10 to 100 Å at rest (Comparat et al. 2016, A&A 592, A121)
+            ew = 10 ** rng.normal(1.8, 0.25, n)
         ew = np.minimum(ew, 800.0) if burst else np.minimum(ew, 49.9)
     reddening = rng.exponential(0.15, n)
 

@@ -8,8 +8,9 @@ import numpy as np
 
 STEP = 1e-4  # log10 Å; SDSS's pixel, 69 km/s
 REST_LOG0, REST_PIXELS = 2.68, 13500  # 479 to 10715 Å: the templates' grid at rest, to z = 6.3
-MODEL_LOG0, MODEL_PIXELS = 3.5463, 4510  # 3518 to 9937 Å, observed: holds every survey's grid
+MODEL_LOG0, MODEL_PIXELS = 3.5463, 4690  # 3518 to 10357 Å, observed: holds every survey's grid
 SDSS_COEFF0, SDSS_PIXELS = 3.5563, 4076  # as in the one-table form of SDSS DR16
+BOSS_PIXELS = 4587  # from SDSS_COEFF0 to 10350 Å: what SDSS's pipeline sees of a BOSS spectrum
 DESI_ARMS = {  # first, last wavelength and step in Å (DESI Collaboration 2024, Sect. 5)
     "B": (3600.0, 5800.0, 0.8),
     "R": (5760.0, 7620.0, 0.8),

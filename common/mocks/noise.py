@@ -11,9 +11,11 @@ from common import assets
 # Error of SDSS sky fibres and of faint objects (1e-17 erg/s/cm2/Å per pixel) against wavelength in
 # Å, between the bright sky lines: the sum of sky, read noise and throughput.
 SKY_WAVE = (3560, 3758, 3845, 3935, 4120, 4315, 4518, 4731, 4954, 5188, 5432, 5688, 5821, 5956,
-            6095, 6237, 6382, 6683, 7161, 7498, 7852, 8222, 8609, 9015, 9225, 9700)  # fmt: skip
+            6095, 6237, 6382, 6683, 7161, 7498, 7852, 8222, 8609, 9015, 9225, 9700,
+            10350)  # fmt: skip
 SKY_ERROR = (6.0, 3.1, 2.3, 1.75, 1.29, 1.03, 0.89, 0.79, 0.72, 0.64, 0.64, 0.70, 0.77, 0.70,
-             0.66, 0.58, 0.49, 0.43, 0.40, 0.40, 0.41, 0.41, 0.42, 0.47, 0.55, 0.8)  # fmt: skip
+             0.66, 0.58, 0.49, 0.43, 0.40, 0.40, 0.41, 0.41, 0.42, 0.47, 0.55, 0.8,
+             1.5)  # fmt: skip
 SKY_LEVEL = 5.0  # flux at which the object's photons add as much variance as the dark sky
 TELLURIC = ((6880, 25, 0.25), (7190, 60, 0.12), (7620, 28, 0.6), (8230, 80, 0.10), (9350, 150, 0.4))
 

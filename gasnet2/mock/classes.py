@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,26 @@ from common.mocks.absorption import absorbers, forest
 from common.mocks.galaxies import Galaxies, add_lines, attenuation, level_at, line_ratios
 from common.mocks.quasars import Quasars, wander
 from common.mocks.stars import TYPES, Stars
+from gasnet2.mock.pipeline_classes import Pipeline
 
 # Mean S/N of the stellar classes (Table 1 of the paper).
 STAR_SNR = dict(zip(TYPES, (26.2, 30.5, 34.9, 33.7, 32.8, 31.1, 31.0), strict=True))
 # Share of the quasars drawn flat in redshift, so that no epoch is too rare to be learnt: SDSS's
 # own distribution holds few below z = 0.6, where nearby quasars are bright and have a host.
 WIDE_Z = {"QSO_BROADLINE": 0.4, "QSO_nan": 0.25}
+CONTINUA = {  # stellar populations of each kind of galaxy, with their shares
+    "nan": (("passive", 0.8), ("mixed", 0.2)),
+    "BCG": (("passive", 1.0),),
+    "LRG": (("passive", 0.9), ("mixed", 0.1)),
+    "AGN": (("passive", 0.4), ("mixed", 0.6)),
+    "COMPOSITE": (("passive", 0.15), ("mixed", 0.6), ("starforming", 0.25)),
+    "STARFORMING": (("mixed", 0.35), ("starforming", 0.65)),
+    "STARBURST": (("starforming", 0.4), ("starburst", 0.6)),
+    "ELG": (("starforming", 0.4), ("starburst", 0.6)),
+}
+GAS_TO_STARS = 0.8  # ratio of velocity dispersions, with 0.2 of scatter (Ho 2009, ApJ 699, 638)
+# [O III] 5007 (median rest equivalent width, Å) and factors on the broad lines, by kind of quasar.
+QUASARS = {"BROADLINE": (14.0, (1.0, 1.0)), "nan": (8.0, (1.0, 1.0)), "weak": (6.0, (0.05, 0.4))}
 
 
 def by_kind(kinds, make):
@@ -54,6 +69,11 @@ class Universe:
         self.galaxies = Galaxies(self.stars, offline=offline)
         self.quasars = Quasars(offline=offline)
 
+    @cached_property
+    def pipeline(self):
+        """What gives observed spectra the subclasses that SDSS would give them."""
+        return Pipeline(self.galaxies)
+
     def star(self, kind, n, rng):
         """Return noiseless stars (n, MODEL_PIXELS) of an SDSS type and their redshifts."""
         return self._star(self.stars.of_type(kind, n, rng), rng)
@@ -83,40 +103,50 @@ class Universe:
         return self._star(shape * lines**1.5, rng, dust=0.03)
 
     def galaxy(self, kind, z, rng):
-        """Return noiseless galaxies (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
+        """Return noiseless galaxies (n, MODEL_PIXELS) of a kind of `CONTINUA` at these redshifts.
+
+        "nan", "AGN", "STARFORMING" and "STARBURST" have the lines that define SDSS's subclasses;
+        what subclass the pipeline gives a noisy spectrum is another matter.
+        """
+        return self.galaxy_and_dispersion(kind, z, rng)[0]
+
+    def galaxy_and_dispersion(self, kind, z, rng):
+        """Return what `galaxy` does, and the stars' velocity dispersions (n,), km/s."""
         n = len(z)
-        mixture = {
-            "nan": (("passive", 0.8), ("mixed", 0.2)),
-            "AGN": (("passive", 0.4), ("mixed", 0.6)),
-            "STARFORMING": (("mixed", 0.35), ("starforming", 0.65)),
-            "STARBURST": (("starforming", 0.4), ("starburst", 0.6)),
-        }[kind]
-        names, shares = zip(*mixture, strict=True)
+        names, shares = zip(*CONTINUA[kind], strict=True)
         pick = rng.choice(len(names), n, p=shares)
         rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
-        spread = np.empty(n)
+        stars = np.empty(n)
         for k, name in enumerate(names):
             rows = np.flatnonzero(pick == k)
             if len(rows):
-                rest[rows], spread[rows] = self.galaxies.continua(name, len(rows), rng)
+                rest[rows], stars[rows] = self.galaxies.continua(name, len(rows), rng)
         flux = instrument.redshifted(rest, z)
-        ratios = line_ratios(kind, n, rng)
-        gas = {"AGN": 150, "nan": 140, "STARFORMING": 75, "STARBURST": 65}[kind]
+        gas = GAS_TO_STARS * stars * rng.lognormal(0.0, 0.2, n)
         add_lines(
-            flux, ratios=ratios, continuum=level_at(rest, 6564.6), z=z,
-            kms=rng.lognormal(np.log(gas), 0.35, n),
+            flux, ratios=line_ratios(kind, n, rng), continuum=level_at(rest, 6564.6), z=z,
+            kms=np.maximum(gas, 30.0),
         )  # fmt: skip
-        return flux
+        return flux, stars
 
     def quasar(self, kind, z, rng):
-        """Return noiseless quasars (n, MODEL_PIXELS) of an SDSS subclass at these redshifts."""
+        """Return noiseless quasars (n, MODEL_PIXELS) of a kind of `QUASARS` at these redshifts.
+
+        "BROADLINE" and "nan" differ by their narrow lines only: in SDSS it is the S/N of the broad
+        ones that sets the two subclasses apart (see `gasnet2.mock.sdss`). "weak" ones have broad
+        lines of a third and less of the others' strength.
+        """
         n = len(z)
+        narrow, factors = QUASARS[kind]
         # The components stop at 5100 Å: at low redshift the parametric model takes more share.
         parametric = rng.random(n) < np.where(z < 0.6, 0.6, 0.4)
+        parametric |= kind == "weak"
         rest = np.empty((n, instrument.REST_PIXELS), dtype=np.float32)
-        for rows, make in ((parametric, self.quasars.parametric), (~parametric, self.quasars.real)):
-            if rows.any():
-                rest[rows] = make(int(rows.sum()), rng)
+        if parametric.any():
+            strength = rng.uniform(*factors, parametric.sum())
+            rest[parametric] = self.quasars.parametric(len(strength), rng, strength=strength)
+        if not parametric.all():
+            rest[~parametric] = self.quasars.real(int((~parametric).sum()), rng)
         rest *= attenuation(np.where(rng.random(n) < 0.5, rng.exponential(0.07, n), 0), 1.2)
         wander(rest, rng)
         k = np.searchsorted(instrument.rest_grid(), 5008.2)
@@ -131,8 +161,8 @@ class Universe:
             rest[near] += share[:, None].astype(np.float32) * host
         flux = instrument.redshifted(rest, z)
         self.quasars.narrow(
-            flux, z=z, ew=rng.lognormal(np.log(14 if kind == "BROADLINE" else 8), 1.0, n),
-            continuum=level_at(rest, 5100.0), rng=rng,
+            flux, z=z, ew=rng.lognormal(np.log(narrow), 1.0, n), continuum=level_at(rest, 5100.0),
+            rng=rng,
         )  # fmt: skip
         absorbers(flux, z=z, rng=rng)
         forest(flux, z=z, rng=rng)
@@ -194,16 +224,12 @@ def draw_z_snr(name, n, rng, *, table=None, wide=None):
     return np.clip(z, 0.0, 5.0), snr  # the labels' limit (Sect. 3.2)
 
 
-def sdss_class(universe, name, n, rng, table=None):
-    """Return noiseless spectra (n, MODEL_PIXELS), redshifts and S/N of one of the 13 classes."""
-    kind, sub = name.split("_", 1)
-    if kind == "STAR":
-        flux, z = universe.star(sub, n, rng)
-        sigma = 0.55
-        snr = rng.lognormal(np.log(STAR_SNR[sub]) - 0.5 * sigma**2, sigma, n)
-        return flux, z, np.clip(snr, 2.0, 120.0)
-    z, snr = draw_z_snr(name, n, rng, table=table)
-    return (universe.galaxy if kind == "GALAXY" else universe.quasar)(sub, z, rng), z, snr
+def sdss_star(universe, kind, n, rng):
+    """Return noiseless stars of an SDSS type, redshifts and S/N."""
+    flux, z = universe.star(kind, n, rng)
+    sigma = 0.55
+    snr = rng.lognormal(np.log(STAR_SNR[kind]) - 0.5 * sigma**2, sigma, n)
+    return flux, z, np.clip(snr, 2.0, 120.0)
 
 
 def _mean_lognormal(mean, sigma, n, rng, low):
@@ -228,6 +254,7 @@ def desi_class(universe, name, n, rng):
     z = np.where(far < 0.06, rng.normal(0.65, 0.15, n), z)
     z = np.clip(np.where(far > 0.98, rng.normal(1.1, 0.2, n), z), 0.003, 1.69)
     kind = rng.choice(["nan", "STARFORMING", "STARBURST", "AGN"], n, p=[0.4, 0.4, 0.12, 0.08])
+    kind = np.where(z > 0.9, "ELG", kind)  # targets chosen for [O II]; red ones end there
     flux = by_kind(kind, lambda k, rows: universe.galaxy(k, z[rows], rng))
     return flux, z, _mean_lognormal(7.53, 0.6, n, rng, 2.0)
 
@@ -243,10 +270,14 @@ FOURMOST_STARS = {
     ),
     "MCsn": ({"teff": (4250, 350), "logg": (1.0, 0.5), "feh": (-0.7, 0.25)}, 0.1, (220, 60), 72.3),
 }  # fmt: skip
+# What sets ClusB apart from RedGAL: redshifts above 0.3, a lower S/N, and weak emission lines in
+# nine of ten of the first and three of ten of the second (Sect. 4.3.1 and Fig. 20 of the paper:
+# "systematically" against "mostly" not). Brightest cluster galaxies are red galaxies otherwise: the
+# paper itself takes 29 % of RedGAL for ClusB and 66 % for what they are.
 FOURMOST_GALAXIES = {  # kinds, gamma distribution of z above its least, range of z, mean S/N
-    "ClusB": (("nan",), (0.3, 2.0, 0.11), (0.3, 1.0), 5.8),
+    "ClusB": (("BCG",), (0.3, 2.0, 0.11), (0.3, 1.0), 5.8),
     "WAVES": (("STARFORMING", "nan"), (0.0, 3.5, 0.09), (0.0, 0.8), 1.6),
-    "RedGAL": (("nan",), (0.0, 3.5, 0.095), (0.0, 1.1), 8.7),
+    "RedGAL": (("LRG",), (0.0, 3.5, 0.095), (0.0, 1.1), 8.7),
     "tides_host": (("STARFORMING", "STARBURST"), (0.0, 2.0, 0.055), (0.0, 0.6), 19.7),
 }
 

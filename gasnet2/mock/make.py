@@ -6,7 +6,9 @@ more than 5000 spectra is split over files that end in CLASS-0, CLASS-1, ...
 sdss : ``sdss-mock-CLASS.fits``, the one-table form. HDU 1 ``SPECTRA`` (binary table), header
     COEFF0 = 3.5563, COEFF1 = 1e-4 (log10 of the vacuum wavelength in Å of the first pixel, and
     step; 4076 pixels, 3600-9200 Å), one row per spectrum: CLASS, SUBCLASS (empty for "nan"),
-    PLATE, MJD, FIBERID, Z, Z_ERR, SN_MEDIAN_ALL, flux (4076E, 1e-17 erg/s/cm2/Å), ivar (4076E).
+    PLATE, MJD, FIBERID, Z, Z_ERR, VDISP (of the stars, km/s, without error; 0 where not a galaxy),
+    KIND (what was made, whatever the pipeline's rules take it for), SN_MEDIAN_ALL, flux (4076E,
+    1e-17 erg/s/cm2/Å), ivar (4076E).
 desi : ``coadd-mock-CLASS.fits`` with FIBERMAP (TARGETID, TARGET_RA, TARGET_DEC, COADD_FIBERSTATUS,
     OBJTYPE "TGT") and, for each arm B, R, Z: X_WAVELENGTH (Å), X_FLUX, X_IVAR, X_MASK (int32,
     0 is good); beside it ``redrock-mock-CLASS.fits`` with HDU REDSHIFTS: TARGETID, Z, ZERR, ZWARN,
@@ -33,9 +35,9 @@ from common.files import atomic_path
 from common.mocks import instrument
 from common.mocks.noise import FibreNoise
 from gasnet2.config import CLASSES
-from gasnet2.mock.classes import Universe, desi_class, distributions, fourmost_class, sdss_class
+from gasnet2.mock.classes import Universe, desi_class, fourmost_class
+from gasnet2.mock.sdss import CHUNK, Survey
 
-CHUNK = 250  # spectra made at a time: 14 MB per array at rest
 ROWS_PER_FILE = 5000  # a file, and what is held in memory to make it, stays below 1 GB
 
 
@@ -114,26 +116,22 @@ def _chunks(universe, draw, noise, name, n, rng, bar):
 
 def _sdss(universe, part, rng, out_dir, bar, offline):
     name, n = part.name, part.size
-    noise = FibreNoise(instrument.model_grid()[instrument.sdss_slice()], offline=offline)
-    table = distributions()
-    parts = [
-        (*noise.observe(flux, error, rng), z)
-        for flux, error, z in _chunks(
-            universe, lambda *a: sdss_class(*a, table=table), noise, name, n, rng, bar
-        )
-    ]
-    flux, ivar, z = (np.concatenate(p) for p in zip(*parts, strict=True))
+    spectra = Survey(universe, offline=offline).draw(name, n, rng, bar.update)
+    good = np.where(spectra.ivar > 0, spectra.flux * np.sqrt(spectra.ivar), np.nan)
+    seen = slice(0, instrument.SDSS_PIXELS)
+    flux, ivar = spectra.flux[:, seen], spectra.ivar[:, seen]
     number = part.first + np.arange(n)
     kind, sub = name.split("_", 1)
-    good = np.where(ivar > 0, flux * np.sqrt(ivar), np.nan)
     columns = [
         fits.Column("CLASS", "6A", array=np.full(n, kind)),
         fits.Column("SUBCLASS", "21A", array=np.full(n, "" if sub == "nan" else sub)),
         fits.Column("PLATE", "J", array=20000 + 1000 * part.label + number // 1000),
         fits.Column("MJD", "J", array=np.full(n, 58000)),
         fits.Column("FIBERID", "J", array=number % 1000 + 1),
-        fits.Column("Z", "E", array=z),
+        fits.Column("Z", "E", array=spectra.z),
         fits.Column("Z_ERR", "E", array=np.zeros(n)),
+        fits.Column("VDISP", "E", array=spectra.vdisp, unit="km/s"),
+        fits.Column("KIND", "12A", array=spectra.kind),
         fits.Column("SN_MEDIAN_ALL", "E", array=np.nanmedian(good, axis=1)),
         fits.Column("flux", f"{flux.shape[1]}E", array=flux, unit="1e-17 erg/s/cm2/Angstrom"),
         fits.Column("ivar", f"{flux.shape[1]}E", array=ivar),
