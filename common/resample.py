@@ -97,3 +97,39 @@ def to_grid(spectra, grid, *, drop_zero_ivar=False):
                 a.reshape(-1) for a in _interpolate(wave, values[None], grid)
             )
     return flux, covered
+
+
+def log_overlap(wave, *, first, step, n):
+    """Return how much of each of a spectrum's pixels lies in each pixel of a grid of log10 Å.
+
+    Parameters
+    ----------
+    wave : ndarray of shape (m,)
+        Å, increasing.
+    first, step : float
+        log10 of the grid's first wavelength, and its step.
+    n : int
+        Pixels of the grid.
+
+    Returns
+    -------
+    scipy.sparse.csr_matrix of shape (n, m)
+        Columns of pixels that are wholly inside add up to 1.
+    """
+    from scipy.sparse import csr_matrix
+
+    at = (np.log10(wave) - first) / step
+    middle = 0.5 * (at[1:] + at[:-1])
+    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]]) + 0.5
+    low, high = edges[:-1], edges[1:]
+    left = np.floor(low).astype(int)
+    rows, columns, shares = [], [], []
+    for k in range(int(np.ceil((high - left).max()))):
+        here = left + k
+        share = (np.minimum(high, here + 1) - np.maximum(low, here)) / (high - low)
+        use = np.flatnonzero((share > 0) & (here >= 0) & (here < n))
+        rows.append(here[use])
+        columns.append(use)
+        shares.append(share[use])
+    rows, columns, shares = (np.concatenate(part) for part in (rows, columns, shares))
+    return csr_matrix((shares, (rows, columns)), shape=(n, len(wave)), dtype=np.float32)

@@ -136,7 +136,8 @@ def choose_split(labels, config):
     edges = np.cumsum(config.split)
     for class_name in config.classes:
         rows = np.flatnonzero(name == class_name)
-        rows = np.sort(rng.permutation(rows)[: config.size_of(class_name)])
+        if config.survey != "surveys":  # whose classes come out as measured, all to be used
+            rows = np.sort(rng.permutation(rows)[: config.size_of(class_name)])
         numbers = rng.permutation(np.unique(group[rows]))
         new = [g for g in numbers if g not in of_object]
         ends = np.round(edges * len(new)).astype(int)

@@ -16,11 +16,12 @@ from common.errors import UsageError
 from common.mocks.instrument import MODEL_PIXELS
 from common.spectra import Spectra
 from gasnet2.config import COARSE, EXTRA_CLASSES, SDSS_CLASSES
-from gasnet2.mock.classes import Universe, by_kind, distributions, draw_z_snr
+from gasnet2.mock.classes import Universe, distributions, draw_z_snr
 from gasnet2.mock.compact import Compact
 from gasnet2.mock.nothing import empty_fibres
 from gasnet2.mock.odd_stars import OddStars
 from gasnet2.mock.plates import SURVEYS, Plates
+from gasnet2.mock.survey_classes import far_objects, measured_class
 
 CLASSES = (*SDSS_CLASSES, *EXTRA_CLASSES)
 CHUNK = 250
@@ -31,10 +32,7 @@ FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
 LAST_FEATURE = {"GALAXY_nan": 4150.0, "GALAXY": 3760.0, "QSO": 1240.0}
 
 
-# Beyond this redshift H alpha is out of sight: SDSS gives galaxies no subclass for their lines, and
-# what surveys look at are blue galaxies with strong [OII] (eBOSS, DESI). Their share by subclass.
-FAR = 0.55
-FAR_BURSTS = {"nan": 0.4, "STARFORMING": 0.6}
+FAR = 0.55  # beyond it H alpha is out of sight, and galaxies are seen by [O II]
 
 
 class SurveyUniverse(Universe):
@@ -105,13 +103,6 @@ def _star(universe, sub, n, rng):
     return flux, z, None
 
 
-def _galaxy(universe, sub, z, rng):
-    """Return noiseless galaxies of a subclass; far ones are in part as starbursts are."""
-    burst = (z > FAR) & (rng.random(len(z)) < FAR_BURSTS.get(sub, 0.0))
-    kind = np.where(burst, "STARBURST", sub)
-    return by_kind(kind, lambda k, rows: universe.galaxy(k, z[rows], rng))
-
-
 def spectra_of(universe, name, n, rng, *, survey, first=0):
     """Return simulated spectra of one class as one survey gives them.
 
@@ -131,7 +122,9 @@ def spectra_of(universe, name, n, rng, *, survey, first=0):
     -------
     Spectra
         On the survey's grid; meta holds class, subclass, label, z, snr (median per pixel as
-        measured), vdisp (km/s, where known), survey, mock.
+        measured), vdisp (km/s, where known), survey, mock. The subclass of a galaxy or quasar is
+        that which SDSS's rules give to the lines measured on its noisy spectrum: the label need
+        not be the class that was asked for, only of the same coarse class.
 
     Raises
     ------
@@ -143,7 +136,7 @@ def spectra_of(universe, name, n, rng, *, survey, first=0):
     if survey not in SURVEYS:
         raise UsageError(f"survey must be one of {', '.join(SURVEYS)}. Received {survey!r}.")
     plates, (kind, _, sub) = universe.plates[survey], name.partition("_")
-    subclass = None
+    subclass, vdisp = None, np.full(n, np.nan)
     if kind == "NONE":
         flux, snr = empty_fibres(plates, n, rng)
         z = np.zeros(n)
@@ -156,17 +149,23 @@ def spectra_of(universe, name, n, rng, *, survey, first=0):
         )  # fmt: skip
     else:
         z, snr = far_z_snr(name, n, rng, survey=plates.survey, table=universe.table)
-        flux = _galaxy(universe, sub, z, rng) if kind == "GALAXY" else universe.quasar(sub, z, rng)
+        flux, vdisp = far_objects(universe, name, z, rng)
     noisy, ivar = plates.observe(flux, snr, rng)
+    label = np.full(n, name)
+    if kind in FARTHEST:
+        label = measured_class(
+            universe, kind, wave=plates.survey.wavelength, flux=noisy, ivar=ivar, z=z
+        )
+        subclass = [text.partition("_")[2].replace("nan", "") for text in label]
     found = [np.median(f[i > 0] * np.sqrt(i[i > 0])) for f, i in zip(noisy, ivar, strict=True)]
     meta = pd.DataFrame(
         {
             "class": kind,
             "subclass": subclass if subclass is not None else sub.replace("nan", ""),
-            "label": name,
+            "label": label,
             "z": z,
             "snr": np.array(found, dtype=float),
-            "vdisp": np.nan,
+            "vdisp": vdisp,
             "survey": survey,
             "mock": True,
         }

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.sparse import csr_matrix
 
+from common.resample import log_overlap
 from gasnet2.preprocess import Prepared
 
 STEP = 2e-4  # log10 Å, 138 km/s: two pixels of SDSS
@@ -23,33 +23,8 @@ def grid():
 
 
 def overlap(wave):
-    """Return how much of each of a spectrum's pixels lies in each pixel of the grid.
-
-    Parameters
-    ----------
-    wave : ndarray of shape (m,)
-        Vacuum Å, increasing.
-
-    Returns
-    -------
-    scipy.sparse.csr_matrix of shape (N_PIXELS, m)
-        Columns of pixels that are wholly inside add up to 1.
-    """
-    at = (np.log10(wave) - LOG_FIRST) / STEP
-    middle = 0.5 * (at[1:] + at[:-1])
-    edges = np.concatenate([[2 * at[0] - middle[0]], middle, [2 * at[-1] - middle[-1]]]) + 0.5
-    low, high = edges[:-1], edges[1:]
-    first = np.floor(low).astype(int)
-    rows, columns, shares = [], [], []
-    for k in range(int(np.ceil((high - first).max()))):
-        here = first + k
-        share = (np.minimum(high, here + 1) - np.maximum(low, here)) / (high - low)
-        use = np.flatnonzero((share > 0) & (here >= 0) & (here < N_PIXELS))
-        rows.append(here[use])
-        columns.append(use)
-        shares.append(share[use])
-    rows, columns, shares = (np.concatenate(part) for part in (rows, columns, shares))
-    return csr_matrix((shares, (rows, columns)), shape=(N_PIXELS, len(wave)), dtype=np.float32)
+    """Return `common.resample.log_overlap` of a spectrum's pixels with the network's grid."""
+    return log_overlap(wave, first=LOG_FIRST, step=STEP, n=N_PIXELS)
 
 
 def rebinned(spectra):
