@@ -262,7 +262,8 @@ def error_against_vdisp(df):
             right = (rows["class_pred"] == rows["class_true"]).to_numpy(float)
             x, mean, n = metrics.binned(x=vdisp, y=right, edges=edges, statistic=np.mean)
             axes[1].plot(x[n >= 5], mean[n >= 5], "o-", ms=3, color=colour, label=name)
-    axes[0].set(yscale="log", xlabel="velocity dispersion (km/s)", ylabel=r"$\sigma_z$",
+    scale = "log" if (known["z_err"] > 0).any() else "linear"  # one member alone has no spread
+    axes[0].set(yscale=scale, xlabel="velocity dispersion (km/s)", ylabel=r"$\sigma_z$",
                 xlim=(0, 450), title=r"$\sigma_z$ (lines: medians)")  # fmt: skip
     axes[0].legend(loc="upper right", markerscale=4)
     if classified:

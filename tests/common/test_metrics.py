@@ -101,6 +101,11 @@ def test_confusion_has_the_truth_in_columns_and_the_average_weighs_classes():
     assert metrics.class_average(true=true, pred=pred, labels=["a", "b"]) == (0.5, 10)
 
 
+def test_pit_without_errors_is_at_the_ends_however_far_off():
+    far = metrics.pit(z_true=[5.0, 0.0, 0.1], z_pred=[0.0, 5.0, 0.1], z_err=[0.0, 0.0, 0.0])
+    assert far.tolist() == [1.0, 0.0, 0.5]
+
+
 def test_lengths_must_agree_and_arrays_go_by_name():
     with pytest.raises(SuiteError, match="2 and 3"):
         metrics.bias(z_true=[0, 1], z_pred=[0, 1, 2])

@@ -1,8 +1,10 @@
 """SDSS's subclasses by measurement: the rules, the fit, what the mock's classes are made of."""
 
+from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from common.mocks import absorption, galaxies, instrument
 from common.mocks.lines import C_KMS, VACUUM
 from common.surveys import read_many
 from common.surveys.read import read
+from gasnet2.figures.redshifts import error_against_vdisp
 from gasnet2.mock import classes as mock_classes
 from gasnet2.mock import make as mock
 from gasnet2.mock import sdss
@@ -299,6 +302,18 @@ def test_dispersions_are_written_and_read(universe, tmp_path):
             vdisp, kinds = table.data["VDISP"], table.data["KIND"]
             assert ((vdisp > 0) == galaxy).all() and (kinds != "").all()
         np.testing.assert_allclose(read(path).meta["vdisp"].astype(float), vdisp)
+
+
+def test_dispersions_of_one_networks_redshifts_are_drawn_without_errors():
+    """A single member has no spread: sigma_z is 0, which a logarithmic axis cannot show."""
+    rng = np.random.default_rng(13)
+    frame = pd.DataFrame({
+        "class_true": np.repeat(["GALAXY_AGN", "GALAXY_nan"], 20), "z_true": 0.1, "z_pred": 0.11,
+        "z_err": 0.0, "vdisp": rng.uniform(50, 300, 40),
+    })  # fmt: skip
+    error_against_vdisp(frame).savefig(BytesIO())
+    frame["z_err"] = 1e-3
+    assert error_against_vdisp(frame).axes[0].get_yscale() == "log"
 
 
 def test_broad_lines_have_wings_as_real_ones_have(universe):
