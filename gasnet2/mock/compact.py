@@ -46,9 +46,8 @@ class Compact:
         part = slice(first, first + MODEL_PIXELS)
         self.companions = companions[:, part]
         flux = libraries.read_clusters((74,), offline=offline)[0, part]  # MaStar's DA stars
-        blue = np.flatnonzero(np.isfinite(flux))[0]
-        flux[:blue] = flux[blue]
-        self.real = np.log(flux)
+        good = np.flatnonzero(np.isfinite(flux))
+        self.real = np.interp(np.arange(MODEL_PIXELS), good, np.log(flux[good]))
 
     def planck(self, teff):
         """Return Planck's function (n, MODEL_PIXELS), 1 at 5000 Å; teff of shape (n,) in K."""

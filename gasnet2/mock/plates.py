@@ -77,9 +77,9 @@ SURVEYS = {
         Survey(
             "desi", instrument.linear_grid(3600.0, 9824.0, 0.8), (0.0, 0.0),
             ((5760.0, 5800.0), (7520.0, 7620.0)),
-            ((3600, 0.9), (3800, 0.8), (4200, 1.0), (5400, 1.0), (5700, 1.25), (5790, 1.4),
-             (5800, 0.85), (6500, 1.0), (7400, 1.0), (7560, 1.7), (7630, 1.8), (7900, 1.35),
-             (8800, 1.0), (9600, 0.6), (9824, 0.6)),
+            ((3600, 1.25), (3800, 1.15), (4200, 1.25), (4500, 1.3), (5400, 1.15), (5700, 1.2),
+             (5790, 1.4), (5800, 0.85), (6500, 1.0), (7400, 0.85), (7560, 1.3), (7630, 1.4),
+             (7900, 0.9), (8800, 0.7), (9600, 0.5), (9824, 0.5)),
             sky=0.6, snr=(0.6, 40.0),
         ),
         # R 4000-7500 (de Jong et al. 2019, Msngr 175, 3); the arms meet near 5540 and 6950 Å.
@@ -92,11 +92,12 @@ SURVEYS = {
         ),
         # R 1800, arms join at 5700-5900 Å, few photons below 4000 Å, calibrated on stars of the
         # same plate without photometry (Cui et al. 2012, RAA 12, 1197; Luo et al. 2015, RAA 15,
-        # 1095; Du et al. 2016, ApJS 227, 27: errors of 10 % of the slope and more in the blue).
+        # 1095; Du et al. 2016, ApJS 227, 27: errors of 10 % of the slope and more in the blue). The
+        # error's curve is near that of `common.mocks.lamost`, measured on spectra.
         Survey(
             "lamost", _log_grid(3700, 9000), (0.0, 45.0), ((5700.0, 5900.0),),
-            ((3700, 2.2), (3850, 1.6), (4100, 1.1), (5600, 1.0), (5800, 1.6), (5950, 1.0),
-             (8800, 1.1), (9000, 1.5)),
+            ((3700, 3.2), (3900, 2.6), (4200, 2.0), (4500, 1.65), (5000, 1.35), (5600, 1.5),
+             (5950, 1.4), (6100, 1.0), (6500, 1.0), (7000, 0.85), (9000, 0.85)),
             sky=1.0, calibration=0.12, unjoined=0.2, snr=(2.0, 60.0),
         ),
     )
@@ -125,9 +126,11 @@ class Plates:
         wave = survey.wavelength
         fibre = FibreNoise(wave, offline=offline)
         self.onto_grid = instrument.Resampler(wave)
-        self.lines, self.object = fibre.lines.astype(np.float32), fibre.object.astype(np.float32)
+        self.lines = fibre.lines.astype(np.float32)
         at, factor = zip(*survey.noise, strict=True)
-        self.sigma = (fibre.sigma * np.interp(wave, at, factor)).astype(np.float32)
+        factor = np.interp(wave, at, factor)
+        self.sigma = (fibre.sigma * factor).astype(np.float32)
+        self.object = (fibre.object * factor**1.5).astype(np.float32)
         self.bright = (np.clip(fibre.lines, 0, 40) * 1.1).astype(np.float32)
         seen = fibre.lines / np.sqrt(1 + np.clip(fibre.lines, 0, 40) * 1.1)
         self.residual = np.clip(seen / 2.5, 0, 1.6)
@@ -173,6 +176,7 @@ class Plates:
         shared, n = plate.max() + 1, len(plate)
         log = (0.10 * rng.standard_normal((shared, len(self.coarse)))).astype(np.float32)
         log = log @ self.coarse
+        log += (0.12 * rng.standard_normal((shared, len(self.tilt)))).astype(np.float32) @ self.tilt
         log += (0.05 * rng.standard_normal((shared, len(self.medium)))).astype(np.float32) @ (
             self.medium
         )

@@ -7,7 +7,7 @@ import numpy as np
 from common.mocks.instrument import MODEL_PIXELS, STEP
 from common.resample import log_overlap
 from gasnet2.mock.pipeline_classes import is_broad, subclasses
-from gasnet2.mock.sdss import draw_kinds
+from gasnet2.mock.sdss import ELG_Z, draw_kinds
 
 
 def far_objects(universe, name, z, rng):
@@ -28,6 +28,8 @@ def far_objects(universe, name, z, rng):
         km/s; NaN for quasars.
     """
     kinds = draw_kinds(name, z, rng)
+    if name.startswith("GALAXY_STAR"):
+        kinds = np.where(z > ELG_Z[0], "ELG", kinds)
     flux = np.empty((len(z), MODEL_PIXELS), dtype=np.float32)
     vdisp = np.full(len(z), np.nan)
     for kind in sorted(set(kinds)):

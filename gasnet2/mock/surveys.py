@@ -28,11 +28,12 @@ CHUNK = 250
 AS_SDSS = 0.6  # share of galaxies and quasars at the redshifts and S/N of SDSS's own
 PLAIN = 0.4  # share of the stars that are as narrow in type as the 13-class mock's
 FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
-# A galaxy beyond this has no strong feature left on the grid: [OII], or the break of old ones.
-LAST_FEATURE = {"GALAXY_nan": 4150.0, "GALAXY": 3760.0, "QSO": 1240.0}
-
-
-FAR = 0.55  # beyond it H alpha is out of sight, and galaxies are seen by [O II]
+# Beyond this (Å) no strong feature is left on the grid: [O II], Lyman alpha.
+LAST_FEATURE = {"GALAXY": 3760.0, "QSO": 1240.0}
+FAR = 0.57  # beyond it H alpha is out of sight, and galaxies are seen by [O II]
+# Share of the galaxies with lines, of those drawn flat in z, that reach 1.7; the others reach `FAR`,
+# as those beyond it are named GALAXY_nan in any case.
+FAR_SHARE = 0.4
 
 
 class SurveyUniverse(Universe):
@@ -79,8 +80,11 @@ def far_z_snr(name, n, rng, *, survey, table=None):
     z, snr = draw_z_snr(name, n, rng, table=table)
     wide = np.flatnonzero(rng.random(n) >= AS_SDSS)
     kind = COARSE[name]
-    last = survey.wavelength[-1] / LAST_FEATURE.get(name, LAST_FEATURE[kind]) - 1
-    z[wide] = rng.uniform(0.0 if kind == "GALAXY" else 0.05, min(FARTHEST[kind], last), len(wide))
+    last = survey.wavelength[-1] / LAST_FEATURE[kind] - 1
+    last = np.full(len(wide), min(FARTHEST[kind], last))
+    if kind == "GALAXY" and name != "GALAXY_nan":
+        last[rng.random(len(wide)) >= FAR_SHARE] = FAR
+    z[wide] = rng.uniform(0.0 if kind == "GALAXY" else 0.05, last)
     snr[wide] = _flat(*survey.snr, len(wide), rng)
     faint = wide[(z[wide] > FAR) & (kind == "GALAXY")]  # far galaxies are seen by their lines
     snr[faint] = _flat(0.4, 10.0, len(faint), rng)

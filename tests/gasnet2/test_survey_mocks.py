@@ -227,14 +227,15 @@ def test_labels_of_galaxies_and_quasars_are_what_the_pipelines_rules_say(univers
     assert burst["vdisp"].between(20, 600).all()
 
 
-def test_far_galaxies_keep_a_feature_on_the_grid(universe):
+def test_far_galaxies_keep_a_feature_on_the_grid():
     for name, survey in plates.SURVEYS.items():
-        z, snr = surveys.far_z_snr(
-            "GALAXY_STARFORMING", 4000, np.random.default_rng(9), survey=survey
-        )
+        rng = np.random.default_rng(9)
+        z, snr = surveys.far_z_snr("GALAXY_nan", 4000, rng, survey=survey)
         assert (3727 * (1 + z) < survey.wavelength[-1]).mean() > 0.99, name
-        assert z.max() > 1.3 and snr.min() >= 0.3
-        z, _ = surveys.far_z_snr("QSO_nan", 4000, np.random.default_rng(9), survey=survey)
+        assert z.max() > 1.3 and snr.min() >= 0.3 and 0.2 < (z > surveys.FAR).mean() < 0.6
+        z, _ = surveys.far_z_snr("GALAXY_STARBURST", 4000, rng, survey=survey)
+        assert 0.04 < (z > surveys.FAR).mean() < 0.2
+        z, _ = surveys.far_z_snr("QSO_nan", 4000, rng, survey=survey)
         assert 4.9 < z.max() <= 5.0
 
 
