@@ -31,8 +31,8 @@ FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
 # Beyond this (Å) no strong feature is left on the grid: [O II], Lyman alpha.
 LAST_FEATURE = {"GALAXY": 3760.0, "QSO": 1240.0}
 FAR = 0.57  # beyond it H alpha is out of sight, and galaxies are seen by [O II]
-# Share of the galaxies with lines, of those drawn flat in z, that reach 1.7; the others reach `FAR`,
-# as those beyond it are named GALAXY_nan in any case.
+# Share of the galaxies with lines, of those drawn flat in z, that reach 1.7; the others reach
+# `FAR`, as those beyond it are named GALAXY_nan in any case.
 FAR_SHARE = 0.4
 
 
