@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.mocks.instrument import MODEL_PIXELS, STEP
+from common.mocks.instrument import MODEL_PIXELS, STEP, model_grid
 from common.resample import log_overlap
 from gasnet2.mock.pipeline_classes import is_broad, subclasses
 from gasnet2.mock.sdss import ELG_Z, draw_kinds
@@ -39,6 +39,17 @@ def far_objects(universe, name, z, rng):
         else:
             flux[rows] = universe.quasar(kind, z[rows], rng)
     return flux, vdisp
+
+
+def offset_fibres(n, rng):
+    """Return how much too blue BOSS's quasars are, ndarray of shape (n, MODEL_PIXELS).
+
+    Their fibres were set for 4000 Å, those of the standard stars for 5400 Å (Dawson et al. 2013,
+    AJ 145, 10, Sect. 2; Margala et al. 2016, ApJ 831, 157: a power law of differing slope). Every
+    second one here, as later plates have less of it.
+    """
+    slope = np.where(rng.random(n) < 0.5, np.abs(rng.normal(0.0, 0.7, n)), 0.0)
+    return np.exp(-np.outer(slope, np.log(model_grid() / 5400.0))).astype(np.float32)
 
 
 def measured_class(universe, coarse, *, wave, flux, ivar, z):

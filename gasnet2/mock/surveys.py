@@ -21,13 +21,13 @@ from gasnet2.mock.compact import Compact
 from gasnet2.mock.nothing import empty_fibres
 from gasnet2.mock.odd_stars import OddStars
 from gasnet2.mock.plates import SURVEYS, Plates
-from gasnet2.mock.survey_classes import far_objects, measured_class
+from gasnet2.mock.survey_classes import far_objects, measured_class, offset_fibres
 
 CLASSES = (*SDSS_CLASSES, *EXTRA_CLASSES)
 CHUNK = 250
 AS_SDSS = 0.6  # share of galaxies and quasars at the redshifts and S/N of SDSS's own
 PLAIN = 0.4  # share of the stars that are as narrow in type as the 13-class mock's
-FARTHEST = {"GALAXY": 1.7, "QSO": 5.0}
+FARTHEST = {"GALAXY": 1.7, "QSO": 6.2}
 # Beyond this (Å) no strong feature is left on the grid: [O II], Lyman alpha.
 LAST_FEATURE = {"GALAXY": 3760.0, "QSO": 1240.0}
 FAR = 0.57  # beyond it H alpha is out of sight, and galaxies are seen by [O II]
@@ -154,6 +154,8 @@ def spectra_of(universe, name, n, rng, *, survey, first=0):
     else:
         z, snr = far_z_snr(name, n, rng, survey=plates.survey, table=universe.table)
         flux, vdisp = far_objects(universe, name, z, rng)
+        if survey == "boss" and kind == "QSO":
+            flux *= offset_fibres(n, rng)
     noisy, ivar = plates.observe(flux, snr, rng)
     label = np.full(n, name)
     if kind in FARTHEST:

@@ -14,6 +14,8 @@ CHANNELS = 3
 BOX = (
     121  # pixels of each of three running means that make the local continuum: 8300 km/s (1 sigma)
 )
+# Whose masks are warnings of all kinds: pixels that are bad have no weight there.
+WARN_ONLY = ("sdss", "lamost")
 FEWEST = 200  # pixels with information that a spectrum needs: a tenth of the grid
 
 
@@ -55,7 +57,7 @@ def rebinned(spectra):
             ivar = np.repeat(_scatter(flux, good)[:, None], flux.shape[1], axis=1)
         else:
             ivar = np.array([spectra.ivar[i] for i in rows], dtype=np.float64)
-        if spectra.mask is not None:
+        if spectra.mask is not None and not np.isin(_surveys(spectra)[rows], WARN_ONLY).all():
             good &= ~np.array([spectra.mask[i] for i in rows], dtype=bool)
         good &= np.isfinite(ivar) & (ivar > 0)
         # A common factor, so that no unit of flux leaves the range of single precision.
@@ -68,6 +70,13 @@ def rebinned(spectra):
     weight[weight < 1e-6] = 0.0
     flux = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
     return flux, weight
+
+
+def _surveys(spectra):
+    """Return the survey of each spectrum, ndarray of str."""
+    if "survey" not in spectra.meta:
+        return np.full(len(spectra), "")
+    return spectra.meta["survey"].fillna("").to_numpy(str)
 
 
 def _scatter(flux, good):

@@ -13,7 +13,7 @@ from gasnet2.config import COARSE
 from gasnet2.templates.inputs import CHANNELS, LOG_FIRST, N_PIXELS, STEP
 
 RANGE = {  # default: lowest and highest redshift of a coarse class
-    "STAR": (-0.0023, 0.0023), "NONE": (0.0, 0.0), "GALAXY": (-0.0023, 1.7), "QSO": (0.005, 5.2),
+    "STAR": (-0.0023, 0.0023), "NONE": (0.0, 0.0), "GALAXY": (-0.0023, 1.7), "QSO": (0.005, 6.3),
 }  # fmt: skip
 BLUEST = 800.0  # Å at rest, default: quasars have no light left below it
 KERNEL = 7  # pixels of the trunk's convolutions, default

@@ -28,7 +28,8 @@ class Solutions:
     z_class : ndarray of shape (n, n_classes)
         Best redshift of each class.
     coarse, coarse_second : ndarray of str, shape (n,)
-        Coarse class of the best and of the second solution.
+        Coarse class of the best solution, the most probable one with all its redshifts together;
+        and that of the second, the most probable solution beside.
     best, second : ndarray of int, shape (n,)
         Most probable class within the solution.
     z, z_err, p : ndarrays of shape (n,)
@@ -142,16 +143,27 @@ def solve(p, classes, *, each=True):
             if block.n_shifts <= 2 * half + 1 or which:
                 break
     stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
-    order = np.argsort(-stacked["p"], axis=0)
+    # The class first, all its redshifts together; then its best redshift.
+    kinds = list(dict.fromkeys(block.coarse for block in blocks(classes)))
+    of_kind = np.stack([_all_of(p, classes, kind) for kind in kinds])
+    chosen = np.array(kinds, dtype=object)[of_kind.argmax(axis=0)]
+    order = np.argsort(-stacked["p"] - (stacked["coarse"] == chosen), axis=0)
+    second = np.argmax(
+        np.where(np.arange(len(found))[:, None] == order[0], -1, stacked["p"]), axis=0
+    )
     first = {name: value[order[0], rows] for name, value in stacked.items()}
-    last = order[1] if len(found) > 1 else order[0]
-    second = {name: value[last, rows] for name, value in stacked.items()}
+    second = {name: value[second, rows] for name, value in stacked.items()}
     wide = np.array([c not in ("STAR", "NONE") for c in first["coarse"]])
     return Solutions(
         p_class, z_class, first["coarse"], second["coarse"], first["class"],
         second["class"], first["z"], first["z_err"], np.minimum(first["p"], 1.0), second["z"],
         second["p"] if len(found) > 1 else np.zeros(n), first["edge"].astype(bool) & wide,
     )  # fmt: skip
+
+
+def _all_of(p, classes, kind):
+    """Return the probability of a coarse class, all its redshifts together, shape (n,)."""
+    return sum(p[:, b.start : b.stop].sum(axis=1) for b in blocks(classes) if b.coarse == kind)
 
 
 def _z(block, mean):

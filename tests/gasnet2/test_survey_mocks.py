@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from common.errors import UsageError
-from common.mocks import libraries
+from common.mocks import instrument, libraries
 from common.mocks.instrument import MODEL_PIXELS, model_grid
 from common.mocks.lines import C_KMS
 from gasnet2.config import COARSE, EXTRA_CLASSES, SDSS_CLASSES, extragalactic
 from gasnet2.mock import plates, surveys
+from gasnet2.mock.survey_classes import offset_fibres
 from tests.archives import archives
 
 EDGES = {"sdss": (3800, 9200), "boss": (3600, 9900), "desi": (3600, 9824),
@@ -65,7 +66,7 @@ def test_every_class_of_a_survey_is_whole(universe, survey):
         if COARSE[name] in ("STAR", "NONE"):
             assert (meta["label"] == name).all()
         assert (meta["survey"] == survey).all() and meta["mock"].all()
-        assert np.isfinite(meta["snr"]).all() and (meta["z"].abs() < 5.01).all()
+        assert np.isfinite(meta["snr"]).all() and (meta["z"].abs() < 6.21).all()
         if COARSE[name] == "STAR":
             assert (meta["z"].abs() < 0.003).all()
         if name == "NONE":
@@ -227,6 +228,15 @@ def test_labels_of_galaxies_and_quasars_are_what_the_pipelines_rules_say(univers
     assert burst["vdisp"].between(20, 600).all()
 
 
+def test_quasars_of_offset_fibres_are_too_blue():
+    factor = offset_fibres(2000, np.random.default_rng(12))
+    wave = instrument.model_grid()
+    blue, red = (np.argmin(np.abs(wave - at)) for at in (3700, 9000))
+    assert np.allclose(factor[:, np.argmin(np.abs(wave - 5400))], 1, atol=1e-3)
+    assert (factor[:, blue] >= 1 - 1e-6).all() and (factor[:, red] <= 1 + 1e-6).all()
+    assert 0.4 < (factor[:, blue] > 1.001).mean() < 0.6
+
+
 def test_far_galaxies_keep_a_feature_on_the_grid():
     for name, survey in plates.SURVEYS.items():
         rng = np.random.default_rng(9)
@@ -236,7 +246,7 @@ def test_far_galaxies_keep_a_feature_on_the_grid():
         z, _ = surveys.far_z_snr("GALAXY_STARBURST", 4000, rng, survey=survey)
         assert 0.04 < (z > surveys.FAR).mean() < 0.2
         z, _ = surveys.far_z_snr("QSO_nan", 4000, rng, survey=survey)
-        assert 4.9 < z.max() <= 5.0
+        assert 5.9 < z.max() <= 6.2
 
 
 def test_observed_stars_are_at_rest_and_carried_on():

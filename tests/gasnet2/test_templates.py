@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.errors import UsageError
 from common.spectra import Spectra
 from gasnet2 import tables_trust
-from gasnet2.config import PAPER, SDSS_CLASSES
+from gasnet2.config import CLASSES, PAPER, SDSS_CLASSES
 from gasnet2.templates import inputs, model, networks, solutions
 from gasnet2.templates.explain import evidence, templates_of
 
@@ -83,6 +83,18 @@ def test_pixels_without_information_are_zero_and_hide_nothing_else():
     np.testing.assert_array_equal(c.x, a.x)
 
 
+@pytest.mark.parametrize("survey", ["sdss", "desi"])
+def test_warnings_of_a_survey_hide_no_good_pixel(survey):
+    rng = np.random.default_rng(8)
+    wave = 10 ** (3.5563 + 1e-4 * np.arange(4076))
+    mask = np.zeros((1, 4076), dtype=bool)
+    mask[:, 1000:1400] = True
+    spectra = spectra_of(wave, 5 + rng.normal(size=4076), np.ones(4076), mask=mask)
+    spectra.meta["survey"] = survey
+    hidden = inputs.prepare(spectra).x.reshape(3, -1)[2] == 0
+    assert (hidden.sum() > 350) == (survey == "desi")
+
+
 def test_what_cannot_be_used_says_why():
     wave = np.linspace(12000.0, 16000.0, 500)
     prepared = inputs.prepare(spectra_of(wave, np.ones(500), np.ones(500)))
@@ -140,6 +152,15 @@ def test_classes_of_one_kind_add_up_to_one_solution():
     assert found.coarse_second[0] == "STAR"
 
 
+def test_class_comes_before_redshift():
+    p = planted([("QSO_nan", 1000.0, 2, 0.3), ("QSO_nan", 2200.0, 2, 0.29),
+                 ("STAR_WD", 0.0, 1, 0.41)], CLASSES["surveys"])  # fmt: skip
+    found = solutions.solve(p, CLASSES["surveys"])
+    assert found.coarse[0] == "QSO"
+    assert found.z[0] == pytest.approx(10 ** (1000 * inputs.STEP) - 1, abs=1e-3)
+    assert found.coarse_second[0] == "STAR" and found.p_second[0] == pytest.approx(0.41, abs=0.01)
+
+
 def test_second_redshift_of_the_same_kind_is_another_solution():
     p = planted([("QSO_nan", 1000.0, 2, 0.6), ("QSO_nan", 2200.0, 2, 0.4)])
     found = solutions.solve(p, SDSS_CLASSES)
@@ -155,7 +176,8 @@ def test_probabilities_are_probabilities(seed):
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-4)
     found = solutions.solve(p, SDSS_CLASSES)
     np.testing.assert_allclose(found.p_class.sum(axis=1), 1, rtol=1e-3)
-    assert (found.p >= found.p_second - 1e-6).all()
+    kinds = solutions.coarse_probability(found.p_class, SDSS_CLASSES)
+    assert (found.coarse == np.array(list(kinds))[np.argmax(list(kinds.values()), axis=0)]).all()
     assert (found.p + found.p_second < 1 + 1e-3).all()
     assert (found.z_err > 0).all()
     z, pdf = solutions.pdf(p, SDSS_CLASSES)
