@@ -9,6 +9,7 @@ import pandas as pd
 
 from common import metrics
 
+C_KMS = 299792.458
 EDGES = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
 CUTS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995)
 FEWEST = 20  # rows of a bin that is stated
@@ -126,3 +127,33 @@ def error_table(df):
                              df["z_routed_err"].to_numpy(float)[use] / (1 + z[use])))))  # fmt: skip
     names = ["coarse", "n", "within_1", "within_2", "median_err"]
     return pd.DataFrame(rows, columns=names)
+
+
+def velocity_table(df):
+    """Return how well velocities of stars are found, km/s.
+
+    Parameters
+    ----------
+    df : DataFrame
+        As of `reliability_table`, with v_true (z of stars).
+
+    Returns
+    -------
+    DataFrame
+        n (stars with a velocity), called_star (fraction of them), median (of predicted minus
+        true), spread (1.4826 times the median absolute deviation), beyond (fraction of those
+        called stars off by more than 450 km/s); no row without such stars.
+    """
+    known = df["v_true"].notna() if "v_true" in df else pd.Series(False, index=df.index)
+    rows = df[known & (df["coarse_true"] == "STAR")]
+    if not len(rows):
+        return pd.DataFrame()
+    star = rows["coarse_pred"].to_numpy(str) == "STAR"
+    off = C_KMS * (rows["z_routed_pred"] - rows["v_true"]).to_numpy(float)[star]
+    return pd.DataFrame({
+        "n": [len(rows)],
+        "called_star": [star.mean()],
+        "median": [np.median(off) if len(off) else np.nan],
+        "spread": [metrics.mad_sigma(off) if len(off) else np.nan],
+        "beyond": [(np.abs(off) > 1e-3 * 1.5 * C_KMS).mean() if len(off) else np.nan],
+    })  # fmt: skip

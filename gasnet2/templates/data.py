@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pandas as pd
@@ -43,7 +45,13 @@ def make_shards(config, folder, *, offline=False):
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    work = _jobs(config)
+    work, mark = _jobs(config), folder / "parts.json"
+    own = {name: list(v) if isinstance(v := getattr(config, name), tuple) else v
+           for name in ("classes", "per_class", "seed", "use_ivar")}  # fmt: skip
+    if not mark.exists() or json.loads(mark.read_text()) != own:  # parts of another mock
+        for path in folder.glob("part-*.parquet"):
+            path.unlink()
+        write_json(mark, own)
     missing = [k for k in range(len(work)) if not _label_path(folder, k).exists()]
     if missing:
         # In this process, so that what is not cached is fetched once.
@@ -58,6 +66,7 @@ def make_shards(config, folder, *, offline=False):
     write_json(folder / "shards.json", {"n_pixels": CHANNELS * N_PIXELS, "sizes": sizes})
     for k in range(len(work)):
         _label_path(folder, k).unlink()
+    mark.unlink()
     return Shards(folder)
 
 
@@ -80,7 +89,7 @@ def _each(folder, work, numbers, use_ivar):
         for k in numbers:
             yield _one(folder, k, work[k], use_ivar, True)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _end_with_parent) as pool:
         futures = [pool.submit(_one, folder, k, work[k], use_ivar, True) for k in numbers]
         try:
             for future in futures:
@@ -88,6 +97,16 @@ def _each(folder, work, numbers, use_ivar):
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def _end_with_parent():
+    """Let this process end when that which began it is killed: its queue would wait for ever."""
+
+    def wait():
+        parent_process().join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def _label_path(folder, k):

@@ -271,6 +271,19 @@ def test_failed_class_is_wrong_and_a_class_without_redshift_counts():
     assert (tables_trust.cut_table(table)["purity"] == 1).all()
 
 
+def test_velocities_of_stars_are_judged_in_kms():
+    n = 50
+    z = np.linspace(-1e-3, 1e-3, n)
+    df = pd.DataFrame({"coarse_true": "STAR", "coarse_pred": "STAR", "v_true": z,
+                       "z_routed_pred": z + 1e-4})  # fmt: skip
+    df.loc[:4, "coarse_pred"] = "QSO"
+    table = tables_trust.velocity_table(df).iloc[0]
+    assert table["n"] == n and table["called_star"] == pytest.approx(0.9)
+    assert table["median"] == pytest.approx(29.98, abs=0.01) and table["spread"] < 0.01
+    assert table["beyond"] == 0
+    assert not len(tables_trust.velocity_table(df.drop(columns="v_true")))
+
+
 # --- training
 
 
