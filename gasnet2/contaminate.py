@@ -75,6 +75,11 @@ def contaminate(run_dir, *, accelerator, fractions=FRACTIONS, epochs=None, redsh
 
     run_dir = Path(run_dir)
     config, _ = runs.read_config(run_dir, Config)
+    if config.is_templates:
+        raise UsageError(
+            f"App. A is of the paper's networks. {run_dir} holds the template network: train with "
+            "--network paper."
+        )
     if config.survey not in TRIOS:
         raise UsageError(
             f"App. A contaminates classes of {' and '.join(TRIOS)}. {run_dir} is a run of "

@@ -1,7 +1,14 @@
 """The commands with the network of templates keep what every paper's commands promise."""
 
+import numpy as np
+import pandas as pd
+
+from common.catalog import read_table
+from common.catalogue.pdf_file import read_pdfs
+from gasnet2 import contaminate
 from gasnet2.config import PAPER, TEMPLATES
 from gasnet2.networks import load_networks
+from gasnet2.templates.catalogue import FLAGS
 from tests.contract import Contract, Subject
 from tests.gasnet2.toy import TINY, write_table
 
@@ -15,3 +22,27 @@ class TestContract(Contract):
         train=("--dataset", "sdss", "--network", "templates"),
         steps={"explain_run": "gradients"},
     )
+
+    def test_appendix_a_and_pdfs_ask_for_the_network_that_they_are_of(
+        self, house, tmp_path, capsys
+    ):
+        assert contaminate.main(["--run-dir", str(house.run)]) == 2
+        assert "--network paper" in capsys.readouterr().err
+        pdf = tmp_path / "pdf.fits"
+        assert self.predict(house, tmp_path / "a.fits", "--pdf", pdf) == 0
+        ids, p, edges = read_pdfs(pdf)
+        table = read_table(tmp_path / "a.fits")
+        assert list(ids) == list(table["id"]) and p.shape == (len(ids), len(edges) - 1)
+        far = (table["p_GALAXY"] + table["p_QSO"]).to_numpy()
+        np.testing.assert_allclose(p.sum(axis=1), far, atol=2e-3)
+        assert (np.diff(edges) > 0).all()
+        flags = table["warnings"].fillna("").str.split(";")
+        bits = [sum(FLAGS[k] for k in row if k) for row in flags]
+        assert bits == list(table["zwarn"])
+
+    def test_explain_shows_evidence_and_templates(self, house, tmp_path):
+        assert self.subject.main("explain", "--run-dir", house.run, "-o", tmp_path) == 0
+        table = pd.read_parquet(tmp_path / "explain" / "evidence.parquet")
+        assert {"best", "second", "constant", "added", "flux"} <= set(table)
+        for name in ("evidence", "templates"):
+            assert (tmp_path / "figures" / f"{name}.png").exists()
