@@ -139,7 +139,7 @@ SCALES = {
 TEMPLATES = {
     "smoke": dict(per_class=12, epochs=1, batch_size=32, channels=4, depth=1, maps=4),
     "demo": dict(per_class=1000, epochs=4, batch_size=64, learning_rate=2e-3, channels=24),
-    "paper": dict(per_class=3000, epochs=4, batch_size=64, learning_rate=2e-3, channels=24),
+    "paper": dict(per_class=4000, epochs=3, batch_size=64, learning_rate=2e-3, channels=24),
 }  # fmt: skip
 
 

@@ -106,9 +106,11 @@ def evaluate_predictions(path, out, peer=None):
 def measured_on(config, df):
     """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
 
-    A run on fewer spectra, or of other sizes than the paper's, cannot confirm or miss what the
-    paper says of its own.
+    A run on fewer spectra, of other sizes than the paper's or with another network, cannot confirm
+    or miss what the paper says of its own.
     """
+    if config.is_templates:
+        return f"{config.dataset} (template network)"
     full = make_config(config.dataset, "paper")
     wanted = 0.9 * full.split[2] * full.per_class * len(full.classes)
     differ = [

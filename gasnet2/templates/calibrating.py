@@ -9,12 +9,12 @@ from common.errors import SuiteError
 from gasnet2 import tables_trust
 from gasnet2.config import COARSE
 from gasnet2.templates.model import logit_table
-from gasnet2.templates.networks import BATCH, solved
+from gasnet2.templates.networks import BATCH, logs, solved
 from gasnet2.templates.solutions import probabilities
 from gasnet2.templates.targets import targets
 
 TEMPERATURES = np.geomspace(0.5, 3.0, 41)
-FEWEST = 100  # spectra behind a step of the calibration of probabilities
+FEWEST = 100  # spectra that a calibration needs
 
 
 def calibrated(trained, rows_of, rows, labels):
@@ -45,11 +45,11 @@ def calibrated(trained, rows_of, rows, labels):
     right = tables_trust.right(
         coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
     )
-    trained.right = {"all": rising(found.p, right)}
+    trained.right = {"all": beta(found.p, right)}
     for kind in np.unique(found.coarse.astype(str)):
         here = found.coarse == kind
         if here.sum() >= 5 * FEWEST:
-            trained.right[kind] = rising(found.p[here], right[here])
+            trained.right[kind] = beta(found.p[here], right[here])
     good = right & np.isfinite(z)
     try:
         trained.errors = fit_calibration(
@@ -79,8 +79,8 @@ def _temperature(trained, rows_of, rows, labels):
     return float(TEMPERATURES[total.argmin()])
 
 
-def rising(p, right):
-    """Return what calibrates probabilities: nodes, and the fraction right there.
+def beta(p, right):
+    """Return the coefficients that turn said probabilities into fractions right.
 
     Parameters
     ----------
@@ -89,16 +89,19 @@ def rising(p, right):
 
     Returns
     -------
-    list of float, list of float
-        Both rising; at least `FEWEST` rows behind each node where there are as many.
-    """
-    from sklearn.isotonic import isotonic_regression
+    list of float
+        c, a, b of `gasnet2.templates.networks.fraction_right`, a and b not negative; those that
+        change nothing where a fit cannot be had.
 
-    order = np.argsort(p)
-    n = max(2, len(p) // FEWEST)
-    groups = np.array_split(order, min(n, 60))
-    at = np.array([p[g].mean() for g in groups])
-    share = np.array([(right[g].sum() + 0.5) / (len(g) + 1) for g in groups])
-    rising = isotonic_regression(share, sample_weight=[len(g) for g in groups])
-    keep = np.concatenate([[True], np.diff(at) > 1e-9])
-    return [float(v) for v in at[keep]], [float(v) for v in rising[keep]]
+    Notes
+    -----
+    Beta calibration (Kull, Silva Filho & Flach 2017, EJS 11, 5052): three numbers, which a few
+    hundred wrong solutions set better than a curve.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if right.all() or not right.any():
+        return [0.0, 1.0, 1.0]
+    fitted = LogisticRegression(C=100.0, max_iter=1000).fit(logs(p), right)
+    c, (a, b) = float(fitted.intercept_[0]), map(float, fitted.coef_[0])
+    return [c, a, b] if min(a, b) >= 0 else [0.0, 1.0, 1.0]

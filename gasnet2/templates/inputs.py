@@ -14,6 +14,7 @@ CHANNELS = 3
 BOX = (
     121  # pixels of each of three running means that make the local continuum: 8300 km/s (1 sigma)
 )
+NEAR = 100  # pixels on either side that tell of the scatter at one
 # Whose masks are warnings of all kinds: pixels that are bad have no weight there.
 WARN_ONLY = ("sdss", "lamost")
 FEWEST = 200  # pixels with information that a spectrum needs: a tenth of the grid
@@ -54,7 +55,7 @@ def rebinned(spectra):
         flux = np.array([spectra.flux[i] for i in rows], dtype=np.float64)
         good = np.isfinite(flux)
         if spectra.ivar is None:
-            ivar = np.repeat(_scatter(flux, good)[:, None], flux.shape[1], axis=1)
+            ivar = scatter(flux, good)
         else:
             ivar = np.array([spectra.ivar[i] for i in rows], dtype=np.float64)
         if spectra.mask is not None and not np.isin(_surveys(spectra)[rows], WARN_ONLY).all():
@@ -79,13 +80,31 @@ def _surveys(spectra):
     return spectra.meta["survey"].fillna("").to_numpy(str)
 
 
-def _scatter(flux, good):
-    """Return inverse variances from differences of pixels two apart, ndarray of shape (n,)."""
-    out = np.ones(len(flux))
+def scatter(flux, good):
+    """Return inverse variances from the scatter between pixels two apart, where errors lack.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n, m)
+    good : ndarray of bool, shape (n, m)
+
+    Returns
+    -------
+    ndarray of shape (n, m)
+        Of the median scatter within `NEAR` pixels: it may change along the spectrum.
+    """
+    out = np.ones(flux.shape)
     for i, (row, use) in enumerate(zip(flux, good, strict=True)):
-        step = np.diff(row[use][::2])
-        if len(step) and np.median(np.abs(step)) > 0:
-            out[i] = 2 / (1.4826 * np.median(np.abs(step))) ** 2
+        values, at = row[use], np.flatnonzero(use)
+        if len(values) < 10:
+            continue
+        step = np.abs(values[2:] - values[:-2])
+        if not np.median(step) > 0:
+            continue
+        knots = np.arange(0, len(step), NEAR)
+        level = np.array([np.median(step[max(0, k - NEAR) : k + NEAR]) for k in knots])
+        sigma = 1.4826 * np.maximum(level, 0.05 * np.median(step)) / np.sqrt(2)
+        out[i] = np.interp(np.arange(flux.shape[1]), at[knots + 1], sigma) ** -2.0
     return out
 
 
@@ -152,7 +171,7 @@ def prepare(spectra, *, use_ivar=True):
     flux, ivar = rebinned(spectra)
     if not use_ivar:
         good = ivar > 0
-        ivar = np.where(good, _scatter(flux, good)[:, None], 0.0).astype(np.float32)
+        ivar = np.where(good, scatter(flux, good), 0.0).astype(np.float32)
     known = (ivar > 0).sum(axis=1)
     reason = np.full(len(spectra), "", dtype=object)
     bad = np.zeros(len(spectra))

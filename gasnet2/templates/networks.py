@@ -27,9 +27,8 @@ class TemplateNetwork:
     model : keras.Model
     temperature : float
         That logits are divided by.
-    right : dict of str to (list, list)
-        Coarse class -> nodes of the probability of a solution, and the fraction that is right
-        there.
+    right : dict of str to list of float
+        Coarse class, or "all" -> coefficients of `fraction_right`.
     errors : common.calibration.Calibration or None
         Of z_err / (1 + z), by coarse class.
     """
@@ -68,15 +67,10 @@ class TemplateNetwork:
         """Return solutions with calibrated probability and error."""
         if not calibrate or not self.right:
             return found
-        found = replace(found)
-        for name, coarse in (("p", found.coarse), ("p_second", found.coarse_second)):
-            raw = getattr(found, name)
-            new = raw.copy()
-            for kind in np.unique(coarse.astype(str)):
-                nodes = self.right.get(kind, self.right["all"])
-                here = coarse == kind
-                new[here] = np.interp(raw[here], *nodes)
-            setattr(found, name, new)
+        found = replace(found, p=found.p.copy())
+        for kind in np.unique(found.coarse.astype(str)):
+            here = found.coarse == kind
+            found.p[here] = fraction_right(found.p[here], self.right.get(kind, self.right["all"]))
         found.p_second = np.minimum(found.p_second, 1 - found.p)
         if self.errors is not None:
             relative = found.z_err / (1 + found.z)
@@ -92,6 +86,26 @@ class TemplateNetwork:
         """Return what config.json keeps of the calibration."""
         errors = None if self.errors is None else self.errors.to_dict()
         return {"temperature": self.temperature, "right": self.right, "errors": errors}
+
+
+def logs(p):
+    """Return ln p and -ln(1 - p) of probabilities (n,), ndarray of shape (n, 2)."""
+    p = np.clip(np.asarray(p, dtype=float), 1e-6, 1 - 1e-6)
+    return np.stack([np.log(p), -np.log1p(-p)], axis=1)
+
+
+def fraction_right(p, coefficients):
+    """Return 1 / (1 + exp(-c - a ln p + b ln(1 - p))), ndarray of shape (n,).
+
+    Parameters
+    ----------
+    p : ndarray of shape (n,)
+        As the network says it.
+    coefficients : list of float
+        c, a, b; 0, 1, 1 change nothing.
+    """
+    c, *slopes = coefficients
+    return 1 / (1 + np.exp(-c - logs(p) @ np.array(slopes)))
 
 
 def load_model(path, config):

@@ -12,7 +12,7 @@ from common.errors import UsageError
 from common.spectra import Spectra
 from gasnet2 import tables_trust
 from gasnet2.config import CLASSES, PAPER, SDSS_CLASSES
-from gasnet2.templates import inputs, model, networks, solutions
+from gasnet2.templates import calibrating, inputs, model, networks, solutions
 from gasnet2.templates.explain import evidence, templates_of
 
 CONFIG = replace(
@@ -322,17 +322,21 @@ def test_batches_get_worse_but_never_gain_information():
     np.testing.assert_array_equal(x, again)
 
 
-def test_calibration_makes_probabilities_and_errors_honest():
-    from gasnet2.templates import calibrating
-
+def test_calibration_makes_probabilities_honest():
     rng = np.random.default_rng(7)
     p = rng.random(5000)
     right = rng.random(5000) < p**2  # overconfident
-    at, share = calibrating.rising(p, right)
-    said = np.interp(p, at, share)
+    said = networks.fraction_right(p, calibrating.beta(p, right))
     for low in np.arange(0.1, 1, 0.2):
         here = (said >= low) & (said < low + 0.2)
         assert right[here].mean() == pytest.approx(said[here].mean(), abs=0.05)
+    assert (np.diff(said[np.argsort(p)]) >= 0).all()
+
+
+def test_calibration_without_failures_changes_nothing():
+    p = np.array([0.1, 0.5, 0.9, 1.0])
+    said = networks.fraction_right(p, calibrating.beta(p, np.ones(4, dtype=bool)))
+    np.testing.assert_allclose(said, p, atol=1e-5)
 
 
 # --- what does not go together
