@@ -57,9 +57,10 @@ def evidence(found, flux, *, wavelength, most=6):
     figure, axes = panels(2 * n, columns=1, width=9.0, height=1.5, sharex=True)
     for i in range(n):
         top, below = axes[2 * i], axes[2 * i + 1]
-        limits = np.percentile(flux[i], [0.5, 99.7])
+        limits = np.percentile(flux[i][flux[i] != 0], [0.5, 99.7])
         pad = 0.15 * max(np.ptp(limits), 1e-6)
-        top.plot(wavelength, flux[i], color=BLACK, lw=0.5)
+        seen = np.where(flux[i] == 0, np.nan, flux[i])  # 0: no information
+        top.plot(wavelength, seen, color=BLACK, lw=0.5)
         top.set(ylim=(limits[0] - pad, limits[1] + pad), yticks=[], ylabel="flux")
         z = found.z[i] if np.isfinite(found.z[i]) else 0.0
         mark_lines(top, visible(z, wavelength[0], wavelength[-1]))

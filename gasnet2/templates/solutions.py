@@ -14,6 +14,8 @@ from gasnet2.templates.model import blocks
 # Half-width of what counts as one solution, in pixels of 138 km/s: what is called a good redshift
 # (Sect. 4.1: Bias below 0.0015 for galaxies, 0.015 for quasars).
 WINDOW = {"STAR": 3, "NONE": 0, "GALAXY": 3, "QSO": 32}
+# How far another solution is, at least: the tail of a line is none.
+APART = {"STAR": 6, "NONE": 0, "GALAXY": 16, "QSO": 64}
 LEVEL = 0.6827
 
 
@@ -138,8 +140,8 @@ def solve(p, classes, *, each=True):
                     "edge": (near < 1) | (near > block.n_shifts - 2),
                 }
             )
-            away = np.abs(np.arange(block.n_shifts)[None] - at[:, None]) <= 2 * half
-            scores = np.where(away, 0.0, scores)  # windows that do not overlap
+            near = np.abs(np.arange(block.n_shifts)[None] - at[:, None]) <= APART[block.coarse]
+            scores = np.where(near, 0.0, scores)
             if block.n_shifts <= 2 * half + 1 or which:
                 break
     stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
