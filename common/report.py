@@ -163,7 +163,9 @@ def claims_section(judged, *, dataset, survey, subject, place):
             f"\n\nThe paper's numbers are about {subject}; the verdicts stand for {dataset} alone. "
             f"On {place} every claim stays untested."
         )
-    tables = {f"Measured on {dataset}": here.drop(columns=["dataset"])}
+    tables = {}
+    if len(here):
+        tables[f"Measured on {dataset}"] = here.drop(columns=["dataset"])
     if len(untested):
         tables["Not measured here"] = untested.drop(columns=["ours"])
     return Section("Published numbers", text, tables)

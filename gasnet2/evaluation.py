@@ -94,7 +94,6 @@ class Evaluation(evaluation.Evaluation):
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
     title = "GaSNet-II on {}"
-    training = ("epochs", "members", "batch_size", "initialiser", "learning_rate", "schedule")
     cover_figures = ("F12_confusion", "F15_mc")
     beside = Beside(
         "Real spectra",
@@ -109,6 +108,14 @@ class Evaluation(evaluation.Evaluation):
         },
     )
     references, parts = REFERENCES, PARTS
+
+    @property
+    def training(self):
+        """Fields of the configuration that the report names."""
+        own = ("members", "initialiser")
+        if self.config is not None and self.config.is_templates:
+            own = ("network", "per_class", "channels", "depth", "maps", "use_ivar")
+        return (*own, "epochs", "batch_size", "learning_rate", "schedule")
 
     @property
     def elsewhere(self):
