@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,20 @@ def fine_class(coarse, subclass, survey):
     return f"{coarse}_{subclass if subclass not in ('', 'None') else 'nan'}"
 
 
+# SDSS's subclasses of stars that are kinds of `EXTRA_CLASSES` (pattern of the whole name).
+KINDS = {
+    r"STAR_(O|B\d|OB).*": "STAR_OB",
+    r"STAR_([ML]\d).*": "STAR_M",
+    r"STAR_Carbon.*": "STAR_Carbon",
+    r"STAR_(WD|CalciumWD|D[ABCQZ]).*": "STAR_WD",
+}
+
+
+def kind_of(name):
+    """Return the class of the 20 of all surveys that a class of SDSS belongs to, else the name."""
+    return next((kind for pattern, kind in KINDS.items() if re.fullmatch(pattern, name)), name)
+
+
 def coarse_class(name):
     """Return STAR, GALAXY or QSO for a class label (App. B); empty where unknown."""
     if name in COARSE:
@@ -60,6 +75,7 @@ def label_table(spectra, survey):
         Whose classes to use; the last has SDSS's and more.
     """
     meta = spectra.meta
+    named = kind_of if survey == "surveys" else str
     survey = "sdss" if survey == "surveys" else survey
     table = pd.DataFrame({"id": spectra.ids})
     for name in ("file", "ra", "dec", "snr", "vdisp", "z"):
@@ -69,7 +85,7 @@ def label_table(spectra, survey):
     # Only SDSS's own spectra have its subclasses: an empty one of another survey means nothing.
     own = meta["survey"] if "survey" in meta else [survey] * len(spectra)
     table["class"] = [
-        fine_class(c, s, survey if survey == "sdss" and o in ("sdss", "") else "")
+        named(fine_class(c, s, survey if survey == "sdss" and o in ("sdss", "") else ""))
         for (c, s), o in zip(pairs, own, strict=True)
     ]
     table["mock"] = meta["mock"].to_numpy(dtype=bool) if "mock" in meta else False

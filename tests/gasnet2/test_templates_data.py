@@ -7,7 +7,7 @@ import pytest
 
 from common.pipeline import Shards, finished
 from gasnet2.config import PAPER
-from gasnet2.data import choose_split, prepare
+from gasnet2.data import choose_split, kind_of, prepare
 from gasnet2.templates import data
 from gasnet2.templates.inputs import CHANNELS, N_PIXELS
 from tests.archives import archives
@@ -77,3 +77,16 @@ def test_parts_of_another_mock_are_not_taken(whole, tmp_path, monkeypatch):
     other = prepare(replace(CONFIG, seed=2), folder)
     assert not np.array_equal(other.rows([0]), whole.rows([0]))
     assert isinstance(other, Shards) and len(other) == len(whole)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("STAR_M3", "STAR_M"), ("STAR_L5.5", "STAR_M"), ("STAR_OB", "STAR_OB"),
+        ("STAR_B6III (30614)", "STAR_OB"), ("STAR_WDhotter", "STAR_WD"), ("STAR_WD", "STAR_WD"),
+        ("STAR_Carbon_lines", "STAR_Carbon"), ("STAR_CV", "STAR_CV"), ("STAR_A0", "STAR_A0"),
+        ("STAR_K7", "STAR_K7"), ("QSO_BROADLINE", "QSO_BROADLINE"), ("GALAXY_nan", "GALAXY_nan"),
+    ],
+)  # fmt: skip
+def test_subclasses_of_sdss_are_kinds_of_the_twenty(name, kind):
+    assert kind_of(name) == kind
