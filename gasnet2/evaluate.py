@@ -91,6 +91,7 @@ def evaluate_predictions(path, out, peer=None):
     if "dataset" in df:  # written by this project: the table says what it is of
         source = f"{path.name}, {' and '.join(sorted(df['dataset'].astype(str).unique()))}"
     survey = next(k for k, v in CLASSES.items() if v == classes)
+    survey = "sdss" if survey == "surveys" else survey
     ev = Evaluation(
         df=df,
         classes=classes,

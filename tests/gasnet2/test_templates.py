@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -349,3 +350,24 @@ def test_mock_of_all_surveys_needs_the_template_network():
     assert len(config.classes) == 20
     assert config.size_of("QSO_nan") > config.size_of("GALAXY_nan") > config.size_of("STAR_M")
     assert "templates" in PAPER.run_dir(config).name
+
+
+def test_table_of_twenty_classes_is_evaluated_and_judges_no_claim(tmp_path):
+    from gasnet2 import evaluate
+
+    rng = np.random.default_rng(9)
+    classes = np.array(CLASSES["surveys"])
+    names = classes[rng.integers(0, 20, 400)]
+    z = rng.uniform(0, 1, 400)
+    coarse = [name.split("_")[0] for name in names]
+    table = pd.DataFrame({
+        "id": np.arange(400).astype(str), "class_true": names, "class_pred": names, "snr": 5.0,
+        "coarse_true": coarse, "coarse_pred": coarse, "z_true": z, "z_pred": z, "z_err": 1e-3,
+        "z_routed_pred": z, "z_routed_err": 1e-3, "p_right": rng.random(400),
+    })  # fmt: skip
+    table.to_parquet(tmp_path / "table.parquet")
+    argv = ["--predictions", str(tmp_path / "table.parquet"), "-o", str(tmp_path / "out")]
+    assert evaluate.main(argv) == 0
+    assert (tmp_path / "out" / "tables" / "trust.ecsv").exists()
+    judged = Table.read(tmp_path / "out" / "claims.ecsv")
+    assert set(judged["verdict"]) == {"untested"}

@@ -7,11 +7,11 @@ from gasnet2 import evaluate, predict, train
 from gasnet2.tables import coarse_table
 from tests.archives import archives
 
-MINUTE = ("--network", "templates", "--scale", "smoke", "--per-class", "150", "--epochs", "8",
+MINUTE = ("--network", "templates", "--scale", "smoke", "--per-class", "120", "--epochs", "6",
           "--learning-rate", "0.004", "--precision", "float32")  # fmt: skip
 # Published: means of Fig. 14's classes. Ours: what a minute must reach on the mock, not the survey.
 PUBLISHED = {"GALAXY": 0.83, "QSO": 0.84}
-AT_LEAST = {"GALAXY": 0.6, "QSO": 0.3}
+AT_LEAST = {"GALAXY": 0.85, "QSO": 0.65}
 
 
 @pytest.fixture(scope="module")
