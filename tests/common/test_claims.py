@@ -73,7 +73,7 @@ def test_gasnet2_claims_cover_the_paper_and_can_all_be_measured():
         counted = float(c.published).is_integer()  # such as the number of classes
         assert c.tolerance > 0 or (c.tolerance == 0 and counted), c.id
         if not c.measure:  # nothing here could measure it: the claim says why
-            assert "not released" in c.conditions, c.id
+            assert "not released" in c.conditions or "none is trained" in c.conditions, c.id
             continue
         metric = c.measure["metric"]
         assert metric in measured.MEASURES or metric in measured.REDSHIFT, c.id
