@@ -116,8 +116,8 @@ class Paper:
     seed : int
         The default seed.
     scaled : callable, optional
-        (dataset, scale, **changes) -> further changes of the configuration, where a scale depends
-        on the data set or on what the user asked for.
+        (dataset, scale, and by name what the user asked for) -> further changes of the
+        configuration, where a scale depends on them.
     changes : callable, optional
         Parsed arguments -> changes of the configuration by options that set no field by themselves.
     check : callable, optional
