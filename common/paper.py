@@ -33,6 +33,16 @@ class BaseConfig:
         """True where the data set is a mock."""
         return self.dataset.endswith("-mock")
 
+    @property
+    def variant(self):
+        """The network in one word where it is not the paper's own, else ""."""
+        return ""
+
+    @property
+    def trained(self):
+        """The data set in words, and the network where it is not the paper's."""
+        return f"{self.dataset} ({self.variant} network)" if self.variant else self.dataset
+
 
 @dataclass(frozen=True)
 class Option:
@@ -192,8 +202,8 @@ class Paper:
 
     def run_dir(self, config):
         """Return the run folder of a configuration where the user names none."""
-        kind = "" if getattr(config, "network", "paper") == "paper" else f"-{config.network}"
-        return Path("runs") / f"{config.dataset}{kind}-{config.scale}"
+        words = filter(None, (config.dataset, config.variant, config.scale))
+        return Path("runs") / "-".join(words)
 
     def header(self, config, run_dir, **more):
         """Return what the header of a catalogue of a run says, with `more` before the scale."""

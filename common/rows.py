@@ -115,7 +115,7 @@ def of_files(mock):
 def name_on(config, df, on):
     """Return what a run was measured on with the files of a folder, whose rows have a dataset."""
     kinds = " and ".join(sorted(df["dataset"].unique()))
-    return f"{config.dataset} -> {kinds} ({Path(on).resolve().name})"
+    return f"{config.trained} -> {kinds} ({Path(on).resolve().name})"
 
 
 def kept(df, run_dir, on, out=None):

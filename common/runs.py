@@ -98,11 +98,12 @@ def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False,
     return run_dir, about, shards
 
 
-def finish(run_dir, about, table):
+def finish(config, run_dir, about, table):
     """Write what a training ends with: predictions.parquet and config.json.
 
     Parameters
     ----------
+    config : the paper's Config
     run_dir : Path
     about : dict
         Of config.json.
@@ -115,7 +116,7 @@ def finish(run_dir, about, table):
         The table.
     """
     # A table that travels alone still says what it is of.
-    table["dataset"] = about["config"]["dataset"]
+    table["dataset"] = config.trained
     write_parquet(table, run_dir / "predictions.parquet")
     write_json(run_dir / "config.json", about)
     return table

@@ -42,6 +42,11 @@ def survey_of(dataset):
     return dataset.removesuffix("-mock")
 
 
+def published(survey):
+    """Return the survey whose subclasses and claims are meant: all of them together have SDSS's."""
+    return "sdss" if survey == "surveys" else survey
+
+
 def extragalactic(classes):
     """Return the classes that have a redshift network (Eq. 1), in order of label."""
     return tuple(c for c in classes if COARSE[c] not in ("STAR", "NONE"))
@@ -103,6 +108,11 @@ class Config(BaseConfig):
     def is_templates(self):
         """True for the network that is ours, of templates at rest."""
         return self.network == "templates"
+
+    @property
+    def variant(self):
+        """The network in one word where it is not the paper's own."""
+        return "template" if self.is_templates else ""
 
     def size_of(self, name):
         """Return how many spectra of a class there are, all splits together.

@@ -14,7 +14,7 @@ from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
 from common.sample import SPLITS, refuse_mock, rejected
 from common.surveys import find_files, read_many
-from gasnet2.config import CLASSES, COARSE
+from gasnet2.config import CLASSES, COARSE, published
 from gasnet2.inputs import n_inputs, prepared
 
 SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
@@ -76,7 +76,7 @@ def label_table(spectra, survey):
     """
     meta = spectra.meta
     named = kind_of if survey == "surveys" else str
-    survey = "sdss" if survey == "surveys" else survey
+    survey = published(survey)
     table = pd.DataFrame({"id": spectra.ids})
     for name in ("file", "ra", "dec", "snr", "vdisp", "z"):
         table[name] = meta[name].to_numpy() if name in meta else ("" if name == "file" else np.nan)

@@ -15,7 +15,7 @@ from common.evaluation import write
 from common.paper import Option
 from common.rows import held_out, kept, name_on
 from gasnet2 import samples, tables
-from gasnet2.config import CLASSES, PAPER, Config, make_config
+from gasnet2.config import CLASSES, PAPER, Config, make_config, published
 from gasnet2.evaluation import Evaluation
 from gasnet2.tables_peer import read_peer
 
@@ -41,7 +41,7 @@ def evaluate_run(run_dir, out=None, on=None, peer=None):
         about=about,
         run_dir=run_dir,
         classes=config.classes,
-        survey="sdss" if config.survey == "surveys" else config.survey,
+        survey=published(config.survey),
         validation_mae=about.get("validation_mae") or {},
         peer=peer and read_peer(peer),
     )
@@ -90,8 +90,7 @@ def evaluate_predictions(path, out, peer=None):
     source = "authors' predictions" if theirs else path.name
     if "dataset" in df:  # written by this project: the table says what it is of
         source = f"{path.name}, {' and '.join(sorted(df['dataset'].astype(str).unique()))}"
-    survey = next(k for k, v in CLASSES.items() if v == classes)
-    survey = "sdss" if survey == "surveys" else survey
+    survey = published(next(k for k, v in CLASSES.items() if v == classes))
     ev = Evaluation(
         df=df,
         classes=classes,
@@ -111,7 +110,7 @@ def measured_on(config, df):
     or miss what the paper says of its own.
     """
     if config.is_templates:
-        return f"{config.dataset} (template network)"
+        return config.trained
     full = make_config(config.dataset, "paper")
     wanted = 0.9 * full.split[2] * full.per_class * len(full.classes)
     differ = [

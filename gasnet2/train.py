@@ -55,7 +55,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         table = _paper(job, history, about, held)
     about["validation_mae"] = _validation_mae(table)
     about["trained_spectra"] = sum(row["n_train"] for row in history)
-    return finish(run_dir, about, table)
+    return finish(config, run_dir, about, table)
 
 
 def _paper(job, history, about, held):

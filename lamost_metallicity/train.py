@@ -69,7 +69,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
-    return finish(run_dir, about, table)
+    return finish(config, run_dir, about, table)
 
 
 def calibrate(table):

@@ -97,7 +97,7 @@ def _one(config, run_dir, about, shards, accelerator, offline):
         group = entropy_group_of(table)
         table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
     _write_pdfs(table, pdf, run_dir)
-    return finish(run_dir, about, table)
+    return finish(config, run_dir, about, table)
 
 
 def entropy_group_of(table):

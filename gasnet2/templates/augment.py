@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import tensorflow as tf
 
 from common.pipeline import dataset
@@ -15,26 +13,23 @@ HIDDEN = 0.2  # share of which a range is hidden
 RANGE = (100, 900)  # pixels of a hidden range
 
 
-def augmented(shards, index, targets, *, seed=None, keep=0.0, **options):
+def augmented(shards, index, targets, *, seed=None, **options):
     """Return `common.pipeline.dataset`; in training its batches are made worse at random.
 
     Parameters
     ----------
     shards, index, targets, seed, options
         As of `common.pipeline.dataset`.
-    keep : float
-        Share of the spectra that stay as they are in any case.
     """
     batches = dataset(shards, index, targets, seed=seed, **options)
     if seed is None:
         return batches
     dice = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True).batch(2)
-    worse = partial(_worse, keep=keep)
     both = tf.data.Dataset.zip((batches, dice))
-    return both.map(worse, num_parallel_calls=2).prefetch(2)
+    return both.map(_worse, num_parallel_calls=2).prefetch(2)
 
 
-def _worse(batch, dice, *, keep):
+def _worse(batch, dice):
     """Add noise to some spectra of a batch, and hide a range of some."""
     x, y = batch
     seeds = [tf.cast(dice, tf.int32) + i for i in range(6)]
@@ -46,7 +41,7 @@ def _worse(batch, dice, *, keep):
         return tf.random.stateless_uniform((n, 1), seeds[i], low, high)
 
     factor = tf.exp(uniform(0, 0.0, tf.math.log(MOST)))
-    factor = tf.where(uniform(1) < NOISIER * (1 - keep), factor, 1.0)
+    factor = tf.where(uniform(1) < NOISIER, factor, 1.0)
     more = tf.sqrt(tf.square(factor) - 1)
     noise = tf.random.stateless_normal(tf.shape(residual), seeds[2])
     known = weight > 0
@@ -56,6 +51,6 @@ def _worse(batch, dice, *, keep):
     first = uniform(4, -0.5 * RANGE[1], float(N_PIXELS))
     pixel = tf.range(N_PIXELS, dtype=tf.float32)[None]
     hidden = (pixel >= first) & (pixel < first + length)
-    hidden &= uniform(5) < HIDDEN * (1 - keep)
+    hidden &= uniform(5) < HIDDEN
     parts = [tf.where(hidden, 0.0, part) for part in (residual, shape, weight)]
     return tf.reshape(tf.stack(parts, axis=1), (-1, CHANNELS * N_PIXELS)), y

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from common.shifts import ShiftedTemplates, redshift_of, shift_of
+from common.shifts import ShiftedTemplates, shift_of
 from gasnet2.config import COARSE
 from gasnet2.templates.inputs import CHANNELS, LOG_FIRST, N_PIXELS, STEP
 
@@ -50,11 +50,6 @@ class Block:
     def shifts(self):
         """All shifts, ndarray of int."""
         return np.arange(self.first, self.last + 1)
-
-    @property
-    def z(self):
-        """All redshifts, ndarray."""
-        return redshift_of(self.shifts, STEP)
 
     @property
     def stop(self):

@@ -136,12 +136,6 @@ def load_network(run_dir, config, about):
     )
 
 
-def joined(parts):
-    """Return `Solutions` one after the other."""
-    return Solutions(*(np.concatenate([getattr(p, f.name) for p in parts])
-                       for f in fields(Solutions)))  # fmt: skip
-
-
 def solved(trained, rows_of, n, *, calibrate=True, each=False):
     """Return the `Solutions` of n spectra, in batches.
 
@@ -158,7 +152,9 @@ def solved(trained, rows_of, n, *, calibrate=True, each=False):
     for start in progress(range(0, n, BATCH), desc="predict", unit="batch"):
         rows = np.arange(start, min(start + BATCH, n))
         parts.append(trained.solutions(rows_of(rows), calibrate=calibrate, each=each))
-    return joined(parts)
+    return Solutions(
+        *(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Solutions))
+    )
 
 
 def prediction_table(trained, rows_of, labels, *, split):
@@ -177,7 +173,8 @@ def prediction_table(trained, rows_of, labels, *, split):
     -------
     DataFrame
         As `gasnet2.networks.prediction_table`, and p_right, coarse_pred; z_pred is the best
-        redshift within the true class, z_routed_pred that of the best solution.
+        redshift within the true class, z_routed_pred that of the best solution. z_err is of the
+        best solution, where its coarse class is the true one.
     """
     if not len(labels):
         return pd.DataFrame()

@@ -146,9 +146,8 @@ def solve(p, classes, *, each=True):
                 break
     stacked = {name: np.stack([one[name] for one in found]) for name in found[0]}
     # The class first, all its redshifts together; then its best redshift.
-    kinds = list(dict.fromkeys(block.coarse for block in blocks(classes)))
-    of_kind = np.stack([_all_of(p, classes, kind) for kind in kinds])
-    chosen = np.array(kinds, dtype=object)[of_kind.argmax(axis=0)]
+    of_kind = coarse_probability(p_class, classes)
+    chosen = np.array(list(of_kind), dtype=object)[np.argmax(list(of_kind.values()), axis=0)]
     order = np.argsort(-stacked["p"] - (stacked["coarse"] == chosen), axis=0)
     second = np.argmax(
         np.where(np.arange(len(found))[:, None] == order[0], -1, stacked["p"]), axis=0
@@ -163,11 +162,6 @@ def solve(p, classes, *, each=True):
     )  # fmt: skip
 
 
-def _all_of(p, classes, kind):
-    """Return the probability of a coarse class, all its redshifts together, shape (n,)."""
-    return sum(p[:, b.start : b.stop].sum(axis=1) for b in blocks(classes) if b.coarse == kind)
-
-
 def _z(block, mean):
     return redshift_of(block.first + mean, STEP)
 
@@ -179,14 +173,13 @@ def _take(own, at, half):
     return np.take_along_axis(own, index[:, None, :], axis=2).sum(axis=2)
 
 
-def pdf(p, classes, coarse=("GALAXY", "QSO")):
+def pdf(p, classes):
     """Return the probability of each redshift over galaxies and quasars.
 
     Parameters
     ----------
     p : ndarray of shape (n, n_logits)
     classes : sequence of str
-    coarse : sequence of str
 
     Returns
     -------
@@ -195,7 +188,7 @@ def pdf(p, classes, coarse=("GALAXY", "QSO")):
     pdf : ndarray of shape (n, m)
         What is missing to 1 belongs to stars and to none of the classes.
     """
-    chosen = [b for b in blocks(classes) if b.coarse in coarse]
+    chosen = [b for b in blocks(classes) if b.coarse in ("GALAXY", "QSO")]
     first, last = min(b.first for b in chosen), max(b.last for b in chosen)
     out = np.zeros((len(p), last - first + 1))
     for block in chosen:

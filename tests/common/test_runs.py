@@ -79,7 +79,7 @@ def test_files_of_a_mock_stay_only_in_a_folder_that_is_named(dataset, named, tmp
                                    data_dir=tmp_path / "named" if named else None)  # fmt: skip
     assert (given == [None]) == (dataset == "a")
     assert [p.name for p in tmp_path.rglob("*.fits")] == ["spectra.fits"] * named
-    table = runs.finish(run_dir, about, pd.DataFrame({"id": ["1"]}))
+    table = runs.finish(BaseConfig(dataset), run_dir, about, pd.DataFrame({"id": ["1"]}))
     assert set(pd.read_parquet(run_dir / "predictions.parquet")["dataset"]) == {dataset}
     assert list(table) == ["id", "dataset"]
     assert json.loads((run_dir / "config.json").read_text())["timing"]["data_s"] >= 0

@@ -1,5 +1,7 @@
 """The commands with the network of templates keep what every paper's commands promise."""
 
+import json
+
 import numpy as np
 import pandas as pd
 
@@ -39,6 +41,15 @@ class TestContract(Contract):
         flags = table["warnings"].fillna("").str.split(";")
         bits = [sum(FLAGS[k] for k in row if k) for row in flags]
         assert bits == list(table["zwarn"])
+
+    def test_everything_says_which_network_it_is_of(self, house, copy, tmp_path):
+        assert self.subject.main("evaluate", "--run-dir", copy, "--on", house.files) == 0
+        table = house.run / "predictions.parquet"
+        argv = ("--predictions", table, "-o", tmp_path / "made")
+        assert self.subject.main("evaluate", *argv) == 0
+        for folder in (house.evaluation, copy / f"on_{house.files.name}", tmp_path / "made"):
+            assert "(template network)" in json.loads((folder / "cover.json").read_text())["title"]
+            assert "(template network)" in (folder / "claims.ecsv").read_text()
 
     def test_explain_shows_evidence_and_templates(self, house, tmp_path):
         assert self.subject.main("explain", "--run-dir", house.run, "-o", tmp_path) == 0

@@ -28,7 +28,7 @@ def train(config, run_dir, *, accelerator, **options):
 
     model, test = job.once("line", fit, history=[]), job.rows("test")
     table = shards.labels.iloc[test].assign(z_pred=predict(model, shards.rows(test))[:, 0])
-    return runs.finish(run_dir, about, table)
+    return runs.finish(config, run_dir, about, table)
 
 
 main = partial(command.main, PAPER, train)
