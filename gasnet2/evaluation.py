@@ -51,7 +51,7 @@ SAMPLE = ("mean_z", "mean_snr", "z_min", "z_max", "sample_size", "tested", "n_tr
           "val_accuracy", "val_loss", "val_mae", "parameters", "seconds_to_classify",
           "seconds_per_spectrum_core")  # fmt: skip
 REDSHIFTS = {  # prefix of the columns: (table, caption)
-    "z": ("redshift", "Redshifts of the ensemble of the true class (the paper's protocol)"),
+    "z": ("redshift", "Redshifts by the true class (the paper's protocol)"),
     "z_point": ("redshift_point", "Point estimates: the ensemble's first member"),
     "z_routed": ("redshift_routed", "Redshifts of the predicted class: what a user gets"),
 }

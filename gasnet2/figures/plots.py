@@ -197,8 +197,9 @@ def plots(ev):
              redshifts(figures.point_estimates), z),
         Plot("F14_bias_snr", "As Fig. 14: Bias against redshift by signal-to-noise",
              redshifts(figures.bias_by_snr), (*z, "snr")),
-        Plot("F15_mc", f"As Fig. {n['mc']}: ensemble means with errors; above: mean residual in "
-             "bins, bars: mean sigma_z", redshifts(figures.mc_estimates), (*z, "z_err")),
+        Plot("F15_mc", f"As Fig. {n['mc']}: redshifts with errors (of ensembles: means); "
+             "above: mean residual in bins, bars: mean sigma_z",
+             redshifts(figures.mc_estimates), (*z, "z_err")),
         Plot("F16_t", "As Fig. 16: t against redshift", redshifts(figures.t_against_z),
              (*z, "z_err")),
         Plot("F17_error_snr", "As Fig. 17: residual against signal-to-noise; dashed: median "
