@@ -147,7 +147,7 @@ def _finish(job, about, keep):
     table = table.assign(**{k: np.asarray(v, "float32") for k, v in found.items()})
     predicted = {name: found[f"{name}_pred"] for name in config.labels}
     table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, trained.limits)
-    table["dataset"] = config.dataset  # a table that travels alone still says what it is of
+    table["dataset"] = config.trained  # a table that travels alone still says what it is of
     if config.rvs == "semi-synthetic":
         table["dataset"] += " + semi-synthetic RVS"
     write_parquet(table, run_dir / "predictions.parquet")

@@ -62,7 +62,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         "correlation": trained.correlation,
         "errors": {name: model.to_dict() for name, model in trained.errors.items()},
     }
-    finish(run_dir, about, table)
+    finish(config, run_dir, about, table)
     say(_summary(table, trained.scatter))
     return table
 
