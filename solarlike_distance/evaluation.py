@@ -172,9 +172,10 @@ class Evaluation(evaluation.Evaluation):
     def facts(self, source=None):
         """Return what it was made on and with, {name: value}."""
         first = dict.fromkeys(("measured on", "spectra in the test", "stars of the catalogue",
-                               "predictions from", "pixels out of range"))  # fmt: skip
+                               "predictions from", "input", "pixels out of range"))  # fmt: skip
         return first | super().facts(source) | {
             "stars of the catalogue": None if self.catalogue is None else len(self.catalogue),
+            "input": None if self.config is None else self.config.input,
             "pixels out of range": (self.about.get("config") or {}).get("out_of_range"),
         }  # fmt: skip
 
