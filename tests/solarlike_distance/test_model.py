@@ -25,7 +25,7 @@ def test_parameters_and_layers_are_those_of_the_paper():
 
 
 def test_the_order_of_pool_and_leaky_relu_does_not_matter():
-    config = make_config(n_pixels=96, filters=(4, 4, 8), units=(8, 6))
+    config = make_config(input="paper", n_pixels=96, filters=(4, 4, 8), units=(8, 6))
     model = build_model(config)
     x = inputs = keras.Input((config.n_pixels,))
     x = layers.Reshape((config.n_pixels, 1))(x)
