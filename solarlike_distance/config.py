@@ -71,6 +71,7 @@ class Config(BaseConfig):
     tree_features: float = 0.1  # default: share of the pixels that a split or a tree looks at
     mlp_units: tuple = (256, 128)  # default: of Table C.1's perceptron
     baseline_stars: int = 0  # default: stars that Table C.1's models learn from; 0 is all
+    tuned_from: str = ""  # default: run whose networks `tune` trains on; "": they begin anew
     explain_stars: int = 2000  # Sect. 5: spectra that SHAP explains
     precision: str = "float32"  # default
 
@@ -82,7 +83,8 @@ class Config(BaseConfig):
     @property
     def variant(self):
         """The network in one word where it is not the paper's own."""
-        return "" if self.input == "paper" else f"{self.input}-input"
+        first = "" if self.input == "paper" else f"{self.input}-input"
+        return "-".join(filter(None, (first, "tuned" if self.tuned_from else "")))
 
 
 SCALES = {

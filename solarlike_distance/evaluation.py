@@ -69,6 +69,11 @@ PARTS = {  # section: (text, names of its tables)
         ("real", "objects"),
     ),
 }  # fmt: skip
+TUNED = (
+    "Predicted less label: LASP's Teff, log g and [Fe/H], of stars that were held apart. The "
+    "networks began as those of the run named above and were trained on with such stars; of M_G "
+    "and (BP-RP)_0, which LASP lacks, they keep what they said, and the scatter measured there."
+)
 ELSEWHERE = {  # figures of `explain`
     "F15_shap_teff": (
         "As Fig. 15: normalised mean |SHAP| of hot (> 5000 K) and cool stars", "explain"
@@ -172,12 +177,20 @@ class Evaluation(evaluation.Evaluation):
     def facts(self, source=None):
         """Return what it was made on and with, {name: value}."""
         first = dict.fromkeys(("measured on", "spectra in the test", "stars of the catalogue",
-                               "predictions from", "input", "pixels out of range"))  # fmt: skip
+                               "predictions from", "input", "tuned from",
+                               "pixels out of range"))  # fmt: skip
         return first | super().facts(source) | {
             "stars of the catalogue": None if self.catalogue is None else len(self.catalogue),
             "input": None if self.config is None else self.config.input,
+            "tuned from": self.about.get("begun_as"),
             "pixels out of range": (self.about.get("config") or {}).get("out_of_range"),
         }  # fmt: skip
+
+    def text_of(self, title, made):
+        """Return the text of a section: a tuned network's labels are LASP's."""
+        if title == "Labels and distances" and self.config is not None and self.config.tuned_from:
+            return TUNED
+        return super().text_of(title, made)
 
     def told(self, made):
         """Return what is printed of the tables, list of str."""
