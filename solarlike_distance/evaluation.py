@@ -33,9 +33,10 @@ PARTS = {  # section: (text, names of its tables)
     "Labels and distances": (
         "Predicted less label. Labels: APOGEE's Teff, log g and [Fe/H], M_G from the geometric "
         "distance and Gaia's G and A_G, (BP-RP)_0; the distance is the mode of the posterior "
-        "(Eqs. 3-5). Fractions are (predicted - geometric) / geometric. The paper's median of 3.7 "
-        "% is read as that of the signed fraction: Fig. 7 shows it, and the released notebook's "
-        "mean of +8.9 pc has the same sign; the median of the absolute one stands beside it.",
+        "(Eqs. 3-5). Fractions are (predicted - geometric) / geometric. The paper's 3.7 % and 8.2 "
+        "% are the median and the standard deviation of the absolute fraction, as its released "
+        "notebook computes them (`median_abs_fraction`, `sd_abs_fraction`); those of the signed "
+        "one stand beside them.",
         ("selection", "scatter", "scatter_planted", "distance", "by_snr_g", "by_teff", "by_logg",
          "by_feh", "binaries"),
     ),

@@ -69,10 +69,8 @@ def _distance(run, cache, of):
     found = tables.spread(off)
     if found["n"] < tables.FEWEST:
         return None
-    if of == "abs_median_fraction":
-        return abs(found["median"])
-    if of == "sd_fraction":
-        return found["sd"]
+    if of.endswith("_abs_fraction"):
+        return tables.spread(np.abs(off))[of.removesuffix("_abs_fraction")]
     return tables.spread(tables.residual(run.df, "distance"))[of]
 
 
