@@ -15,8 +15,9 @@ from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER
 from solarlike_distance.figures.plots import plots
 from solarlike_distance.measured import measure
-from solarlike_distance.tables import comparison, gradients, recovery
+from solarlike_distance.tables import application, comparison, gradients, recovery
 from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import any_mock
 
 REFERENCES = (
     "Shen Y.-Y., Luo A-L. 2024, A&A, doi:10.1051/0004-6361/202450164: the paper reproduced here",
@@ -84,11 +85,6 @@ ELSEWHERE = {  # figures of `explain`
     ),
     "attributions": ("SHAP, integrated gradients and gradients side by side", "explain"),
 }  # fmt: skip
-
-
-def any_mock(df):
-    """Return whether any row of predictions is of a simulated spectrum."""
-    return "mock" in df and bool(df["mock"].astype(float).gt(0).any())
 
 
 @dataclass(kw_only=True)
@@ -163,6 +159,12 @@ class Evaluation(evaluation.Evaluation):
         """The catalogue where there is one; else every star that the networks did not learn."""
         return self.everything if self.catalogue is None else self.catalogue
 
+    @property
+    def applied(self):
+        """Of `stars` those of the paper's kind, which Figs. 8-14 are of (`application.of_kind`)."""
+        return self._value("applied", lambda: self.stars[
+            application.of_kind(self.stars, self.config)].reset_index(drop=True))  # fmt: skip
+
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         return _tables(self)
@@ -181,11 +183,18 @@ class Evaluation(evaluation.Evaluation):
                                "predictions from", "input", "tuned from",
                                "pixels out of range"))  # fmt: skip
         return first | super().facts(source) | {
-            "stars of the catalogue": None if self.catalogue is None else len(self.catalogue),
+            "stars of the catalogue": self._stars_told(),
             "input": None if self.config is None else self.config.input,
             "tuned from": self.about.get("begun_as"),
             "pixels out of range": (self.about.get("config") or {}).get("out_of_range"),
         }  # fmt: skip
+
+    def _stars_told(self):
+        if self.catalogue is None:
+            return None
+        kind = " (simulated)" if any_mock(self.catalogue) else ""
+        return (f"{len(self.catalogue)}{kind}, {len(self.applied)} of them solar-like and of S/N_g "
+                "of 10 or more: Figs. 8-14, Tables 3, 4")  # fmt: skip
 
     def text_of(self, title, made):
         """Return the text of a section: a tuned network's labels are LASP's."""
@@ -213,11 +222,11 @@ class Evaluation(evaluation.Evaluation):
             or "distance_pred" not in self.stars
         ):
             return None
-        return self._value("distances", lambda: comparison.distances(self.stars, self.external))
+        return self._value("distances", lambda: comparison.distances(self.applied, self.external))
 
     def galaxy(self):
         """Return positions and metallicities of the stars, None where they are not known."""
-        return self._value("galaxy", lambda: gradients.of_table(self.stars))
+        return self._value("galaxy", lambda: gradients.of_table(self.applied))
 
     def gradients(self):
         """Return {"radial": Table 3, "vertical": Table 4} of the stars, {} without positions."""
@@ -233,14 +242,15 @@ class Evaluation(evaluation.Evaluation):
 
     def corrected(self):
         """Return gradients corrected for the network's errors, None where these are not known."""
-        return self._value("corrected", lambda: recovery.corrected(self.stars, self.everything))
+        return self._value("corrected", lambda: recovery.corrected(self.applied, self.everything))
 
     def _recovery(self):
         needed = {"feh_planted", "distance_planted", "ra", "dec", "feh_pred", "distance_pred"}
-        if not needed <= set(self.stars) or not self.stars["feh_planted"].notna().any():
+        stars = self.applied
+        if not needed <= set(stars) or not stars["feh_planted"].notna().any():
             raise SuiteError("no planted gradients are known")
         seed = 1 if self.config is None else self.config.seed
-        table = recovery.recovery_table(self.stars, self.everything, seed=seed)
+        table = recovery.recovery_table(stars, self.everything, seed=seed)
         return table if self.law is None else galaxy.with_law(table, self.law)
 
 
@@ -276,8 +286,8 @@ def _compared(ev):
                              comparison.distance_table(found, ev.external))  # fmt: skip
     if any(o.is_survey for o in ev.external):
         out["surveys"] = ("As Fig. 11: this work less a survey's parameters",
-                          comparison.parameter_table(ev.stars, ev.external))  # fmt: skip
-    problems = tables.problem_counts(ev.stars)
+                          comparison.parameter_table(ev.applied, ev.external))  # fmt: skip
+    problems = tables.problem_counts(ev.applied)
     if problems.get("all"):
         out["problems"] = ("As Fig. 8: spectra without a good distance", pd.DataFrame([problems]))
     return out

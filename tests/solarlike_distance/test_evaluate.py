@@ -16,7 +16,7 @@ from solarlike_distance.examples import file_examples
 from solarlike_distance.figures import distance as figures_distance
 from solarlike_distance.figures import network as figures_network
 from solarlike_distance.figures import sample as figures
-from solarlike_distance.tables import comparison, given
+from solarlike_distance.tables import application, comparison, given
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.rows import CATALOGUE, read_predictions
 from tests.pictures import rendered
@@ -112,11 +112,10 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
     assert ours["parameters"] == 23849605 and ours["pixels"] == 4875
     assert ours["scatter-bprp"] == pytest.approx(toy.SIGMA["bprp"], rel=0.3)
     assert ours["mse-lightgbm-teff"] == 2.0 and "mse-catboost-teff" not in ours
-    assert "compare-cnn-starhorse-sd" in ours and "apogee-teff" in ours
-    # A mock has as many stars, and the gradients, that it was given.
-    assert not {"cut-sample", "test", "compare-cnn-starhorse-n", "apogee-n", "apogee-matched",
-                "subsample", "radial-0.1-gradient", "radial-min", "problematic"} & set(
-                    ours.index)  # fmt: skip
+    # A mock has as many stars, and the gradients, that it was given, and is not in other surveys.
+    assert not {"cut-sample", "test", "compare-cnn-starhorse-n", "compare-cnn-starhorse-sd",
+                "apogee-n", "apogee-matched", "apogee-teff", "subsample", "radial-0.1-gradient",
+                "radial-min", "problematic"} & set(ours.index)  # fmt: skip
 
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
@@ -169,16 +168,76 @@ def test_fig_7_names_the_fractions_that_the_paper_prints(predictions):
     assert any(wanted in t and f"sd of |f| {100 * off.abs().std():.1f} %" in t for t in texts)
 
 
-def test_a_survey_is_measured_where_a_mock_is_not(predictions):
-    real = predictions.assign(mock=False)
+def survey(df, **more):
+    """Return an evaluation of a run on the survey."""
     counts = pd.DataFrame({"n": [7060679, 4067525, 54971, 47557, 44593, 39416, 18573]})
-    ev = Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
-                    counts=counts, catalogue=real)  # fmt: skip
+    real = df.assign(mock=False)
+    return Evaluation(df=real[real["split"] == "test"], everything=real, dataset="lamost",
+                      counts=counts, **more)  # fmt: skip
+
+
+APPLIED = ("predicted", "problematic", "problematic-fraction", "with-gaia", "subsample",
+           "radial-0.1-gradient", "vertical-8.5-n")  # fmt: skip
+
+
+def test_a_survey_is_measured_where_a_mock_is_not(predictions, others, monkeypatch):
+    real = predictions.assign(mock=False)
+    chosen = application.of_kind(real) & application.problematic(real)
+    monkeypatch.setattr(application, "STARS", int(chosen.sum()))
+    external = [comparison.read_external(others / name) for name in KINDS]
+    ev = survey(predictions, catalogue=real, external=external)
     found = measured.measure(claims.load(ev.claims), ev)
     assert found["cut-sample"] == 18573 and found["test"] == 700 and found["reference"] == 1600
-    assert found["predicted"] == len(real) and found["problematic"] > 100
-    assert found["radial-0.1-gradient"] == pytest.approx(-0.05, abs=0.03)
-    assert "galah-n" not in found and "with-gaia" not in found
+    assert 100 < found["predicted"] == found["problematic"] == chosen.sum() < len(real)
+    whole = application.of_kind(real, snr=False).sum()
+    assert found["problematic-fraction"] == pytest.approx(chosen.sum() / whole)
+    assert found["with-gaia"] == whole  # the toy's Gaia knows all
+    assert set(APPLIED) <= set(found) and found["vertical-8.5-n"] < chosen.sum()
+    assert found["compare-cnn-starhorse-n"] < chosen.sum() and found["apogee-teff"] > 0
+    alone = survey(predictions, catalogue=real[chosen].reset_index(drop=True))
+    again = measured.measure(claims.load(ev.claims), alone)
+    assert again["predicted"] == chosen.sum() and again["subsample"] == found["subsample"]
+    assert not {"problematic-fraction", "with-gaia"} & set(again)  # it does not hold the others
+
+
+def test_neither_the_training_sample_nor_a_mocks_catalogue_is_the_application(
+    predictions, others, monkeypatch
+):
+    monkeypatch.setattr(application, "STARS", 100)
+    external = [comparison.read_external(others / name) for name in KINDS]
+    real = predictions.assign(mock=False)
+    for more in ({}, {"catalogue": predictions}, {"catalogue": real.head(100)}):
+        ev = survey(predictions, external=external, **more)
+        found = measured.measure(claims.load(ev.claims), ev)
+        assert found["cut-sample"] == 18573 and "scatter-teff" in found
+        assert not {*APPLIED, "compare-cnn-starhorse-sd", "apogee-teff"} & set(found)
+    assert "(simulated)" in survey(predictions, catalogue=predictions).facts()[
+        "stars of the catalogue"]  # fmt: skip
+
+
+def test_giants_of_low_signal_fill_neither_figures_nor_gradients(predictions):
+    real = predictions.assign(mock=False)
+    rng = np.random.default_rng(5)
+    giants = real.sample(3000, replace=True, random_state=1).reset_index(drop=True)
+    giants = giants.assign(lasp_teff=4700.0, lasp_logg=2.4, snr_g=1.0, teff_pred=4750.0,
+                           logg_pred=2.5, feh_pred=rng.uniform(-1, 0.5, 3000),
+                           distance_pred=rng.uniform(500, 6000, 3000))  # fmt: skip
+    both = pd.concat([real, giants], ignore_index=True)
+    with_them, without = survey(predictions, catalogue=both), survey(predictions, catalogue=real)
+    assert 1500 < len(without.applied) == len(with_them.applied) <= len(real)
+    for kind in ("radial", "vertical"):
+        pd.testing.assert_frame_equal(with_them.gradients()[kind], without.gradients()[kind])
+    for name in ("F8_problems", "F9_cmd", "F12_density", "F13_metallicity", "F14_gradients"):
+        plot = next(p for p in with_them.figures() if p.name == name)
+        assert len(plot.rows) == len(without.applied)
+    one = giants.head(4).copy()
+    one.loc[0, ["lasp_teff", "lasp_logg", "lasp_feh"]] = np.nan  # the network's decide then
+    one["snr_g"] = [50.0, 50.0, 5.0, np.nan]
+    one.loc[2:, ["lasp_teff", "lasp_logg", "lasp_feh"]] = 5772.0, 4.44, 0.0
+    assert application.of_kind(one).tolist() == [False] * 4
+    assert application.of_kind(one, snr=False).tolist() == [False, False, True, True]
+    sun = one.assign(lasp_teff=np.nan, teff_pred=5772.0, logg_pred=4.44, feh_pred=0.0, snr_g=50.0)
+    assert application.of_kind(sun).all()
 
 
 def test_scatter_and_distances_are_those_put_in_and_bins_have_their_stars(predictions):
