@@ -50,7 +50,7 @@ class Networks:
     errors: dict = field(default_factory=dict)
     training_range: dict = field(default_factory=dict)
 
-    def sigmas(self, table, snr_g):
+    def sigmas(self, table, snr_g, *, single=False):
         """Return L_sigma of every label L: half-widths of calibrated 68 % intervals.
 
         The scatter on the test set for all stars alike where nothing could be calibrated.
@@ -60,13 +60,15 @@ class Networks:
         table : DataFrame of n rows
             The columns L_pred.
         snr_g : array-like of shape (n,)
+        single : bool
+            L_pred is what one network says, not the mean of all.
 
         Returns
         -------
         dict of str to ndarray of shape (n,)
         """
         return {
-            f"{name}_sigma": self.errors[name].half_width(table, snr_g)
+            f"{name}_sigma": self.errors[name].half_width(table, snr_g, single=single)
             if name in self.errors
             else np.full(len(table), self.scatter.get(name, np.nan))
             for name in TARGETS

@@ -52,7 +52,7 @@ class ErrorModel:
         z = np.clip(z, self.low, self.high)
         return np.exp(_features(np.where(np.isfinite(z), z, 0.0)) @ np.array(self.weights))
 
-    def half_width(self, predicted, snr_g, level=0.68):
+    def half_width(self, predicted, snr_g, level=0.68, *, single=False):
         """Return half-widths of intervals about the prediction, in the label's unit.
 
         Parameters
@@ -62,6 +62,8 @@ class ErrorModel:
         snr_g : array-like of shape (n,)
             NaN where unknown: then as a star of middling S/N has, calibrated on all.
         level : {0.38, 0.68, 0.86, 0.95}
+        single : bool
+            The prediction is one network's, not the mean of all: nothing is shrunk.
 
         Returns
         -------
@@ -69,7 +71,8 @@ class ErrorModel:
         """
         raw = self.raw(predicted, snr_g)
         group = snr_group(snr_g)
-        return self.shrink * self.calibration.interval(sigma=raw, group=group, level=level)
+        shrink = 1.0 if single else self.shrink
+        return shrink * self.calibration.interval(sigma=raw, group=group, level=level)
 
     def to_dict(self):
         """Return what JSON can hold; `from_dict` reads it back."""

@@ -60,7 +60,8 @@ def predict_unseen(job, networks):
     for at, table in parts:
         own = labels.iloc[at].reset_index(drop=True)
         own["distance_true"] = own["r_med_geo"] if "r_med_geo" in own else np.nan
-        table = table.assign(**networks.sigmas(table, snr_g[at]))
+        single = at is not test  # reference stars are predicted by one network
+        table = table.assign(**networks.sigmas(table, snr_g[at], single=single))
         out.append(with_distances(networks, pd.concat([own, table], axis=1)))
     return pd.concat(out, ignore_index=True)
 

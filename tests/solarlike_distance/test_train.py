@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,15 @@ import pytest
 
 from common.errors import MissingDataError, ReadError
 from common.pipeline import Shards
-from solarlike_distance import fitting
+from solarlike_distance import fitting, unseen
 from solarlike_distance.config import TARGETS
-from solarlike_distance.networks import load_networks, members_predict, model_path, predicted
+from solarlike_distance.networks import (
+    Networks,
+    load_networks,
+    members_predict,
+    model_path,
+    predicted,
+)
 from tests.catalogues import killed_at
 from tests.solarlike_distance import toy
 
@@ -56,6 +63,33 @@ def test_a_reference_star_is_predicted_by_the_network_that_has_not_seen_it(made)
     assert (out[[f"{k}_sigma" for k in TARGETS[:4]]] > 0).all().all()  # all have one colour
     scatter = np.std(table.eval("teff_pred - teff_true")[table["split"] == "test"])
     assert networks.scatter["teff"] == pytest.approx(scatter, rel=1e-3)
+
+
+def test_one_networks_errors_are_not_those_of_the_mean_of_all(monkeypatch):
+    """Three networks, half of whose errors are their own: the mean is better, each is not."""
+    config = toy.tiny_config(members=3, folds=3)
+    rng = np.random.default_rng(3)
+    n = 2000
+    true = rng.uniform([5000, 3.9, -0.8, 3.0, 0.6], [6500, 4.7, 0.4, 6.0, 1.1], (n, 5))
+    labels = pd.DataFrame(true, columns=[f"{k}_true" for k in TARGETS]).assign(
+        snr_g=rng.uniform(20, 120, n), split=np.where(np.arange(n) < 400, "test", "reference"),
+        fold=np.where(np.arange(n) < 400, -1, np.arange(n) % 3))  # fmt: skip
+    scale = np.array([80.0, 0.1, 0.08, 0.3, 0.03])
+    said = true + scale * np.sqrt(0.5) * (rng.normal(size=(n, 5)) + rng.normal(size=(3, n, 5)))
+    job = SimpleNamespace(
+        shards=SimpleNamespace(labels=labels),
+        rows=lambda split: np.flatnonzero(labels["split"] == split),
+        fold=lambda k: (None, np.flatnonzero(labels["fold"] == k)),
+    )
+    monkeypatch.setattr(unseen, "say_of", lambda job, models, rows: said[models][:, rows])
+    networks = Networks(config, [0, 1, 2], [0, 1, 2], {})
+    table = unseen.predict_unseen(job, networks)
+    for name in TARGETS:
+        off = (table[f"{name}_pred"] - table[f"{name}_true"]).abs()
+        inside = (off <= table[f"{name}_sigma"]).groupby(table["split"]).mean()
+        assert inside["reference"] == pytest.approx(0.68, abs=0.04)
+        assert inside["test"] == pytest.approx(0.68, abs=0.08)
+    assert networks.errors["teff"].shrink == pytest.approx(np.sqrt(2 / 3), abs=0.03)
 
 
 def test_a_killed_training_ends_as_if_nothing_had_happened(made, tmp_path, monkeypatch):
