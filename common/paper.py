@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from common.errors import UsageError
@@ -213,3 +213,39 @@ class Paper:
     def module(self, verb):
         """Return how a command of the paper is called, "python -m PACKAGE.VERB"."""
         return f"python -m {self.package}.{verb}"
+
+    def command(self, config):
+        """Return how a configuration is trained: the command, and what its options cannot say.
+
+        Parameters
+        ----------
+        config : the paper's Config
+
+        Returns
+        -------
+        command, unsaid : str
+        """
+        words = [self.module("train"), f"--dataset {config.dataset} --scale {config.scale}"]
+        if config.seed != self.seed:
+            words.append(f"--seed {config.seed}")
+        words.append(f"--precision {config.precision}")
+        options, given = {o.sets: o for o in self.options if o.sets}, {}
+        if "network" in options:  # sizes at a scale are a network's own
+            given["network"] = config.network
+        for name, option in options.items():
+            value = getattr(config, name)
+            usual = self.config() if name == "network" else None
+            usual = usual or self.configure(config.dataset, config.scale, **given)
+            if value == getattr(usual, name):
+                continue
+            given[name] = value
+            text = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+            words.append(option.name if "action" in option.more else f"{option.name} {text}")
+        made = self.configure(config.dataset, config.scale, **given)
+        free = ("seed", "precision", *options)
+        unsaid = ", ".join(
+            f"{f.name} {getattr(config, f.name)}"
+            for f in fields(config)
+            if f.name not in free and getattr(config, f.name) != getattr(made, f.name)
+        )
+        return " ".join(words), unsaid
