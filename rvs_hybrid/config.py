@@ -29,6 +29,7 @@ PHOT = ("g", "bp_g", "g_rp")  # [seed]: G, G_BP, G_RP; colours are the same numb
 INFRARED = ("g_k", "j_h", "h_k")  # beyond the paper: 2MASS
 PARALLAX = ("luminosity", "parallax_snr", "log_parallax_error")
 GIANT = 3.5  # default: giants are below this log g
+UPPER_GIANTS = 2.2  # [seed] Fig. 1: giants of lower log g
 
 
 @dataclass(frozen=True)
