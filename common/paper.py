@@ -132,6 +132,9 @@ class Paper:
         Parsed arguments -> changes of the configuration by options that set no field by themselves.
     check : callable, optional
         Configuration -> the same, checked or put in order; raises `UsageError`.
+    free : sequence of str
+        Fields of the configuration that the paper leaves open, or that only a mock looks at: with
+        another value a run is still the paper's. Scale, seed and precision always are.
     """
 
     package: str
@@ -146,6 +149,7 @@ class Paper:
     scaled: object = None
     changes: object = None
     check: object = None
+    free: tuple = ()
 
     def configure(self, dataset=None, scale="demo", **changes):
         """Return the configuration of a data set at a scale.
@@ -177,6 +181,22 @@ class Paper:
         base = self.config(dataset=dataset, scale=scale, **sizes)
         config = replace(base, **{k: v for k, v in changes.items() if v is not None})
         return self.check(config) if self.check else config
+
+    def differs(self, config, scale="paper"):
+        """Return where a configuration is not that of a scale, by default the paper's own.
+
+        Returns
+        -------
+        list of str
+            A field each, in words; the fields that are `free` do not count.
+        """
+        full, open_ = self.configure(config.dataset, scale), {"scale", "seed", "precision"}
+        return [
+            f"{f.name} {getattr(config, f.name)} instead of {getattr(full, f.name)}"
+            for f in fields(full)
+            if f.name not in open_ | set(self.free)
+            and getattr(config, f.name) != getattr(full, f.name)
+        ]
 
     def add_options(self, p):
         """Add the options of a training to an argument parser."""

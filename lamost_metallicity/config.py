@@ -69,6 +69,7 @@ PAPER = Paper(
     config=Config,
     datasets=("lamost-mock", "lamost"),
     scales=SCALES,
+    free=("n_galaxies",),
     data_dir="folder with LAMOST spectra and the MPA-JHU tables; a mock is written and kept there",
     options=(
         whole("--galaxies", "galaxies of a mock, all kinds together", sets="n_galaxies"),

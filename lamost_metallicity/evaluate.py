@@ -113,7 +113,7 @@ def _counts(path):
 
 def _name(config, df):
     wanted = PAPER.configure(config.dataset, "paper").split[2] * 38500  # Sect. 2
-    return name_of(config, len(tables.regression_rows(df)), wanted)
+    return name_of(PAPER, config, len(tables.regression_rows(df)), wanted)
 
 
 main = partial(

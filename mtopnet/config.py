@@ -164,6 +164,7 @@ PAPER = Paper(
     config=Config,
     datasets=("moons-mock", "moons"),
     scales=SCALES,
+    free=("n_galaxies",),
     data_dir="folder with spectra and labels.fits; a mock is written and kept there",
     changes=_lists,
     check=checked,

@@ -40,7 +40,7 @@ def evaluate_run(run_dir, out=None, on=None):
         ev = Evaluation(
             df=df,
             everything=own,
-            dataset=name_of(config, len(df), PAPER_TEST),
+            dataset=name_of(PAPER, config, len(df), PAPER_TEST),
             history=runs.history_of(run_dir),
             pdf=pdf,
             pdf_rows=rows,

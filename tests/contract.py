@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +23,7 @@ from common.catalogue import parts
 from common.catalogue.assemble import rejects_of
 from common.errors import SuiteError, UsageError
 from common.paper import Paper
+from common.rows import name_of
 from tests.catalogues import fill_disk, killed_at
 
 VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
@@ -154,6 +155,23 @@ class Contract:
         for names in ({"dataset": "nonsense"}, {"scale": "huge"}):
             with pytest.raises(UsageError, match="must be one of"):
                 self.subject.paper.configure(**names)
+
+    def test_only_the_papers_own_settings_bear_the_papers_name(self):
+        paper = self.subject.paper
+        for dataset in (d for d in paper.datasets if not d.endswith("-mock")):
+            full = paper.configure(dataset, "paper")
+            free = {"seed", *paper.free}
+            for f in fields(full):
+                value = getattr(full, f.name)
+                if isinstance(value, int | float):
+                    other = replace(full, **{f.name: value + 1})
+                    name = name_of(paper, other, 1000, wanted=1000)
+                    assert (name == dataset) == (f.name in free), f.name
+            assert name_of(paper, full, 1000, wanted=1000) == dataset
+            assert name_of(paper, full, 500, wanted=1000) != dataset
+            small = paper.configure(dataset, "demo")
+            name = name_of(paper, small, 1000, wanted=1000)
+            assert name == f"{dataset} (demo scale, 1000 test spectra)"
 
     def test_tensorflow_is_not_loaded_before_the_device_is_chosen(self):
         # `explain` computes in float32 alone

@@ -94,7 +94,7 @@ def evaluate_run(kind, labelled, run_dir, out=None, on=None, *, wanted=0):
     how = dict(config=config, about=about, run_dir=Path(run_dir), history=runs.history_of(run_dir))
     if on is None:
         df = rows.held_out(pd.read_parquet(runs.predictions_of(run_dir, kind.paper.package)))
-        ev = kind(df=df, dataset=rows.name_of(config, len(df), wanted), **how)
+        ev = kind(df=df, dataset=rows.name_of(kind.paper, config, len(df), wanted), **how)
         return write(ev, out or run_dir)
     df, rejects = labelled(run_dir, [on])
     out = rows.kept(df, run_dir, on, out)

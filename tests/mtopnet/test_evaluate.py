@@ -16,7 +16,7 @@ from common.catalog import write_table
 from common.errors import ReadError, SuiteError
 from common.rows import held_out, name_of
 from mtopnet import evaluate, measured
-from mtopnet.config import make_config
+from mtopnet.config import PAPER, make_config
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
@@ -332,11 +332,16 @@ def test_predictions_that_are_no_test_or_fit_no_pdf_are_refused(tmp_path, made, 
         tables_variants.read_variants(tmp_path)
 
 
-def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
-    names = [name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
-             for scale, n in (("demo", 1), ("paper", 10), ("paper", 11))]  # fmt: skip
-    assert names[0] == "moons (demo scale, 1500 test spectra)"
-    assert names[1] != "moons" and names[2] == "moons"
+def test_a_run_that_is_not_the_papers_does_not_bear_its_name(df):
+    def name(scale, n, **changes):
+        return name_of(PAPER, make_config("moons", scale, **changes), n, evaluate.PAPER_TEST)
+
+    assert name("demo", 1500) == "moons (demo scale, 1500 test spectra)"
+    assert name("paper", 15000) != "moons" and name("paper", 17000, seed=9) == "moons"
+    for changes in ({"head": "comb"}, {"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
+        ((field, value),) = changes.items()
+        assert f"paper scale, {field} {value} instead of" in name("paper", 17000, **changes)
+    assert "demo scale, head comb instead of dense" in name("demo", 1500, head="comb")
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():
