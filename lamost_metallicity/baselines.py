@@ -15,7 +15,7 @@ def random_forest(x, target, *, config):
 
     Parameters
     ----------
-    x : ndarray of shape (n, n_pixels)
+    x : ndarray of shape (n, n_pixels * channels)
         From `preprocess`.
     target : ndarray of shape (n,)
     config : Config

@@ -98,7 +98,7 @@ def catalogue(networks, x, about, *, confidence, everything=False):
     Parameters
     ----------
     networks : Networks
-    x : ndarray of shape (n, n_pixels)
+    x : ndarray of shape (n, n_pixels * channels)
         From `preprocess`.
     about : DataFrame of n rows
         As from `object_table`.

@@ -12,12 +12,13 @@ from common.spectra import Spectra
 from common.surveys import read_many
 from lamost_metallicity import data
 from lamost_metallicity.data import choose_sample, prepare, split_of
-from lamost_metallicity.preprocess import min_max, preprocess
+from lamost_metallicity.preprocess import min_max, preprocess, standardised
 from tests.lamost_metallicity import toy
 from tests.lamost_metallicity.toy import tiny_config
 
 CONFIG = tiny_config()
 WAVE = np.arange(3700.0, 9100.0, 1.5)
+CONFIG_GRID = np.arange(3800.0, 8001.0)
 MIDDLE = (WAVE > 4600) & (WAVE < 7300)
 
 
@@ -62,6 +63,51 @@ def test_min_max_knows_no_scale_and_no_offset(row, factor, offset):
         assert np.allclose(min_max(factor * row + offset), x, atol=1e-4)
     elif np.ptp(row) == 0:
         assert (x == 0).all()
+
+
+def test_standardised_input_is_not_ruled_by_one_pixel():
+    """The paper's way squeezes a spectrum with one high pixel into a thirtieth of its range."""
+    flux = wiggle(2)
+    spike = np.argmin(np.abs(WAVE - 5000))
+    flux[1] = flux[0]
+    flux[1, spike] = 100.0
+    x = preprocess(spectra(flux), tiny_config(n_pixels=4201, input="standardised")).x
+    assert x.dtype == np.float32
+    assert np.allclose(x.mean(axis=1), 0, atol=1e-4) and np.allclose(x.std(axis=1), 1, atol=1e-4)
+    scaled = preprocess(spectra(flux), tiny_config(n_pixels=4201)).x
+    elsewhere = np.abs(CONFIG_GRID - 5000) > 5
+    kept, squeezed = (np.std(v[1, elsewhere]) / np.std(v[0, elsewhere]) for v in (x, scaled))
+    assert squeezed < 0.1 and kept > 3 * squeezed
+    assert (standardised(np.full((1, 9), 3.0)) == 0).all()
+    assert np.allclose(standardised(7 * flux + 100), standardised(flux), atol=1e-4)
+
+
+def test_errors_are_a_second_value_of_each_pixel():
+    flux, ivar = wiggle(3), np.full((3, len(WAVE)), 4.0)
+    ivar[1, WAVE > 6000], ivar[2, 1000:1010] = 100.0, 0.0
+    flux[2, 1000:1010] = np.nan
+    config = tiny_config(n_pixels=4201, input="ivar")
+    x = preprocess(spectra(flux, ivar=ivar), config).x
+    assert x.shape == (3, 2 * 4201) and np.isfinite(x).all()
+    plain = preprocess(spectra(flux, ivar=ivar), tiny_config(n_pixels=4201, input="standardised"))
+    np.testing.assert_array_equal(x[:, ::2], plain.x)
+    spread = np.interp(CONFIG_GRID, WAVE, flux[1]).std()
+    red = CONFIG_GRID > 6002
+    np.testing.assert_allclose(x[1, 1::2][red], np.log10(0.1 / spread), atol=1e-4)
+    np.testing.assert_allclose(x[1, 1::2][CONFIG_GRID < 5999], np.log10(0.5 / spread), atol=1e-4)
+    assert np.ptp(x[2, 1::2]) < 1e-5, "pixels without information are bridged"
+    twice = preprocess(spectra(2 * flux[:2], ivar=ivar[:2] / 4), config).x
+    np.testing.assert_allclose(twice, x[:2], atol=1e-5)
+
+
+def test_networks_of_errors_refuse_spectra_without_them():
+    bare = spectra(wiggle(2))
+    bare.ivar = None
+    prepared = preprocess(bare, tiny_config(input="ivar"))
+    reason = "no errors (ivar) in the file; networks of --input ivar need them"
+    assert set(prepared.reason) == {reason}
+    assert (prepared.x == 0).all() and prepared.x.shape == (2, 842)
+    assert preprocess(bare, tiny_config(input="standardised")).usable.all()
 
 
 def test_pixels_without_information_are_bridged():

@@ -39,7 +39,7 @@ def rows(predictions):
 def run_dir(predictions, tmp_path_factory):
     """A run folder as training leaves it, without networks or data."""
     folder = tmp_path_factory.mktemp("run")
-    config = asdict(make_config("lamost-mock", "smoke"))
+    config = asdict(make_config("lamost-mock", "smoke", input="paper"))
     about = {"config": config, "parameters": {"regressor": 104337}}
     (folder / "config.json").write_text(json.dumps(about))
     predictions.to_parquet(folder / "predictions.parquet")
@@ -270,11 +270,14 @@ def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, content, words):
 
 
 def test_a_small_run_on_real_data_does_not_stand_for_the_survey(rows):
-    assert evaluate._name(make_config("lamost", "demo"), rows).startswith("lamost (demo scale")
+    small = make_config("lamost", "demo", input="paper")
+    assert evaluate._name(small, rows).startswith("lamost (demo scale")
     assert evaluate._name(make_config("lamost", "paper"), rows) != "lamost"
     whole = pd.concat([rows] * 5, ignore_index=True)
     assert evaluate._name(make_config("lamost", "paper"), whole) == "lamost"
     assert evaluate._name(make_config("lamost-mock", "paper"), whole) == "lamost-mock"
+    other = make_config("lamost", "paper", input="standardised")
+    assert evaluate._name(other, whole) == "lamost (standardised network)"
 
 
 def test_real_spectra_are_compared_with_their_own_lines(rows):

@@ -310,6 +310,22 @@ def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
         assert table["warnings"].str.contains("OTHER_SURVEY").all() == (survey == "sdss")
 
 
+def test_errors_as_input_go_the_whole_way(files, tmp_path):
+    """Training, catalogue and saliency with two values a pixel."""
+    from lamost_metallicity.explain import explain_run
+
+    run = tmp_path / "run"
+    few = tiny_config(input="ivar", epochs=1, per_kind=60)
+    table = train.train(few, run, accelerator=DEVICE, data_dir=files)
+    assert (table["dataset"] == "lamost (ivar network)").all()
+    assert Shards(run / "data").rows([0]).shape == (1, 842)
+    again, _ = read_back(predict_files, run, [files], tmp_path / "o.csv", everything=True)
+    both = again.merge(table, on="id", suffixes=("", "_held"))
+    assert len(both) == len(table) and np.allclose(both["oh"], both["oh_pred"], atol=1e-4)
+    windows = explain_run(run, out=tmp_path / "out", per_bin=5)
+    assert windows["weight"].notna().any()
+
+
 def test_networks_of_another_precision_give_the_same(run_dir, table):
     import keras
 
