@@ -319,7 +319,7 @@ def test_errors_as_input_go_the_whole_way(files, tmp_path):
     table = train.train(few, run, accelerator=DEVICE, data_dir=files)
     assert (table["dataset"] == "lamost (ivar network)").all()
     assert Shards(run / "data").rows([0]).shape == (1, 842)
-    again, _ = read_back(predict_files, run, [files], tmp_path / "o.csv", everything=True)
+    again, _ = read_back(predict_files, run, [files], tmp_path / "o.fits", everything=True)
     both = again.merge(table, on="id", suffixes=("", "_held"))
     assert len(both) == len(table) and np.allclose(both["oh"], both["oh_pred"], atol=1e-4)
     windows = explain_run(run, out=tmp_path / "out", per_bin=5)
