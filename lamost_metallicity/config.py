@@ -15,6 +15,7 @@ TARGETS = (
     "sfr_fib",
 )  # of the multi-task network: 12 + log(O/H), log mass, log SFR
 
+CLASS_2 = ("out", "other")
 INPUTS = ("paper", "standardised", "ivar")  # what the networks see; the first is the paper's
 
 
@@ -42,6 +43,7 @@ class Config(BaseConfig):
     split: tuple = (0.7, 0.1, 0.2)  # Sect. 3.2: 7:1:2
     n_galaxies: int = 135000  # of a mock, all kinds; default: enough for Sect. 2's 38 500 labels
     per_kind: int = 10000  # Sect. 5: star-forming and other galaxies that the classifier learns
+    class_2: str = "out"  # default: bptclass 2 is neither kind; "other": Sect. 5.1 does not say
     confidence: float = 0.85  # Sect. 5
     mlp_units: tuple = (1024, 1024, 1024)  # Sect. 4
     mlp_batch: int = 128  # Sect. 3.2; the MLP's 6 million weights make small batches dear
@@ -79,9 +81,11 @@ SCALES = {
 
 
 def _checked(config):
-    """Return the configuration, or raise `UsageError` where nothing makes its input."""
-    if config.input not in INPUTS:
-        raise UsageError(f"--input must be one of {', '.join(INPUTS)}. Received {config.input!r}.")
+    """Return the configuration, or raise `UsageError` where a choice has no such name."""
+    for option, value, allowed in (("--input", config.input, INPUTS),
+                                   ("--class-2", config.class_2, CLASS_2)):  # fmt: skip
+        if value not in allowed:
+            raise UsageError(f"{option} must be one of {', '.join(allowed)}. Received {value!r}.")
     return config
 
 
@@ -100,6 +104,9 @@ PAPER = Paper(
         whole("--galaxies", "galaxies of a mock, all kinds together", sets="n_galaxies"),
         whole("--per-kind", "star-forming and other galaxies, of each, that the classifier learns "
               "from, all splits together", sets="per_kind"),
+        Option("--class-2", "galaxies of bptclass 2 (star-forming, low S/N): out of the "
+               "classifier's sample (default), or among the other galaxies", sets="class_2",
+               more={"choices": CLASS_2}),
         whole("--epochs", "epochs of each network", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "spectra of a batch", sets="batch_size"),

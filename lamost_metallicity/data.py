@@ -20,6 +20,7 @@ from lamost_metallicity import selection
 from lamost_metallicity.preprocess import preprocess
 
 TABLES = ("gal_", "galspec", "fiblgm", "totlgm", "lamost-catalog", "dr")  # files without spectra
+UNMATCHED = "unmatched"  # the split of galaxies without labels: what Sect. 5 predicts
 ABOUT = ("id", "file", "survey", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
 
 
@@ -57,9 +58,9 @@ def choose_sample(labels, config):
     Parameters
     ----------
     labels : DataFrame
-        As `prepare` keeps it: is_sf, has_label.
+        As `prepare` keeps it: is_sf, bptclass, has_label.
     config : Config
-        Seed and `per_kind`.
+        Seed, `per_kind` and `class_2`.
 
     Returns
     -------
@@ -70,9 +71,8 @@ def choose_sample(labels, config):
     """
     in_class = np.zeros(len(labels), dtype=bool)
     rng = np.random.default_rng(config.seed)
-    for kind in (True, False):
-        rows = np.flatnonzero((labels["is_sf"] == kind).fillna(False).to_numpy(dtype=bool))
-        in_class[rng.permutation(rows)[: config.per_kind]] = True
+    for kind in selection.kinds(labels, config.class_2):
+        in_class[rng.permutation(np.flatnonzero(kind))[: config.per_kind]] = True
     return labels["has_label"].to_numpy(dtype=bool), in_class
 
 
@@ -114,9 +114,9 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     Returns
     -------
     Shards
-        Of the galaxies with an MPA-JHU counterpart; labels: object (one name for all spectra of a
-        galaxy), split, those of `selection.select`, oh_planted (mocks), and for held-out rows
-        those of `stronglines.strong_lines`.
+        labels: object (one name for all spectra of a galaxy, "" without an MPA-JHU counterpart),
+        split (`UNMATCHED` without one), those of `selection.select`, oh_planted (mocks), and for
+        held-out rows those of `stronglines.strong_lines`.
 
     Raises
     ------
@@ -143,15 +143,16 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             seen.append(about[galaxy])
             rejects += rejected(about, prepared)
             about["object"] = matcher.names(about)
-            use = prepared.usable & galaxy & (about["object"] != "").to_numpy()
+            use = prepared.usable & galaxy
             if use.any():
                 about = about.loc[use, ["id", "object"]].reset_index(drop=True)
-                about["split"] = split_of(about["object"], config)
+                known = about["object"] != ""
+                about["split"] = np.where(known, split_of(about["object"], config), UNMATCHED)
                 writer.write(prepared.x[use], about)
                 kept.append(_with_lines(about, spectra[use]))
     if rejects:
         write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
-    if not kept:
+    if not any((part["split"] != UNMATCHED).any() for part in kept):
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
         raise MissingDataError(
@@ -203,7 +204,7 @@ def _with_lines(about, spectra):
     """Return the rows with the strong lines of held-out spectra, where methods are compared."""
     from lamost_metallicity.stronglines import strong_lines
 
-    held = np.flatnonzero(about["split"] != "train")
+    held = np.flatnonzero(~about["split"].isin(("train", UNMATCHED)))
     if not len(held):
         return about
     lines = strong_lines(spectra[held])

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from common import runs
 from common.commands import evaluate as command
@@ -13,6 +14,7 @@ from common.errors import ReadError
 from common.evaluation import write
 from common.rows import held_out, kept, name_of, name_of_table, name_on
 from lamost_metallicity.config import PAPER, Config
+from lamost_metallicity.data import UNMATCHED
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
@@ -43,6 +45,7 @@ def evaluate_run(run_dir, out=None, on=None):
             dataset=_name(config, df),
             history=runs.history_of(run_dir),
             counts=_counts(run_dir / "data" / "selection.ecsv"),
+            sample=_sample(run_dir / "data" / "labels.parquet"),
             **common,
         )
         return write(ev, out or run_dir)
@@ -78,6 +81,9 @@ def evaluate_predictions(path, out):
 
 def _evaluation(df, everything, scales, calibration, **about):
     """Return the Evaluation: strong lines on the labels' scale, intervals of its rows."""
+    if "split" in everything:
+        known = everything["split"] != UNMATCHED
+        about["unmatched"], everything = everything[~known], everything[known]
     df = tables_real.with_kind(tables.on_label_scale(df, scales))
     ev = Evaluation(df=df, everything=everything, **about)
     rows = ev.rows
@@ -109,6 +115,15 @@ def _counts(path):
     from astropy.table import Table
 
     return Table.read(path, format="ascii.ecsv").to_pandas() if path.is_file() else None
+
+
+def _sample(path):
+    """Return the regression's sample, the training split too; None where the data are gone."""
+    if not path.is_file():
+        return None
+    labels = pd.read_parquet(path)
+    names = [n for n in ("split", "z", "snr_r", "petro_r", "oh_true") if n in labels]
+    return labels.loc[labels["has_label"].eq(True), names].reset_index(drop=True)
 
 
 def _name(config, df):

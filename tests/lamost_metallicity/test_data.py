@@ -11,6 +11,7 @@ from common.errors import MissingDataError, UsageError
 from common.spectra import Spectra
 from common.surveys import read_many
 from lamost_metallicity import data
+from lamost_metallicity.config import make_config
 from lamost_metallicity.data import choose_sample, prepare, split_of
 from lamost_metallicity.preprocess import min_max, preprocess, standardised
 from tests.lamost_metallicity import toy
@@ -209,12 +210,24 @@ def test_split_depends_on_object_and_seed_alone():
 
 def test_classifier_sample_is_balanced_and_regression_needs_a_label():
     labels = pd.DataFrame({"is_sf": pd.array([True] * 300 + [False] * 50 + [pd.NA] * 10, "boolean"),
+                           "bptclass": pd.array([1] * 300 + [4] * 50 + [pd.NA] * 10, "Int64"),
                            "has_label": [True] * 200 + [False] * 160})  # fmt: skip
     in_oh, in_class = choose_sample(labels, tiny_config(per_kind=100))
     assert in_oh.sum() == 200
     assert in_class[:300].sum() == 100
     assert in_class[300:350].sum() == 50
     assert not in_class[350:].any()
+
+
+def test_class_2_is_out_of_the_classifiers_sample_or_among_the_others():
+    classes = [1, 2, 3, 4, -1, pd.NA] * 20
+    labels = pd.DataFrame({"bptclass": pd.array(classes, "Int64"), "has_label": False})
+    labels["is_sf"] = (labels["bptclass"] == 1).astype("boolean")
+    for choice, expected in (("out", {1, 3, 4, -1}), ("other", {1, 2, 3, 4, -1})):
+        _, in_class = choose_sample(labels, tiny_config(class_2=choice))
+        assert set(labels["bptclass"][in_class]) == expected
+    with pytest.raises(UsageError, match="--class-2 must be one of out, other"):
+        make_config("lamost", "demo", class_2="in")
 
 
 @pytest.fixture(scope="module")
@@ -233,10 +246,14 @@ def prepared(tmp_path_factory):
 def test_files_and_tables_become_labelled_shards(prepared):
     _, about, shards = prepared
     labels = shards.labels.set_index("id")
-    assert len(shards) == len(labels) == 66 + 10
+    assert len(shards) == len(labels) == 66 + 10 + 10
     ids = about["obsid"].astype(str)
-    assert set(labels.index) >= set(ids[4:70])
-    assert not set(labels.index) & set(ids[[0, 1, 2, 3, *range(70, 80)]])
+    assert set(labels.index) >= set(ids[4:80])
+    assert not set(labels.index) & set(ids[[0, 1, 2, 3]])
+    # Galaxies without a counterpart are those of the paper's catalogue (Sect. 5).
+    assert set(labels.index[labels["split"] == "unmatched"]) == set(ids[70:80])
+    assert labels.loc[ids[70:80], ["oh_true", "is_sf", "bptclass"]].isna().all(axis=None)
+    assert not labels.loc[ids[70:80], "has_label"].any()
     at = labels.loc[ids[4:70]]
     assert (at["is_sf"].astype(bool).to_numpy() == about["sf"][4:70]).all()
     known = at["oh_true"].notna().to_numpy()
@@ -256,7 +273,7 @@ def test_spectra_of_one_galaxy_are_in_one_split(prepared):
     ids = about["obsid"][10:20]
     first, second = (labels.loc[i.astype(str), ["object", "split"]] for i in (ids, ids + 5000000))
     assert (first.to_numpy() == second.to_numpy()).all()
-    assert labels["object"].nunique() == 66
+    assert labels["object"][labels["object"] != ""].nunique() == 66
 
 
 def test_rejects_and_selection_are_kept(prepared):
@@ -271,7 +288,7 @@ def test_rejects_and_selection_are_kept(prepared):
 
 def test_strong_lines_of_held_out_spectra_follow_the_metallicity(prepared):
     labels = prepared[2].labels
-    held = (labels["split"] != "train") & labels["is_sf"].astype(bool)
+    held = labels["split"].isin(["valid", "test"]) & labels["is_sf"].eq(True)
     assert held.sum() > 5
     assert labels.loc[labels["split"] == "train", "flux_ha"].isna().all()
     assert labels.loc[held, "flux_ha"].notna().all()

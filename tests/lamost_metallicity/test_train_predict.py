@@ -311,13 +311,22 @@ def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
 
 
 def test_errors_as_input_go_the_whole_way(files, tmp_path):
-    """Training, catalogue and saliency with two values a pixel."""
+    """Training, catalogue and saliency with two values a pixel; 40 galaxies have no labels."""
+    from lamost_metallicity.evaluate import evaluate_run
     from lamost_metallicity.explain import explain_run
 
-    run = tmp_path / "run"
+    run, files = tmp_path / "run", shutil.copytree(files, tmp_path / "files")
+    toy.write_lamost(files / "more.fits", toy.galaxies(40, seed=77), seed=77)
     few = tiny_config(input="ivar", epochs=1, per_kind=60)
     table = train.train(few, run, accelerator=DEVICE, data_dir=files)
     assert (table["dataset"] == "lamost (ivar network)").all()
+    bare = table[table["split"] == "unmatched"]
+    assert len(bare) == 40 and bare["oh_true"].isna().all() and bare["is_sf"].isna().all()
+    assert np.isfinite(bare[["oh_pred", "oh_sigma", "p_sf"]]).all(axis=None)
+    evaluate_run(run, tmp_path / "evaluation")
+    judged = read_table(tmp_path / "evaluation" / "claims.ecsv")
+    ours = judged[judged["dataset"] == "lamost (ivar network)"].set_index("id")["ours"]
+    assert ours["unmatched"] == 40 and ours["matched"] == N
     assert Shards(run / "data").rows([0]).shape == (1, 842)
     again, _ = read_back(predict_files, run, [files], tmp_path / "o.fits", everything=True)
     both = again.merge(table, on="id", suffixes=("", "_held"))
