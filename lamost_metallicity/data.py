@@ -13,6 +13,7 @@ from common.cli import say
 from common.errors import MissingDataError
 from common.files import write_parquet
 from common.pipeline import Shards, ShardWriter, finished
+from common.rows import MOCK_FILES, REAL_FILES
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.mpajhu import read_mpajhu
@@ -81,6 +82,34 @@ def fingerprint(labels):
     columns = labels[["id", "bptclass", "oh_true"]].fillna({"bptclass": 0, "oh_true": 0.0})
     rows = [f"{i}|{c}|{oh:.5f}" for i, c, oh in columns.itertuples(index=False)]
     return sample.fingerprint(rows)
+
+
+def learned(df, run_dir, config):
+    """Return which spectra a run was trained, stopped or calibrated on.
+
+    Parameters
+    ----------
+    df : DataFrame of n rows
+        id, and where labels are known specobjid; dataset, which tells a mock's files from others.
+    run_dir : path-like
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Every spectrum of a galaxy that any spectrum of was learned from.
+    """
+    names = df["specobjid"].fillna("").astype(str) if "specobjid" in df else pd.Series("", df.index)
+    path = Path(run_dir) / "data" / "labels.parquet"
+    if path.is_file():
+        known = pd.read_parquet(path, columns=["id", "object", "split"])
+        known = known[known["split"].isin(("train", "valid"))]
+        same = names.isin(set(known["object"]) - {""}) & (names != "")
+        return (df["id"].astype(str).isin(set(known["id"].astype(str))) | same).to_numpy()
+    # The prepared spectra may have been removed: the rule of the splits tells as well.
+    same_kind = df["dataset"].eq(MOCK_FILES if config.is_mock else REAL_FILES).to_numpy()
+    return same_kind & (names != "").to_numpy() & (split_of(names, config) != "test")
 
 
 def _find_data(config, data_dir, offline):

@@ -10,15 +10,17 @@ import pandas as pd
 
 from common import runs
 from common.commands import evaluate as command
-from common.errors import ReadError
+from common.errors import ReadError, SuiteError
 from common.evaluation import write
 from common.rows import held_out, kept, name_of, name_of_table, name_on
 from lamost_metallicity.config import PAPER, Config
-from lamost_metallicity.data import UNMATCHED
+from lamost_metallicity.data import UNMATCHED, learned
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
+
+LEARNED = "of a galaxy that the run was trained, stopped or calibrated on"
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -29,6 +31,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     What it takes and returns, `common.commands.evaluate.main` says; files are judged against the
     MPA-JHU labels where they lie with their tables, and against the strong lines of each spectrum.
+    Spectra of galaxies that the run learned from are left out.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -53,6 +56,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
+    df, rejects = _unlearned(df, rejects, run_dir, config)
     out = kept(df, run_dir, on, out)
     name = name_on(config, df, on)
     df = tables.with_types(df)
@@ -60,6 +64,19 @@ def evaluate_run(run_dir, out=None, on=None):
         df["oh_true"] = np.nan
     ev = _evaluation(df, df, scales, calibration, dataset=name, real=True, **common)
     return write(ev, out, rejects=rejects)
+
+
+def _unlearned(df, rejects, run_dir, config):
+    """Return the rows that a run did not learn from, and the rejects with the others."""
+    known = learned(df, run_dir, config)
+    if known.all():
+        raise SuiteError(
+            f"All {len(df)} spectra are of galaxies that the run was trained, stopped or "
+            "calibrated on. Give others, or evaluate the run without --on."
+        )
+    lost = df.loc[known, ["file", "id"]].assign(reason=LEARNED).astype(str)
+    rejects = pd.concat([rejects, lost], ignore_index=True)
+    return df[~known].reset_index(drop=True), rejects
 
 
 def evaluate_predictions(path, out):

@@ -14,7 +14,7 @@ from common import runs, training
 from common.accelerator import choose
 from common.catalog import read_table
 from common.catalogue import files as source
-from common.errors import MissingDataError, ReadError
+from common.errors import MissingDataError, ReadError, SuiteError
 from common.pipeline import Shards
 from common.schedules import plateau_rate
 from lamost_metallicity import fitting, predict, train
@@ -292,6 +292,37 @@ def test_labelled_files_give_labels_and_strong_lines(run_dir, files, table, tmp_
     toy.write_lamost(tmp_path / "s.fits", toy.galaxies(20))  # without the tables
     bare, _ = predict_labelled(run_dir, [tmp_path / "s.fits"])
     assert bare["oh_true"].isna().all() and bare["flux_ha"].notna().any()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_run_learned_from_is_left_out_of_its_evaluation(
+    run_dir, files, table, tmp_path, kept
+):
+    """By id and by galaxy; where the prepared spectra were removed, by the rule of the splits."""
+    from lamost_metallicity.evaluate import evaluate_run
+
+    run = shutil.copytree(run_dir, tmp_path / "run")
+    folder = shutil.copytree(files, tmp_path / "in")
+    again = {k: v[:40] for k, v in toy.galaxies(N).items()}  # once more, under other ids
+    again["obsid"] = again["obsid"] + 5000000
+    toy.write_lamost(folder / "again.fits", again, seed=5)
+    if not kept:
+        shutil.rmtree(run / "data")
+    evaluate_run(run, tmp_path / "out", on=folder)
+    judged = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    split = Shards(run_dir / "data").labels.set_index("id")["split"]
+    test = set(split.index[split == "test"])
+    repeats = {str(int(i) + 5000000) for i in again["obsid"] - 5000000 if str(i) in test}
+    assert 0 < len(repeats) < 40 and set(judged["id"]) == test | repeats
+    rejects = read_table(tmp_path / "out" / "tables" / "rejects.ecsv")
+    assert len(rejects) == N + 40 - len(judged)
+    assert rejects["reason"].str.contains("trained, stopped or calibrated").all()
+    few = toy.galaxies(N)
+    chosen = np.flatnonzero(~np.isin(few["obsid"].astype(str), list(test)))[:5]
+    toy.write_lamost(tmp_path / "seen" / "s.fits", {k: v[chosen] for k, v in few.items()})
+    toy.write_mpajhu(tmp_path / "seen", few)
+    with pytest.raises(SuiteError, match="All 5 spectra are of galaxies"):
+        evaluate_run(run, tmp_path / "none", on=tmp_path / "seen")
 
 
 def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
