@@ -144,8 +144,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     -------
     Shards
         labels: object (one name for all spectra of a galaxy, "" without an MPA-JHU counterpart),
-        split (`UNMATCHED` without one), those of `selection.select`, oh_planted (mocks), and for
-        held-out rows those of `stronglines.strong_lines`.
+        split (`UNMATCHED` without one), those of `selection.select`, oh_planted (mocks), and where
+        there is a counterpart those of `stronglines.strong_lines` and colour (mag).
 
     Raises
     ------
@@ -157,7 +157,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         shards = Shards(folder)
-        if "has_label" in shards.labels:  # else an earlier call ended before the labels
+        # Else an earlier call ended before the labels, or knew no colour.
+        if {"has_label", "colour"} <= set(shards.labels):
             return shards
     paths = _find_data(config, data_dir, offline)
     mpajhu = read_mpajhu(label_folder(data_dir))
@@ -230,14 +231,15 @@ class _Matcher:
 
 
 def _with_lines(about, spectra):
-    """Return the rows with the strong lines of held-out spectra, where methods are compared."""
+    """Return the rows with strong lines and colour of the spectra that methods are compared on."""
+    from lamost_metallicity.baselines import colour
     from lamost_metallicity.stronglines import strong_lines
 
-    held = np.flatnonzero(~about["split"].isin(("train", UNMATCHED)))
-    if not len(held):
+    known = np.flatnonzero(about["split"] != UNMATCHED)
+    if not len(known):
         return about
-    lines = strong_lines(spectra[held])
-    lines.index = held
+    lines = strong_lines(spectra[known]).assign(colour=colour(spectra[known]))
+    lines.index = known
     return about.join(lines)
 
 

@@ -41,6 +41,7 @@ PARTS = {  # section: (text, names of its tables)
             "sigma_snr_r",
             "sigma_z",
             "winner",
+            "baselines",
         ),
     ),
     "Mass and metallicity": (
@@ -187,6 +188,11 @@ def _tables(ev):
         if "snr_r" in rows:
             out["winner"] = ("Network or strong lines, by S/N_r, on the galaxies that have both",
                              tables_beyond.winner_table(rows))  # fmt: skip
+        out["baselines"] = (
+            "Network beside boosting on the measured lines and continuum (lines), and on colour, "
+            "mass and redshift without any line (mass): sigma, dex",
+            tables_beyond.baseline_table(rows),
+        )
         mzr = tables_beyond.mzr_table(rows)
         out["mzr"] = ("As Fig. 6: medians in bins of stellar mass", mzr)
         out["recovery"] = (

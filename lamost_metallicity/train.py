@@ -27,7 +27,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from common.inference import predict, seconds_each
     from common.runs import finish, start
     from lamost_metallicity import fitting
-    from lamost_metallicity.baselines import forest_predictions
+    from lamost_metallicity.baselines import boosting_predictions, forest_predictions
     from lamost_metallicity.data import UNMATCHED, choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
 
@@ -67,6 +67,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         split=split[held],
     )
     table["oh_rf"], about["forest"] = forest_predictions(job, held)
+    table = table.assign(**boosting_predictions(job, held))
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))

@@ -26,6 +26,8 @@ METHODS = {  # column: name, in the order of the tables
     "oh_mlp": "MLP, 3 x 1024",
     "oh_multi": "CNN, multi-task",
     "oh_raw": "CNN that predicts its error",
+    "oh_lines": "boosting on measured lines and continuum",
+    "oh_mass": "boosting on colour, mass and z, no line",
     "oh_n2": "N2, Pettini & Pagel 2004",
     "oh_o3n2": "O3N2, Pettini & Pagel 2004",
     "oh_n2_m13": "N2, Marino et al. 2013",

@@ -286,12 +286,15 @@ def test_rejects_and_selection_are_kept(prepared):
     assert counts["n"].iloc[3] == shards.labels["has_label"].sum()
 
 
-def test_strong_lines_of_held_out_spectra_follow_the_metallicity(prepared):
+def test_strong_lines_and_colour_are_measured_where_there_are_labels(prepared):
     labels = prepared[2].labels
-    held = labels["split"].isin(["valid", "test"]) & labels["is_sf"].eq(True)
-    assert held.sum() > 5
-    assert labels.loc[labels["split"] == "train", "flux_ha"].isna().all()
-    assert labels.loc[held, "flux_ha"].notna().all()
+    forming = labels["is_sf"].eq(True).fillna(False).astype(bool)
+    assert set(labels.loc[forming, "split"]) == {"train", "valid", "test"}
+    assert labels.loc[labels["split"] == "unmatched", "flux_ha"].isna().all()
+    assert labels.loc[forming, ["flux_ha", "colour"]].notna().all(axis=None)
+    # The toy's continuum is wave ** -0.5 everywhere.
+    expected = -1.25 * np.log10(6250 / 4700)
+    assert labels["colour"].median() == pytest.approx(expected, abs=0.03)
 
 
 def test_finished_shards_are_taken_and_unfinished_ones_made_again(prepared, tmp_path, monkeypatch):

@@ -68,7 +68,7 @@ def test_every_figure_and_table_is_there(run_dir):
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
     assert names == {"selection", "methods", "methods_planted", "noise", "sigma_snr_r", "sigma_z",
                      "winner", "mzr", "recovery", "mzr_fit", "coverage", "multitask", "classifier",
-                     "mistakes", "readings", "catalogue"}  # fmt: skip
+                     "mistakes", "readings", "catalogue", "baselines"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "lamost_metallicity.explain" in text
     assert 'href="http' not in text
@@ -290,6 +290,19 @@ def test_network_or_lines_by_snr(rows):
     assert (tables_beyond.winner_table(same)["O3N2_winner"] == "tie").all()
     few = tables_beyond.winner_table(scaled.head(40))
     assert (few.loc[few["n"] < tables.FEWEST, "O3N2_winner"] == "").all()
+
+
+def test_the_network_is_put_beside_boosting_by_snr(rows):
+    rng = np.random.default_rng(4)
+    off = np.where(rows["snr_r"] > 15, 0.02, 0.2) * rng.normal(size=len(rows))
+    df = rows.assign(oh_lines=rows["oh_true"] + off, oh_mass=rows["oh_true"] + 5 * off)
+    table = tables_beyond.baseline_table(df).set_index("bin")
+    assert list(table.index) == [*tables.binned_table(rows, "snr_r")["bin"], "all"]
+    assert table.loc["[3, 5)", "lines_winner"] == "network"
+    assert table.loc[">= 25", ["lines_winner", "mass_winner"]].tolist() == ["lines", "network"]
+    assert table.loc["all", "network"] == pytest.approx(np.hypot(CNN, FLOOR), rel=0.06)
+    assert table.loc[">= 25", "lines"] == pytest.approx(0.02, rel=0.2)
+    assert not len(tables_beyond.baseline_table(rows.drop(columns=["oh_lines", "oh_mass"])))
 
 
 def test_coverage_of_right_and_of_wrong_errors(rows):

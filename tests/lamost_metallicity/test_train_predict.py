@@ -94,8 +94,8 @@ def test_run_folder_holds_what_it_promises(run_dir, table):
              "oh_true_err", "oh_planted", "lgm_fib_true", "sfr_true", "oh_n2", "oh_n2_err",
              "oh_o3n2", "oh_o3n2_err", "ew_ha"}  # fmt: skip
     assert known <= set(table)
-    predicted = ["oh_pred", "oh_raw", "oh_sigma", "oh_half95", "oh_rf", "oh_mlp", "oh_multi",
-                 "lgm_pred", "sfr_pred", "p_sf", "p_other"]  # fmt: skip
+    predicted = ["oh_pred", "oh_raw", "oh_sigma", "oh_half95", "oh_rf", "oh_lines", "oh_mass",
+                 "oh_mlp", "oh_multi", "lgm_pred", "sfr_pred", "p_sf", "p_other"]  # fmt: skip
     assert np.isfinite(table[predicted]).all(axis=None)
     assert table.loc[~table["is_sf"].astype(bool), "oh_true"].isna().all()
     assert (table["dataset"] == "lamost").all()
@@ -105,6 +105,7 @@ def test_run_folder_holds_what_it_promises(run_dir, table):
     "name, truth, limit",
     [("oh_pred", "oh_true", 0.8), ("oh_raw", "oh_true", 0.8), ("oh_multi", "oh_true", 0.8),
      ("oh_rf", "oh_true", 0.95), ("oh_mlp", "oh_true", 0.95),  # cannot follow lines that move
+     ("oh_lines", "oh_true", 0.4), ("oh_mass", "oh_true", 0.3),  # the toy's mass tells all
      ("lgm_pred", "lgm_fib_true", 0.8), ("sfr_pred", "sfr_true", 0.8)],
 )  # fmt: skip
 def test_every_method_learns_and_gives_the_labels_units(table, name, truth, limit):
@@ -295,9 +296,7 @@ def test_labelled_files_give_labels_and_strong_lines(run_dir, files, table, tmp_
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_what_a_run_learned_from_is_left_out_of_its_evaluation(
-    run_dir, files, table, tmp_path, kept
-):
+def test_what_a_run_learned_from_is_left_out_of_its_evaluation(run_dir, files, tmp_path, kept):
     """By id and by galaxy; where the prepared spectra were removed, by the rule of the splits."""
     from lamost_metallicity.evaluate import evaluate_run
 
@@ -354,6 +353,7 @@ def test_errors_as_input_go_the_whole_way(files, tmp_path):
     bare = table[table["split"] == "unmatched"]
     assert len(bare) == 40 and bare["oh_true"].isna().all() and bare["is_sf"].isna().all()
     assert np.isfinite(bare[["oh_pred", "oh_sigma", "p_sf"]]).all(axis=None)
+    assert bare[["oh_lines", "oh_mass"]].isna().all(axis=None)
     evaluate_run(run, tmp_path / "evaluation")
     judged = read_table(tmp_path / "evaluation" / "claims.ecsv")
     ours = judged[judged["dataset"] == "lamost (ivar network)"].set_index("id")["ours"]
