@@ -134,10 +134,11 @@ def _median(run, column):
     return value.median() if len(value) >= tables.FEWEST else None
 
 
-def _about(run, keys, schedule=None):
-    """Return a number of config.json; of a run under the paper's schedule only, where asked."""
+def _about(run, keys, only=None):
+    """Return a number of config.json; where asked, of a configuration with these values alone."""
     value = run["about"]
-    if schedule is not None and value.get("config", {}).get("schedule") != schedule:
+    config = value.get("config", {})
+    if any(config.get(name) != wanted for name, wanted in (only or {}).items()):
         return None
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None

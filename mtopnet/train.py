@@ -33,6 +33,7 @@ def train(
     from common.runs import begin, start
     from mtopnet.data import prepare
 
+    beside = {name: variant_of(config, name) for name in variants}  # known before the training
     run_dir, about, shards = start(
         config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
         offline=offline,
@@ -40,9 +41,8 @@ def train(
     write_json(run_dir / "config.json", about)
     say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
     table = _one(config, run_dir, about, shards, accelerator, offline)
-    for name in variants:
+    for name, own in beside.items():
         say(f"variant {name}")
-        own = variant_of(config, name)
         folder = run_dir / "variants" / name
         # A variant goes on by itself where its folder is of a call before; another configuration
         # there is an error.

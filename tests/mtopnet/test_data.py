@@ -129,6 +129,70 @@ def test_units_do_not_matter():
     assert np.allclose(a.x, b.x, atol=1e-4)
 
 
+def by_errors(**changes):
+    return make_config("moons-mock", "paper", sky_limit=float("inf"), input="errors", **changes)
+
+
+def test_errors_in_place_of_the_maximum():
+    rng = np.random.default_rng(3)
+    sigma = np.concatenate([np.full(a.pixels, s) for a, s in
+                            zip(moons.ARMS.values(), (1.0, 4.0, 2.0), strict=True)])  # fmt: skip
+    sigma[9000:9100] = 400.0  # a bright line of the sky
+    flux = 3 + sigma * rng.normal(size=(2, moons.PIXELS))
+    flux[:, 5000] += 40 * sigma[5000]
+    flux[1, 7000:7010], ivar = np.nan, np.tile(sigma**-2.0, (2, 1))
+    ivar[0, 100] = 0
+    prepared = preprocess(spectra(flux, ivar=ivar), by_errors(photometry=()))
+    assert prepared.usable.all() and np.isfinite(prepared.inputs).all()
+    assert (np.argmax(prepared.x, axis=1) == 5000).all(), "not a channel under the sky"
+    faithful = preprocess(spectra(flux, ivar=ivar), FULL)
+    assert (abs(faithful.x.argmax(axis=1) - 9050) < 51).all(), "which the maximum takes"
+    assert np.allclose(prepared.x[:, 5000], np.arcsinh(40), atol=0.15)
+    for inside in moons.arm_slices().values():
+        assert np.sinh(prepared.x[:, inside]).std() == pytest.approx(1, abs=0.7)
+        spread = np.diff(np.percentile(np.sinh(prepared.x[:, inside]), [16, 84]))[0] / 2
+        assert spread == pytest.approx(1, abs=0.03)
+    assert prepared.x[0, 100] == 0 and (prepared.x[1, 7000:7010] == 0).all()
+    assert prepared.continuum.shape == (2, 13)
+    assert np.allclose(prepared.continuum[:, 10:], np.log10([1, 4, 2]), atol=1e-6)
+    assert np.array_equal(prepared.continuum[:, :10], faithful.continuum)
+
+
+def test_scaling_by_errors_knows_no_units_and_follows_to_other_pixels():
+    rng, wave = np.random.default_rng(4), moons.grid()
+    sigma = 1 + 0.5 * np.sin(wave / 700)
+    flux = 3 + sigma * rng.normal(size=(1, moons.PIXELS))
+    first = preprocess(spectra(flux, ivar=sigma**-2.0), by_errors())
+    small = spectra(flux * 1e-20, ivar=(sigma * 1e-20) ** -2.0)
+    small.unit = "erg / (s cm2 Angstrom)"
+    other = preprocess(small, by_errors())
+    assert np.allclose(first.x, other.x, atol=1e-3)
+    assert np.allclose(other.continuum[:, 10:], first.continuum[:, 10:] - 3, atol=1e-3)
+    fine = np.arange(6460.0, 18010.0, 0.7)
+    smooth = np.interp(fine, wave, flux[0]), np.interp(fine, wave, sigma) ** -2.0
+    moved = preprocess(spectra(smooth[0], wave=fine, ivar=smooth[1]), by_errors())
+    assert np.abs(moved.x - first.x).max() < 0.6 and np.corrcoef(moved.x, first.x)[0, 1] > 0.97
+    assert np.allclose(moved.continuum[:, 10:], first.continuum[:, 10:], atol=0.01)
+
+
+def test_a_spectrum_without_errors_says_what_to_do():
+    given = spectra(noise())
+    given.ivar = None
+    prepared = preprocess(given, by_errors())
+    assert all("--input paper" in reason for reason in prepared.reason)
+    assert np.isfinite(prepared.inputs).all() and (prepared.x == 0).all()
+    assert preprocess(given, FULL).usable.all()
+
+
+def test_a_spectrum_without_an_arm_leaves_its_neighbours_alone():
+    flux, ivar = noise(), np.ones((2, moons.PIXELS))
+    ivar[0, moons.arm_slices()["H"]] = 0
+    prepared = preprocess(spectra(flux, ivar=ivar), by_errors())
+    assert "in H" in prepared.reason[0] and prepared.reason[1] == ""
+    alone = preprocess(spectra(flux[1:]), by_errors())
+    assert np.array_equal(prepared.inputs[1], alone.inputs[0])
+
+
 def test_photometry_is_joined_to_the_continuum_and_its_absence_told():
     config = make_config("moons-mock", "paper", sky_limit=float("inf"), photometry=("h", "ks"))
     prepared = preprocess(spectra(noise(), mag_h=[22.5, -99.0]), config)
@@ -171,7 +235,8 @@ def test_redshift_targets_are_gaussians_about_their_bin(z, dz, sigma):
 
 @pytest.mark.parametrize("changes, says", [
     ({"dz": 0.0007}, "divide 0.6 to 3 into whole bins"), ({"dz": 0.0}, "whole bins"),
-    ({"head": "deep"}, "head must be one of"), ({"tasks": ("mass",)}, "z among them"),
+    ({"head": "deep"}, "head must be one of"), ({"input": "flux"}, "input must be one of"),
+    ({"tasks": ("mass",)}, "z among them"),
 ])  # fmt: skip
 def test_configurations_that_cannot_be(changes, says):
     with pytest.raises(UsageError, match=says):

@@ -39,7 +39,7 @@ def df(made):
 def write_run(folder, table, pdf=None, **changes):
     """Write a run folder as training leaves it, without networks or data."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = make_config("moons-mock", "smoke", **changes)
+    config = make_config("moons-mock", "smoke", **{"head": "dense", "input": "paper"} | changes)
     about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
              "sizes": {"train": 70, "valid": 15, "test": 15, "all": 100, "galaxies": 40},
              "masked_fraction": 0.16, "n_bins": 800, "best_epoch": 2}  # fmt: skip
