@@ -9,7 +9,7 @@ from common.errors import MissingDataError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
 from common.spectra import Spectra
-from mtopnet import data
+from mtopnet import data, linemap
 from mtopnet import preprocess as pre
 from mtopnet.config import Config, make_config
 from mtopnet.preprocess import preprocess, running_median
@@ -219,6 +219,20 @@ def test_line_masks_mark_each_line_within_five_channels():
     assert mask[0, ha - 5 : ha + 6].all()
     edge = moons.arm_slices()["H"].start
     assert not mask[2, edge - 11 : edge + 12].any(), "lines in the gap mark nothing"
+
+
+@pytest.mark.parametrize("channel", [0, 2, 5])
+def test_a_line_at_the_end_of_an_arm_marks_nothing_beyond_the_gap(channel):
+    wave, h = moons.grid(), moons.arm_slices()["H"].start
+    for at, own, other in ((h - 1 - channel, slice(h - 20, h), slice(h, h + 20)),
+                           (h + channel, slice(h, h + 20), slice(h - 20, h))):  # fmt: skip
+        z = np.array([wave[at] / LINES_MOONS["Ha"] - 1])
+        mask = data.line_mask(z, FULL)[0]
+        assert mask[own].sum() >= 6 + channel and not mask[other].any()
+        assert np.array_equal(mask.astype(bool), linemap.true_map(z, wave)[0])
+        loud = np.zeros((1, len(wave)))
+        loud[0, other] = 1
+        assert "Ha" not in linemap.found_lines(loud, z, wave)[0].split(";")
 
 
 @settings(deadline=None, max_examples=60)
