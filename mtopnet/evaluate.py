@@ -13,12 +13,11 @@ from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
 from common.rows import held_out, kept, name_of, name_of_table
+from mtopnet import published
 from mtopnet.config import PAPER, Config
 from mtopnet.evaluation import Evaluation
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
-
-PAPER_TEST = 17729  # Sect. 3.1
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -40,7 +39,7 @@ def evaluate_run(run_dir, out=None, on=None):
         ev = Evaluation(
             df=df,
             everything=own,
-            dataset=name_of(config, len(df), PAPER_TEST),
+            dataset=name_of(config, len(df), published.value("test-size")),
             history=runs.history_of(run_dir),
             pdf=pdf,
             pdf_rows=rows,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from common.evaluation import Beside, as_text
 from mtopnet.config import PAPER
 from mtopnet.figures.plots import plots
 from mtopnet.measured import measure
+from mtopnet.published import CLAIMS
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
@@ -114,7 +114,7 @@ class Evaluation(evaluation.Evaluation):
     variants: dict = field(default_factory=dict)
 
     paper = PAPER
-    claims = Path(__file__).with_name("claims.toml")
+    claims = CLAIMS
     title = "Redshift, mass and star formation rate on {}"
     survey, subject, place = "moons", "its own simulated set", "the paper's set"
     training = ("epochs", "batch_size", "learning_rate", "dz", "tasks", "head")

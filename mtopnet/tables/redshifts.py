@@ -11,6 +11,7 @@ from common import catalog
 from common.errors import ReadError
 from common.metrics import mad_sigma
 from mtopnet import pdf as pdfs
+from mtopnet import published
 
 EXPOSURES = (2.0, 4.0, 8.0)  # h, Sect. 2
 THRESHOLDS = (0.003, 0.005, 0.01, 0.1)  # Fig. 7
@@ -25,15 +26,10 @@ M_H_EDGES = (19.0, 20.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0, 27.0)  # default; F
 FEWEST = 20  # rows without which a bin measures nothing
 NEEDED = ("z_true", "z_peak")
 TEXT = ("id", "galaxy", "split", "file", "dataset", "kind", "survey")
-QUANTITIES = {  # Fig. 4: name, true, predicted, published mu and sigma
-    "z": ("z_true", "z_peak", 0.000, 0.001),
-    "log M": ("lgm_true", "lgm_pred", 0.02, 0.15),
-    "log SFR": ("sfr_true", "sfr_pred", -0.005, 0.22),
-}
-PUBLISHED = {  # Fig. 7, from the text: sample -> success at 0.003 and 0.1
-    "8 h": (0.85, 0.92),
-    "MOONRISE-like": (0.76, 0.85),
-    "F(Hα) > 1e-17": (0.90, 0.95),
+QUANTITIES = {  # Fig. 4: name, true, predicted
+    "z": ("z_true", "z_peak"),
+    "log M": ("lgm_true", "lgm_pred"),
+    "log SFR": ("sfr_true", "sfr_pred"),
 }
 
 
@@ -205,8 +201,7 @@ def success_table(df):
             row[f"{limit:g}"], row[f"{limit:g}_err"], _ = fraction(success(part["dz"], limit), part)
         row["within_0.003"] = success(part["z_peak"] - part["z_true"], 0.003).mean()
         row["catastrophic"], row["catastrophic_err"], _ = fraction(catastrophic(part["dz"]), part)
-        told = PUBLISHED.get(name, (np.nan, np.nan))
-        row["published_0.003"], row["published_0.1"] = told
+        row["published_0.003"], row["published_0.1"] = published.success(name)
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -317,7 +312,7 @@ def _bell(x, height, mu, sigma):
 
 def residual(df, quantity):
     """Return predicted - labelled of a quantity of `QUANTITIES`, or None where it is not there."""
-    true, pred = QUANTITIES[quantity][:2]
+    true, pred = QUANTITIES[quantity]
     if true not in df or pred not in df:
         return None
     return (df[pred] - df[true]).to_numpy(float)
@@ -334,12 +329,12 @@ def residual_table(df):
     """
     rows = []
     for sample, here in (("all", np.ones(len(df), bool)), ("MOONRISE-like", moonrise(df))):
-        for quantity, (_, _, mu, sigma) in QUANTITIES.items():
+        for quantity in QUANTITIES:
             value = residual(df[here], quantity)
             if value is None or np.isfinite(value).sum() < FEWEST:
                 continue
             fit = gaussian_fit(value)
-            told = (mu, sigma) if sample == "all" else (np.nan, np.nan)
+            told = published.fit(quantity) if sample == "all" else (np.nan, np.nan)
             rows.append({"sample": sample, "quantity": quantity, "n": fit["n"], "mu": fit["mu"],
                          "sigma": fit["sigma"], "published_mu": told[0],
                          "published_sigma": told[1],

@@ -15,7 +15,7 @@ from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
 from common.rows import held_out, name_of
-from mtopnet import evaluate, measured
+from mtopnet import evaluate, measured, published
 from mtopnet.config import make_config
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
@@ -333,7 +333,7 @@ def test_predictions_that_are_no_test_or_fit_no_pdf_are_refused(tmp_path, made, 
 
 
 def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
-    names = [name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
+    names = [name_of(make_config("moons", scale), n * len(df), published.value("test-size"))
              for scale, n in (("demo", 1), ("paper", 10), ("paper", 11))]  # fmt: skip
     assert names[0] == "moons (demo scale, 1500 test spectra)"
     assert names[1] != "moons" and names[2] == "moons"
