@@ -24,6 +24,10 @@ VARIANTS = {
     },  # Sect. 3.1 leaves this width for later; the head is ours
     "comb": {"head": "comb"},  # ours: see model.py
     "dense": {"head": "dense", "dz": 0.003},  # the paper's head, beside one of ours
+    "narrow": {"dz": 0.0005},  # Sect. 3.1, as the paper tried it: its own head
+    "margin-1": {"line_margin": 1},  # Sect. 3.1
+    "margin-10": {"line_margin": 10},  # Sect. 3.1
+    "one-hot": {"z_sigma": 0.0},  # Sect. 3.1
 }
 
 

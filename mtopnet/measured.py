@@ -76,16 +76,37 @@ def _gain(run, threshold):
     return np.mean(gains)
 
 
-def _catastrophic(run, network=None):
+def _catastrophic(run, network="multi-task"):
     part = _sample(run, "8 h")
     if part is None:
         return None
-    if network is None:
+    if network == "multi-task":
         return tables.catastrophic(part["dz"]).mean()
     for name, (other, about) in run["variants"].items():
         if tables_variants.name_of(name, about) == network:
             return tables_variants.compare(part, other).get("second")
     return None
+
+
+def _order(run, first, second):
+    """Return how many more redshifts one network loses at 8 h than another."""
+    lost = [_catastrophic(run, network) for network in (first, second)]
+    return None if None in lost else lost[0] - lost[1]
+
+
+def _similar(run, changed):
+    """Return the largest change of success by variants that differ from the run in this alone.
+
+    `changed` names the fields and the values that must have been tried; any one without values.
+    """
+    found = {}
+    for other, about in run["variants"].values():
+        if about["changed"].keys() == changed.keys():
+            (value,) = about["changed"].values()
+            found[value] = tables_variants.compare(run["df"], other, limit=tables.GOOD)
+    ((_, wanted),) = changed.items()
+    tried = [found.get(value, {}).get("difference") for value in wanted or found]
+    return None if not tried or None in tried else np.max(np.abs(tried))
 
 
 def _screening(run, sample, of, cut="entropy"):
@@ -106,7 +127,9 @@ def _equivalent(run, sample):
     return None if by_entropy is None or by_skewness is None else abs(by_entropy - by_skewness)
 
 
-def _mc(run, threshold):
+def _mc(run, threshold, passes):
+    if run["about"].get("config", {}).get("mc_passes") != passes:
+        return None
     table = tables_pdf.mc_table(run["df"])
     table = table[(table["sample"] == "all") & (table["threshold"] == threshold)]
     return abs(table["relative"].iloc[0]) if len(table) else None
@@ -128,10 +151,32 @@ def _share(run):
     return z.between(*tables.BEST_Z, inclusive="left").mean() if len(z) >= tables.FEWEST else None
 
 
-def _median(run, column):
+def _of_galaxies(run, column):
+    """Return a column of the galaxies, one value each, or None where too few are known."""
     df = run["df"].drop_duplicates("galaxy")
-    value = df[column].dropna() if column in df else np.zeros(0)
-    return value.median() if len(value) >= tables.FEWEST else None
+    value = df[column].dropna().to_numpy(float) if column in df else np.zeros(0)
+    return value if len(value) >= tables.FEWEST else None
+
+
+def _median(run, column, log=False):
+    value = _quantile(run, column, 0.5)
+    if value is None or (log and not value > 0):
+        return None
+    return np.log10(value) if log else value
+
+
+def _quantile(run, column, level):
+    value = _of_galaxies(run, column)
+    return None if value is None else np.quantile(value, level)
+
+
+def _mode(run, column, width):
+    """Return the middle of the fullest bin; bins are centred on multiples of their width."""
+    value = _of_galaxies(run, column)
+    if value is None:
+        return None
+    at, count = np.unique(np.rint(value / width), return_counts=True)
+    return width * at[count.argmax()]
 
 
 def _about(run, keys, only=None):
@@ -150,6 +195,8 @@ MEASURES = {
     "success": _success,
     "gain": _gain,
     "catastrophic": _catastrophic,
+    "order": _order,
+    "similar": _similar,
     "screening": _screening,
     "equivalent": _equivalent,
     "mc": _mc,
@@ -157,5 +204,7 @@ MEASURES = {
     "count": _count,
     "share": _share,
     "median": _median,
+    "quantile": _quantile,
+    "mode": _mode,
     "about": _about,
 }

@@ -76,8 +76,8 @@ def errors_on(spectra, wave, good):
     """
 
     def of(ivar):
-        ivar = np.asarray(ivar, dtype="float32")
-        return np.where(ivar > 0, 1 / np.sqrt(np.where(ivar > 0, ivar, 1)), np.float32(np.nan))
+        ivar = np.asarray(ivar, dtype=float)  # 1e40 in erg / (s cm2 Å) is beyond float32
+        return np.where(ivar > 0, 1 / np.sqrt(np.where(ivar > 0, ivar, 1)), np.nan)
 
     error = [of(row) for row in spectra.ivar]
     if not spectra.is_ragged and len(spectra.wavelength) == len(wave) and np.allclose(

@@ -209,7 +209,7 @@ def test_every_scale_has_a_configuration(dataset, scale):
     assert config.dz == (0.0005 if ours else 0.003)
     assert config.variant == ("comb-errors" if ours else "")
     for name in VARIANTS:
-        if name in (("fine", "comb") if ours else ("dense",)):
+        if name in (("fine", "comb", "narrow") if ours else ("dense",)):
             with pytest.raises(UsageError, match=f"--variants {name} would train the run's own"):
                 variant_of(config, name)
         else:
