@@ -12,6 +12,7 @@ from common.paper import BaseConfig, Option, Paper, number, whole
 TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb")
 INPUTS = ("paper", "errors")
+MOCKS = ("default", "shifted", "faint")  # those of mtopnet.mock.make
 LEVELS = 3  # of the errors, one an arm
 SCHEDULES = ("paper", "cosine")
 # Sect. 4, Fig. 5: what is trained beside the whole network to see what a task is good for.
@@ -72,6 +73,7 @@ class Config(BaseConfig):
     split: tuple = (0.7, 0.15, 0.15)  # Sect. 3.1; by galaxy: default
     mc_passes: int = 50  # Sect. 4.1
     n_galaxies: int = 40000  # of a mock, Sect. 2
+    mock: str = "default"  # ours: "faint", with lines as Sect. 4.1 has them, or "shifted"
     exposures: tuple = (2.0, 4.0, 8.0)  # h, Sect. 2
     precision: str = "float32"  # default
 
@@ -97,9 +99,9 @@ class Config(BaseConfig):
 
     @property
     def variant(self):
-        """What of the network is ours, such as "comb-errors"; "" of the paper's own."""
-        parts = {"head": Config.head, "input": Config.input}
-        return "-".join(getattr(self, k) for k, own in parts.items() if getattr(self, k) != own)
+        """What of the network and its mock is not the paper's, such as "comb-errors", else ""."""
+        parts = ((self.head, Config.head), (self.input, Config.input), (self.mock, Config.mock))
+        return "-".join(value for value, own in parts if value != own)
 
     @property
     def n_input(self):
@@ -135,11 +137,16 @@ REPRODUCED = {"smoke": (), "demo": (), "paper": ("z-only", "z-lines", "fine")}
 
 def checked(config):
     """Return a configuration whose values go together, or raise `UsageError`."""
-    for name, allowed in (("head", HEADS), ("schedule", SCHEDULES), ("input", INPUTS)):
+    every = {"head": HEADS, "schedule": SCHEDULES, "input": INPUTS, "mock": MOCKS}
+    for name, allowed in every.items():
         if getattr(config, name) not in allowed:
             raise UsageError(
                 f"{name} must be one of {', '.join(allowed)}. Received {getattr(config, name)!r}."
             )
+    if config.mock != Config.mock and not config.is_mock:
+        raise UsageError(
+            f"--mock {config.mock} is of --dataset moons-mock. Received --dataset {config.dataset}."
+        )
     unknown = [t for t in config.tasks if t not in TASKS]
     if unknown or "z" not in config.tasks:
         raise UsageError(
@@ -207,6 +214,9 @@ PAPER = Paper(
     check=checked,
     options=(
         whole("--galaxies", "galaxies of a mock, each seen for 2, 4 and 8 h", sets="n_galaxies"),
+        Option("--mock", "which mock: default; faint, with half of the galaxies above F(Ha) = "
+               "1e-17; or shifted, with another sky and other gas", sets="mock",
+               more={"choices": MOCKS}),
         whole("--epochs", "most epochs", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "spectra of a batch", sets="batch_size"),

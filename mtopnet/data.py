@@ -100,7 +100,7 @@ def _find_data(config, data_dir, offline):
         from mtopnet.mock.make import make_mock
 
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir,
-                  exposures=config.exposures, offline=offline)  # fmt: skip
+                  exposures=config.exposures, variant=config.mock, offline=offline)  # fmt: skip
     elif data_dir is None:
         raise MissingDataError(
             "--dataset moons needs --data-dir: a folder with MOONS1D's FITS output and labels.fits "

@@ -38,7 +38,7 @@ def evaluate_run(run_dir, out=None, on=None):
         pdf, rows = read_pdf(run_dir, df)
         ev = Evaluation(
             df=df,
-            everything=own,
+            everything=_every_label(run_dir, own),
             dataset=name_of(config, len(df), published.value("test-size")),
             history=runs.history_of(run_dir),
             pdf=pdf,
@@ -78,6 +78,12 @@ def evaluate_predictions(path, out):
         df=_compared(df, path), everything=own, dataset=name_of_table(path, df, Evaluation.survey)
     )
     return write(ev, out, source=path)
+
+
+def _every_label(run_dir, df):
+    """Return the labels of all splits where the run still has its data, else of the predicted."""
+    path = run_dir / "data" / "labels.parquet"
+    return pd.read_parquet(path) if path.is_file() else df
 
 
 def _compared(df, path, edges=None):

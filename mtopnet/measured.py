@@ -8,9 +8,10 @@ from common.errors import SuiteError
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
+from mtopnet.tables.sample import of_galaxies, peak
 
 
-def measure(claims, df, *, variants=None, about=None):
+def measure(claims, df, *, variants=None, about=None, everything=None):
     """Return {claim id: value} for the claims that this run can speak to.
 
     Parameters
@@ -22,8 +23,11 @@ def measure(claims, df, *, variants=None, about=None):
         As `mtopnet.tables.variants.read_variants` gives them.
     about : dict, optional
         config.json of the run.
+    everything : DataFrame, optional
+        Labels of all splits: what the galaxies are is asked of these; by default of `df`.
     """
-    run = dict(df=df, variants=variants or {}, about=about or {})
+    galaxies = df if everything is None else everything
+    run = dict(df=df, variants=variants or {}, about=about or {}, galaxies=galaxies)
     out = {}
     for claim in claims:
         how = dict(claim.measure)
@@ -151,13 +155,6 @@ def _share(run):
     return z.between(*tables.BEST_Z, inclusive="left").mean() if len(z) >= tables.FEWEST else None
 
 
-def _of_galaxies(run, column):
-    """Return a column of the galaxies, one value each, or None where too few are known."""
-    df = run["df"].drop_duplicates("galaxy")
-    value = df[column].dropna().to_numpy(float) if column in df else np.zeros(0)
-    return value if len(value) >= tables.FEWEST else None
-
-
 def _median(run, column, log=False):
     value = _quantile(run, column, 0.5)
     if value is None or (log and not value > 0):
@@ -166,17 +163,13 @@ def _median(run, column, log=False):
 
 
 def _quantile(run, column, level):
-    value = _of_galaxies(run, column)
+    value = of_galaxies(run["galaxies"], column)
     return None if value is None else np.quantile(value, level)
 
 
 def _mode(run, column, width):
-    """Return the middle of the fullest bin; bins are centred on multiples of their width."""
-    value = _of_galaxies(run, column)
-    if value is None:
-        return None
-    at, count = np.unique(np.rint(value / width), return_counts=True)
-    return width * at[count.argmax()]
+    value = of_galaxies(run["galaxies"], column)
+    return None if value is None else peak(value, width)
 
 
 def _about(run, keys, only=None):

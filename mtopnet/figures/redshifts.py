@@ -7,6 +7,7 @@ import numpy as np
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from common.figures import Figure, panels, styled
 from mtopnet import published
+from mtopnet.mock.check import speagle, whitaker
 from mtopnet.tables import redshifts as tables
 
 HOURS = {"2 h": BLUE, "4 h": GREEN, "8 h": RED}
@@ -59,6 +60,12 @@ def _plane(figure, axis, galaxies):
         rasterized=True, **({"c": colour[order], "cmap": "viridis"} if has else {"color": colour}),
     )  # fmt: skip
     axis.set(xlabel=LABELS["log M"][0], ylabel=LABELS["log SFR"][0], ylim=(-3, 3.2))
+    m = np.linspace(9.2, 11.2, 30)
+    for z, name, colour in ((0.75, "0.5-1", BLUE), (1.75, "1.5-2", RED)):
+        axis.plot(m, whitaker(m, np.full(len(m), z)), "o", ms=2.5, color=colour,
+                  label=f"Whitaker et al. 2014, z {name}")  # fmt: skip
+    axis.plot(m, speagle(m, np.ones(len(m))), color=BLACK, lw=1, label="Speagle et al. 2014, z 1")
+    axis.legend(fontsize=5.5, loc="lower right")
     if has:
         figure.colorbar(points, ax=axis, label=r"log F(H$\alpha$)", pad=0.01)
 
@@ -237,8 +244,13 @@ def success_by_magnitude(df, expected=None):
                       color=COLOURS[name], label=name)  # fmt: skip
     if expected is not None and len(expected):
         part = expected.dropna(subset=["fraction"])
-        axis.plot((part["low"] + part["high"]) / 2, part["fraction"], "--", color=ORANGE,
-                  label="two lines with S/N > 7 and > 5")  # fmt: skip
+        axis.plot(
+            (part["low"] + part["high"]) / 2,
+            part["fraction"],
+            "--",
+            color=ORANGE,
+            label=f"two lines with S/N > 7 and > 5, {tables.EXPECTED_HOURS:g} h",
+        )
     for name, m_h, told in published.at_magnitudes():
         axis.plot(m_h, told, "*", ms=12, color=COLOURS[name], mec=BLACK, mew=0.6, zorder=9)
     axis.plot([], [], "*", ms=11, color="white", mec=BLACK, label="paper (text)")

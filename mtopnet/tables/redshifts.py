@@ -23,6 +23,7 @@ BRIGHT = 1e-17  # erg/s/cm2, Sect. 4.1
 BEST_Z = (0.8, 1.7)  # Sect. 4.1
 DARK_Z = (2.7, 3.0)  # Sect. 5.1: no bright line is in sight
 M_H_EDGES = (19.0, 20.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0, 27.0)  # default; Fig. 8 has 19-27
+EXPECTED_HOURS = 2.0  # default: what MOONRISE gives star-forming galaxies (Sect. 4)
 FEWEST = 20  # rows without which a bin measures nothing
 NEEDED = ("z_true", "z_peak")
 TEXT = ("id", "galaxy", "split", "file", "dataset", "kind", "survey")
@@ -236,7 +237,7 @@ def magnitude_table(df, edges=M_H_EDGES):
     return pd.DataFrame(out, columns=["sample", "low", "high", "n", "fraction", "error"])
 
 
-def expected_table(df, edges=M_H_EDGES):
+def expected_table(df, edges=M_H_EDGES, hours=EXPECTED_HOURS):
     """Return the rate that Fig. 8 compares with: one line with S/N > 7 and another with > 5.
 
     Parameters
@@ -244,6 +245,8 @@ def expected_table(df, edges=M_H_EDGES):
     df : DataFrame
         With m_h, line_snr_1 and line_snr_2 (brightest and second brightest line of the spectrum);
         star-forming galaxies count (Sect. 4.1).
+    hours : float
+        Exposure of the spectra that count: a rate of several together is none of an observation.
 
     Returns
     -------
@@ -254,7 +257,7 @@ def expected_table(df, edges=M_H_EDGES):
     if not {"m_h", "line_snr_1", "line_snr_2"} <= set(df) or df["line_snr_2"].isna().all():
         return pd.DataFrame(columns=columns)
     passive = quiescent(df)
-    df = df if passive is None else df[~passive]
+    df = df[exposed(df, hours) & (True if passive is None else ~passive)]
     seen = ((df["line_snr_1"] > 7) & (df["line_snr_2"] > 5)).to_numpy()
     rows = []
     for low, high in pairwise(edges):

@@ -86,7 +86,7 @@ def test_every_figure_and_table_is_there(run_dir):
         found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
         assert found == wanted
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
-    assert names == {"residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
+    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
                      "errors", "screening", "calibration", "variants", "bin_width"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
@@ -192,6 +192,7 @@ def test_magnitudes_and_the_expected_rate(df):
     assert table.loc[table["n"] < tables.FEWEST, "fraction"].isna().all()
     assert not len(tables.expected_table(df))
     lines = df.assign(line_snr_1=np.where(df["m_h"] < 24, 8, 6.9), line_snr_2=5.1)
+    lines.loc[lines["exposure"] > 2, "line_snr_1"] = 99  # no rate of 2 h
     found = tables.expected_table(lines)
     assert set(found.loc[found["high"] <= 24, "fraction"]) == {1.0}
     assert set(found.loc[found["low"] >= 24, "fraction"]) == {0.0}
@@ -373,6 +374,27 @@ def test_the_papers_passes_are_fifty(df):
 )
 def test_a_median_flux_is_close_on_both_sides(df, flux, said):
     assert verdict("median-ha", df.assign(f_ha=flux)) == said
+
+
+def test_the_sample_is_that_of_all_splits(tmp_path, made, monkeypatch):
+    write_run(tmp_path, made[0])
+    labels = toy.galaxies(3000, seed=8)
+    (tmp_path / "data").mkdir()
+    labels.to_parquet(tmp_path / "data" / "labels.parquet")
+    monkeypatch.setattr(common_plots, "save", lambda figure, path: path)
+    monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
+    evaluate.evaluate_run(tmp_path)
+    table = read(tmp_path, "sample").set_index("quantity")
+    assert (table["n"] == 3000).all()
+    for quantity, column in (("z", "z_true"), ("log M", "lgm_true"), ("m_H", "m_h")):
+        assert table.loc[quantity, "q50"] == pytest.approx(labels[column].median())
+    flux = np.log10(labels["f_ha"].median())
+    assert table.loc["log F(Hα)", "q50"] == pytest.approx(flux, abs=1e-6)
+    assert table.loc["log M", "published_high"] == 11.2 and table.loc["m_H", "peak"] % 0.5 == 0
+    judged = Table.read(tmp_path / "claims.ecsv").to_pandas()
+    ours = judged[judged["dataset"] == "moons-mock"].set_index("id")["ours"]
+    assert ours["median-ha"] == pytest.approx(flux)
+    assert ours["m_h-peak"] == table.loc["m_H", "peak"]
 
 
 def test_what_fig_1_shows_is_measured_of_galaxies():

@@ -26,8 +26,8 @@ def test_every_product_is_there(run_dir):
         run_dir, "moons", "Where the redshift comes from", "Several tasks against one",
         files=("pdf_test.npy", "pdf_test_ids.parquet", "models/mtopnet.keras",
                "variants/z-only/predictions.parquet"),
-        figures=("F1_distributions", "training", "F9_F10_examples"),
-        tables=("success", "saliency_lines"),
+        figures=("F1_distributions", "F2_spectra", "training", "F9_F10_examples"),
+        tables=("sample", "success", "saliency_lines"),
     )  # fmt: skip
     assert own.loc["pixels", "ours"] == 12217 and own.loc["pixels", "verdict"] == "reproduced"
     assert "bins" not in own.index, "0.0005 is not what the paper's number is of"
