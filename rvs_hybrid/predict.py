@@ -174,7 +174,7 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
         options={"precision": precision},
         notes=notes_of(config.labels),
         meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=config.rvs),
-        none=lambda: f"None of the {source.n} source(s) can be used",
+        none=source.none,
     )
     return make(recipe, out)
 

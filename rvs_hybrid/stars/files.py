@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from common.errors import SuiteError
 from rvs_hybrid.stars.sources import find_sources, read_sources
 
 ROWS = 8192  # default: sources of a batch
@@ -32,10 +33,21 @@ class StarFiles:
 
     def read(self, job, rejects):
         """Yield batches of `Sources`; what cannot be read goes to `rejects`."""
-        sources = read_sources(job)
-        rejects += sources.rejects
+        before = len(rejects)
+        try:
+            sources = read_sources(job, rejects=rejects)
+        except SuiteError:
+            if len(rejects) == before:
+                raise
+            return
         self.n = len(sources)
         yield from sources.batches(ROWS)
+
+    def none(self):
+        """Return what to say where there is no row."""
+        if self.n:
+            return f"None of the {self.n} source(s) can be used"
+        return f"None of the {len(self.files)} file(s) can be read"
 
     def skip(self, parts, number):
         """Do nothing: no other job asks what this one saw."""

@@ -95,7 +95,7 @@ def find_sources(paths):
     return find_files(paths, ENDINGS, labels=True)
 
 
-def read_sources(paths):
+def read_sources(paths, *, rejects=None):
     """Read any mix of Gaia's files and APOGEE's allStar.
 
     Parameters
@@ -103,6 +103,8 @@ def read_sources(paths):
     paths : sequence of path-like
         Files, or folders to search: gaia_source tables, XP continuous coefficients, RVS mean
         spectra (csv, ecsv, FITS, VOTable), allStar (FITS). The kind is told by the columns.
+    rejects : list, optional
+        List to append to; a new one by default. It has every reason where nothing can be read.
 
     Returns
     -------
@@ -116,7 +118,7 @@ def read_sources(paths):
         If nothing can be read.
     """
     read = {"xp": [], "rvs": [], "source": [], "allstar": []}
-    rejects, first = [], {}
+    rejects, first = [] if rejects is None else rejects, {}
     files = find_sources(paths)
     for file in progress(files, desc="read", unit="file"):
         try:
@@ -133,8 +135,9 @@ def read_sources(paths):
                 rejects.append({"file": str(file), "id": str(source), "reason": reason})
         read[kind].append((ids[keep], [v[keep] for v in part]))
     if not first:
-        why = f" The first: {rejects[0]['reason']}" if rejects else ""
-        raise SuiteError(f"None of the {len(files)} file(s) can be read.{why}")
+        why = " ".join(row["reason"] for row in rejects[:3])
+        more = f" And {len(rejects) - 3} more." if len(rejects) > 3 else ""
+        raise SuiteError(f"None of the {len(files)} file(s) can be read. {why}{more}")
     return _join(read, rejects, first)
 
 
