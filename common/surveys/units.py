@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 from astropy import units
@@ -51,7 +52,8 @@ def factor(path, text, wanted, *, where):
     """
     for spelling in (spelled(text), spelled(text).lower()):
         try:
-            return units.Unit(spelling).to(units.Unit(wanted))
+            with warnings.catch_warnings(action="ignore"):  # of several slashes, and other taste
+                return units.Unit(spelling).to(units.Unit(wanted))
         except (ValueError, TypeError, units.UnitConversionError):
             continue
     raise ReadError(
