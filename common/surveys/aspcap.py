@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.spectra import Spectra
-from common.surveys.cards import card, grid_of, number
+from common.surveys.cards import card, grid_of, medium_of, number
 from common.surveys.columns import column, float32, make_meta, median_snr, names_of, stem
 
 NAME = "APOGEE aspcapStar spectrum"
@@ -26,7 +26,7 @@ def recognise(hdus):
     headers = [hdu.header for hdu in hdus[1:4]]
     return (
         all(h.get("NAXIS") == 1 and h["NAXIS1"] == headers[0]["NAXIS1"] for h in headers)
-        and 4.0 < headers[0].get("CRVAL1", 0) < 4.5
+        and 4.0 < number(card(headers[:1], "CRVAL1", default=0)) < 4.5
     )
 
 
@@ -67,7 +67,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             snr=snr if np.isfinite(snr) else median_snr(flux, ivar),
             **_labels(table),
         ),
-        medium="vacuum",
+        medium=medium_of(path, (header, primary)),
         frame="rest",
         unit="",  # divided by its continuum
     )

@@ -14,6 +14,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
+from common.surveys.cards import frame_of, medium_of
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -161,7 +162,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         many, or a label file is damaged.
     """
     arms, fibermap = _arms(hdus), _fibermap(hdus)
-    total = count(hdus)
+    total, headers = count(hdus), [hdus[0].header]
     waves, fluxes, ivars, masks = [], [], [], []
     for arm, parts in arms.items():
         wave = angstrom(path, parts["WAVELENGTH"].data, parts["WAVELENGTH"].header.get("BUNIT"))
@@ -173,6 +174,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
                 "Read files of the DESI pipeline as they are released.",
             )
         waves.append(wave)
+        headers.append(parts["WAVELENGTH"].header)
         if len(parts["FLUX"].data) != total:
             raise ReadError(
                 path,
@@ -223,7 +225,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         mask=mask,
         ids=target.astype(str),
         meta=meta,
-        medium="vacuum",
-        frame="barycentric",
+        medium=medium_of(path, headers),
+        frame=frame_of(path, headers, "barycentric"),
         unit=SURVEY_UNIT,
     )

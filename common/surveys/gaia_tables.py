@@ -6,7 +6,6 @@ stay whole numbers.
 
 from __future__ import annotations
 
-import gzip
 import io
 import warnings
 from dataclasses import dataclass
@@ -321,7 +320,9 @@ def _text(path, content, keep):
     if header and "%ECSV" in header[0]:
         described = get_header_from_yaml(header)
         separator = described.get("delimiter", " ")
-        meta = {str(k).lower().replace("_", ""): v for k, v in (described.get("meta") or {}).items()}
+        meta = {
+            str(k).lower().replace("_", ""): v for k, v in (described.get("meta") or {}).items()
+        }
         said = meta.get("sourceid")
         units = {c["name"].lower(): str(c.get("unit") or "") for c in described["datatype"]}
     first = body.split(b"\n", 1)[0].decode().rstrip("\r")

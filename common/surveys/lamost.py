@@ -14,7 +14,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, grid_of, is_true, medium_of
+from common.surveys.cards import card, frame_of, grid_of, is_true, medium_of
 from common.surveys.cards import number as number_of
 from common.surveys.columns import (
     column,
@@ -191,6 +191,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
 
     z, (lowest, highest) = number("Z"), Z_RANGE
 
+    observed = is_true(path, headers, "HELIO") is False
     obsid = known("OBSID")
     obsid = np.full(n, "") if obsid is None else exact_ids(path, obsid, name="OBSID")
     own = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
@@ -223,7 +224,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ids=obsid,
         meta=meta,
         medium=medium_of(path, headers),
-        frame="observed" if is_true(path, headers, "HELIO") is False else "heliocentric",
+        frame=frame_of(path, headers, "observed" if observed else "heliocentric"),
         unit="",  # LAMOST calibrates the shape of the flux only
         mask_is_warning=True,
     )

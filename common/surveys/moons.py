@@ -34,7 +34,7 @@ from common.surveys.units import factor
 NAME = "MOONS1D spectrum (arms RI, YJ and H)"
 ARMS = ("RI", "YJ", "H")
 TARGET_NUMBERS = ("exposure", "m_h")  # of TARGETS, beside z
-ARM_FILE = re.compile(r"(.*)_(RI|YJ|H)(\.fits?(?:\.gz)?)", re.IGNORECASE)
+ARM_FILE = re.compile(r"(.*)_(RI|YJ|H)(\.fits?(?:\.gz|\.fz)?)", re.IGNORECASE)
 ALLOWED = "images DATA_x and ERR_x of the arms RI, YJ and H"
 
 

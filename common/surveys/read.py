@@ -73,6 +73,8 @@ def _recognise(path, hdus, content):
     for reader in FORMATS:
         if reader.recognise(hdus):
             return reader
+    if any(hdu.header.get("ZTABLE") for hdu in hdus):
+        raise ReadError(path, "tables compressed by fpack", "tables as they are", "Run funpack.")
     # What looks like a survey's file, and is broken, is told as that.
     lacking = sdss.lacking(quick_hdus(content)) if content is not None else None
     others = [(reader, reader.lacking(hdus)) for reader in (desi, fourmost, moons)]

@@ -7,6 +7,8 @@ Wavelengths are vacuum and heliocentric.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from common.errors import ReadError
@@ -17,6 +19,7 @@ from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, 
 NAME = "SDSS spec or spec-lite file"
 ALLOWED = "a table with flux, loglam and ivar of each pixel in HDU 1"
 NEEDED = ("flux", "loglam", "ivar")  # columns of the co-add
+NUMBERS = re.compile(r"(\d*)[BIJKED]")  # formats of columns of numbers
 MARKS = ("PLATEID", "FIBERID")  # cards of the plates' files
 LOG_STEP = 1e-4  # SDSS co-adds are sampled on multiples of 1e-4 in log10(wavelength / Å)
 
@@ -38,8 +41,8 @@ def recognise(hdus):
     formats = _formats(hdus[1])
     if not set(NEEDED) <= set(formats):
         return False
-    one_value = formats["flux"].lstrip("1") in ("E", "D")
-    return one_value or (hdus[1].get("NAXIS2") == 1 and formats["flux"][-1:] in ("E", "D"))
+    match = NUMBERS.fullmatch(formats["flux"].strip())
+    return bool(match) and (int(match[1] or 1) == 1 or hdus[1].get("NAXIS2") == 1)
 
 
 def lacking(hdus):
