@@ -178,24 +178,19 @@ def _on_grid(spectra, wave, config):
 
     Spectra that come on MOONS's own pixels, in three arms with gaps between, are not interpolated.
     """
-    known = None if spectra.mask is None else [~np.asarray(m, dtype=bool) for m in spectra.mask]
+    masked = spectra.mask is not None and not spectra.mask_is_warning
+    known = None if not masked else [~np.asarray(m, dtype=bool) for m in spectra.mask]
     same = not spectra.is_ragged and len(spectra.wavelength) == len(wave)
     if same and np.allclose(spectra.wavelength, wave, rtol=0, atol=1e-3):
-        flux = np.asarray(spectra.flux, dtype="float32")
-        good = np.isfinite(flux)
-        if spectra.ivar is not None:
-            good &= np.asarray(spectra.ivar) > 0
+        flux, good = np.asarray(spectra.flux, dtype="float32"), spectra.informative(slice(None))
         if known is not None:
             good &= np.asarray(known)
         return np.where(good, flux, 0), good
-    flux, _ = to_grid(spectra, wave, drop_zero_ivar=True)
+    flux, _ = to_grid(spectra, wave)
     good = np.zeros(flux.shape, dtype=bool)
     step = np.gradient(wave)
     for i in range(len(spectra)):
-        own, value = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.flux[i])
-        fine = np.isfinite(value)
-        if spectra.ivar is not None:
-            fine &= np.asarray(spectra.ivar[i]) > 0
+        own, fine = np.asarray(spectra.wavelength_of(i)), spectra.informative(i)
         if known is not None:
             fine &= known[i]
         own = own[fine]
@@ -253,7 +248,7 @@ def preprocess(spectra, config, *, offline=False):
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å, observed frame, the three arms joined; meta with mag_BAND where
+        Wavelengths in Å, observed frame, the three arms joined; meta with mag_BAND where
         the network takes photometry.
     config : Config
     offline : bool
@@ -273,12 +268,10 @@ def preprocess(spectra, config, *, offline=False):
     own = np.zeros((n, config.n_continuum + config.n_levels), dtype="float32")
     points = np.concatenate([own, photometry(spectra.meta, config)], axis=1)
     x, note = np.zeros((n, config.n_pixels), dtype="float32"), np.full(n, "", dtype=object)
-    if spectra.medium != "vacuum" or spectra.frame == "rest":
-        what = (
-            "wavelengths in air" if spectra.medium != "vacuum" else "wavelengths of the rest frame"
-        )
-        reason = np.full(n, f"{what}; the network needs observed vacuum wavelengths", dtype=object)
-        return Prepared(x, points, reason, note, np.ones(n))
+    if spectra.frame == "rest":
+        what = "wavelengths of the rest frame; the network needs observed ones"
+        return Prepared(x, points, np.full(n, what, dtype=object), note, np.ones(n))
+    spectra = spectra.in_vacuum()
     flux, good = _on_grid(spectra, wave, config)
     flux *= _factor(spectra.unit)
     reason = _faults(_shares(good, masked, config), wave)

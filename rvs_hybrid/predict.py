@@ -181,11 +181,7 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
         options={"precision": precision},
         notes=notes_of(config.labels, networks.calibration),
         meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=networks.rvs, **release),
-        none=lambda: (
-            f"None of the {source.n} source(s) can be used"
-            if source.n
-            else f"None of the {len(source.files)} file(s) can be read"
-        ),
+        none=source.none,
     )
     return make(recipe, out)
 

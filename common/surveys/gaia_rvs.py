@@ -170,7 +170,7 @@ def rvs_array(spectra, *, max_nan=0.01):
     ):
         raise SuiteError(f"These are no Gaia RVS spectra. Allowed: {GRID} (vacuum, rest frame).")
     flux = np.array(spectra.flux, dtype=np.float32)
-    bad = ~np.isfinite(flux)
+    bad = ~spectra.informative(slice(None))
     if spectra.mask is not None:
         bad |= np.asarray(spectra.mask, dtype=bool)
     flux[bad] = 1.0

@@ -37,5 +37,11 @@ class StarFiles:
         self.n = len(sources)
         yield from sources.batches(ROWS)
 
+    def none(self):
+        """Return what to say where there is no row."""
+        if self.n:
+            return f"None of the {self.n} source(s) can be used"
+        return f"None of the {len(self.files)} file(s) can be read"
+
     def skip(self, parts, number):
         """Do nothing: no other job asks what this one saw."""

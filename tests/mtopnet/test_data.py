@@ -104,7 +104,6 @@ def test_a_missing_arm_is_named(arm):
 @pytest.mark.parametrize("made, says", [
     (spectra(np.full(moons.PIXELS, np.nan)), "no arm carries information"),
     (spectra(np.full(moons.PIXELS, 4.0)), "no channel lies above the continuum"),
-    (spectra(noise(), medium="air"), "air; the network needs observed vacuum"),
     (spectra(noise(1)[:, :8346], wave=moons.grid()[:8346]), "without information in H"),
 ])  # fmt: skip
 def test_spectra_that_cannot_be_used_say_so(made, says):

@@ -86,8 +86,9 @@ def test_every_figure_and_table_is_there(run_dir):
         found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
         assert found == wanted
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
-    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
-                     "errors", "screening", "calibration", "variants", "bin_width"}  # fmt: skip
+    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc",
+                     "confidence", "errors", "screening", "calibration", "variants",
+                     "bin_width"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
@@ -335,7 +336,8 @@ def test_predictions_that_are_no_test_or_fit_no_pdf_are_refused(tmp_path, made, 
 
 def test_a_run_that_is_not_the_papers_does_not_bear_its_name(df):
     def name(scale, n, **changes):
-        return name_of(PAPER, make_config("moons", scale, **changes), n, published.value("test-size"))
+        config, wanted = make_config("moons", scale, **changes), published.value("test-size")
+        return name_of(PAPER, config, n, wanted)
 
     assert name("demo", 1500) == "moons (demo scale, 1500 test spectra)"
     assert name("paper", 15000) != "moons" and name("paper", 17000, seed=9) == "moons"
