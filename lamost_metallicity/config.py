@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.paper import BaseConfig, Paper, number, whole
+from common.errors import UsageError
+from common.paper import BaseConfig, Option, Paper, number, whole
 
 TARGETS = (
     "oh",
     "lgm_fib",
     "sfr_fib",
 )  # of the multi-task network: 12 + log(O/H), log mass, log SFR
+
+CLASS_2 = ("out", "other")
+INPUTS = ("paper", "standardised", "ivar")  # what the networks see; the first is the paper's
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Config(BaseConfig):
     wave_max: float = 8000.0  # Å, Sect. 2
     n_pixels: int = 4201  # Sect. 2
     bridge: bool = True  # default: pixels without information are bridged; Sect. 2 names no mask
+    input: str = "paper"  # Sect. 2: scaled to [0, 1]; or "standardised", "ivar", see `preprocess`
     z_max: float = 0.25  # Sect. 2
     snr_min: float = 3.0  # of the r band, Sect. 2
     match_radius: float = 1.0  # arcsec, Sect. 2
@@ -38,6 +43,7 @@ class Config(BaseConfig):
     split: tuple = (0.7, 0.1, 0.2)  # Sect. 3.2: 7:1:2
     n_galaxies: int = 135000  # of a mock, all kinds; default: enough for Sect. 2's 38 500 labels
     per_kind: int = 10000  # Sect. 5: star-forming and other galaxies that the classifier learns
+    class_2: str = "out"  # default: bptclass 2 is neither kind; "other": Sect. 5.1 does not say
     confidence: float = 0.85  # Sect. 5
     mlp_units: tuple = (1024, 1024, 1024)  # Sect. 4
     mlp_batch: int = 128  # Sect. 3.2; the MLP's 6 million weights make small batches dear
@@ -51,16 +57,37 @@ class Config(BaseConfig):
         """The common wavelength grid, ndarray of shape (n_pixels,), Å, vacuum."""
         return np.linspace(self.wave_min, self.wave_max, self.n_pixels)
 
+    @property
+    def channels(self):
+        """Values of each pixel: the flux, and where the input is "ivar" its error."""
+        return 2 if self.input == "ivar" else 1
+
+    @property
+    def variant(self):
+        """The input where it is not the paper's."""
+        return "" if self.input == INPUTS[0] else self.input
+
 
 SCALES = {
-    "smoke": dict(n_galaxies=200, per_kind=60, epochs=2, batch_size=32, schedule="cosine",
-                  mlp_units=(64, 64, 64), mlp_batch=32, trees=10, tree_features=0.02),
+    "smoke": dict(input="standardised", n_galaxies=200, per_kind=60, epochs=2, batch_size=32,
+                  schedule="cosine", mlp_units=(64, 64, 64), mlp_batch=32, trees=10,
+                  tree_features=0.02),
     # A demo has minutes: less than a tenth of the sample, a short cosine, and trees whose splits
     # look at 84 pixels (at this size that costs the forest 0.002 dex against a third of them all).
-    "demo": dict(n_galaxies=11000, per_kind=1500, epochs=12, batch_size=16, learning_rate=2e-3,
-                 schedule="cosine", mlp_batch=64, tree_features=0.02),
+    "demo": dict(input="standardised", n_galaxies=11000, per_kind=1500, epochs=12, batch_size=16,
+                 learning_rate=2e-3, schedule="cosine", mlp_batch=64, tree_features=0.02),
     "paper": dict(),
 }  # fmt: skip
+
+
+def _checked(config):
+    """Return the configuration, or raise `UsageError` where a choice has no such name."""
+    for option, value, allowed in (("--input", config.input, INPUTS),
+                                   ("--class-2", config.class_2, CLASS_2)):  # fmt: skip
+        if value not in allowed:
+            raise UsageError(f"{option} must be one of {', '.join(allowed)}. Received {value!r}.")
+    return config
+
 
 PAPER = Paper(
     package="lamost_metallicity",
@@ -69,15 +96,23 @@ PAPER = Paper(
     config=Config,
     datasets=("lamost-mock", "lamost"),
     scales=SCALES,
+    free=("n_galaxies",),
     data_dir="folder with LAMOST spectra and the MPA-JHU tables; a mock is written and kept there",
     options=(
+        Option("--input", "paper: each spectrum scaled to 0-1 (default at --scale paper); "
+               "standardised: to mean 0 and standard deviation 1 (default otherwise); ivar: "
+               "standardised, with the errors beside it", sets="input", more={"choices": INPUTS}),
         whole("--galaxies", "galaxies of a mock, all kinds together", sets="n_galaxies"),
         whole("--per-kind", "star-forming and other galaxies, of each, that the classifier learns "
               "from, all splits together", sets="per_kind"),
+        Option("--class-2", "galaxies of bptclass 2 (star-forming, low S/N): out of the "
+               "classifier's sample (default), or among the other galaxies", sets="class_2",
+               more={"choices": CLASS_2}),
         whole("--epochs", "epochs of each network", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "spectra of a batch", sets="batch_size"),
         whole("--trees", "trees of the random forest", sets="trees"),
     ),
+    check=_checked,
 )  # fmt: skip
 make_config = PAPER.configure

@@ -13,6 +13,7 @@ from common.cli import say
 from common.errors import MissingDataError
 from common.files import write_parquet
 from common.pipeline import Shards, ShardWriter, finished
+from common.rows import MOCK_FILES, REAL_FILES
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.mpajhu import read_mpajhu
@@ -20,6 +21,7 @@ from lamost_metallicity import selection
 from lamost_metallicity.preprocess import preprocess
 
 TABLES = ("gal_", "galspec", "fiblgm", "totlgm", "lamost-catalog", "dr")  # files without spectra
+UNMATCHED = "unmatched"  # the split of galaxies without labels: what Sect. 5 predicts
 ABOUT = ("id", "file", "survey", "ra", "dec", "z", "snr_r", "petro_r", "class", "mock")
 
 
@@ -57,9 +59,9 @@ def choose_sample(labels, config):
     Parameters
     ----------
     labels : DataFrame
-        As `prepare` keeps it: is_sf, has_label.
+        As `prepare` keeps it: is_sf, bptclass, has_label.
     config : Config
-        Seed and `per_kind`.
+        Seed, `per_kind` and `class_2`.
 
     Returns
     -------
@@ -70,9 +72,8 @@ def choose_sample(labels, config):
     """
     in_class = np.zeros(len(labels), dtype=bool)
     rng = np.random.default_rng(config.seed)
-    for kind in (True, False):
-        rows = np.flatnonzero((labels["is_sf"] == kind).fillna(False).to_numpy(dtype=bool))
-        in_class[rng.permutation(rows)[: config.per_kind]] = True
+    for kind in selection.kinds(labels, config.class_2):
+        in_class[rng.permutation(np.flatnonzero(kind))[: config.per_kind]] = True
     return labels["has_label"].to_numpy(dtype=bool), in_class
 
 
@@ -81,6 +82,34 @@ def fingerprint(labels):
     columns = labels[["id", "bptclass", "oh_true"]].fillna({"bptclass": 0, "oh_true": 0.0})
     rows = [f"{i}|{c}|{oh:.5f}" for i, c, oh in columns.itertuples(index=False)]
     return sample.fingerprint(rows)
+
+
+def learned(df, run_dir, config):
+    """Return which spectra a run was trained, stopped or calibrated on.
+
+    Parameters
+    ----------
+    df : DataFrame of n rows
+        id, and where labels are known specobjid; dataset, which tells a mock's files from others.
+    run_dir : path-like
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Every spectrum of a galaxy that any spectrum of was learned from.
+    """
+    names = df["specobjid"].fillna("").astype(str) if "specobjid" in df else pd.Series("", df.index)
+    path = Path(run_dir) / "data" / "labels.parquet"
+    if path.is_file():
+        known = pd.read_parquet(path, columns=["id", "object", "split"])
+        known = known[known["split"].isin(("train", "valid"))]
+        same = names.isin(set(known["object"]) - {""}) & (names != "")
+        return (df["id"].astype(str).isin(set(known["id"].astype(str))) | same).to_numpy()
+    # The prepared spectra may have been removed: the rule of the splits tells as well.
+    same_kind = df["dataset"].eq(MOCK_FILES if config.is_mock else REAL_FILES).to_numpy()
+    return same_kind & (names != "").to_numpy() & (split_of(names, config) != "test")
 
 
 def _find_data(config, data_dir, offline):
@@ -114,9 +143,9 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     Returns
     -------
     Shards
-        Of the galaxies with an MPA-JHU counterpart; labels: object (one name for all spectra of a
-        galaxy), split, those of `selection.select`, oh_planted (mocks), and for held-out rows
-        those of `stronglines.strong_lines`.
+        labels: object (one name for all spectra of a galaxy, "" without an MPA-JHU counterpart),
+        split (`UNMATCHED` without one), those of `selection.select`, oh_planted (mocks), and where
+        there is a counterpart those of `stronglines.strong_lines` and colour (mag).
 
     Raises
     ------
@@ -128,13 +157,14 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         shards = Shards(folder)
-        if "has_label" in shards.labels:  # else an earlier call ended before the labels
+        # Else an earlier call ended before the labels, or knew no colour.
+        if {"has_label", "colour"} <= set(shards.labels):
             return shards
     paths = _find_data(config, data_dir, offline)
     mpajhu = read_mpajhu(label_folder(data_dir))
     matcher = _Matcher(mpajhu, config.match_radius)
     rejects, seen, kept = [], [], []
-    with ShardWriter(folder, config.n_pixels) as writer:
+    with ShardWriter(folder, config.n_pixels * config.channels) as writer:
         for spectra in read_many(paths, rejects=rejects):
             prepared = preprocess(spectra, config)
             about = object_table(spectra, prepared)
@@ -143,15 +173,16 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             seen.append(about[galaxy])
             rejects += rejected(about, prepared)
             about["object"] = matcher.names(about)
-            use = prepared.usable & galaxy & (about["object"] != "").to_numpy()
+            use = prepared.usable & galaxy
             if use.any():
                 about = about.loc[use, ["id", "object"]].reset_index(drop=True)
-                about["split"] = split_of(about["object"], config)
+                known = about["object"] != ""
+                about["split"] = np.where(known, split_of(about["object"], config), UNMATCHED)
                 writer.write(prepared.x[use], about)
                 kept.append(_with_lines(about, spectra[use]))
     if rejects:
         write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
-    if not kept:
+    if not any((part["split"] != UNMATCHED).any() for part in kept):
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
         raise MissingDataError(
@@ -200,14 +231,15 @@ class _Matcher:
 
 
 def _with_lines(about, spectra):
-    """Return the rows with the strong lines of held-out spectra, where methods are compared."""
+    """Return the rows with strong lines and colour of the spectra that methods are compared on."""
+    from lamost_metallicity.baselines import colour
     from lamost_metallicity.stronglines import strong_lines
 
-    held = np.flatnonzero(about["split"] != "train")
-    if not len(held):
+    known = np.flatnonzero(about["split"] != UNMATCHED)
+    if not len(known):
         return about
-    lines = strong_lines(spectra[held])
-    lines.index = held
+    lines = strong_lines(spectra[known]).assign(colour=colour(spectra[known]))
+    lines.index = known
     return about.join(lines)
 
 

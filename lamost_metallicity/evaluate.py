@@ -6,17 +6,21 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from common import runs
 from common.commands import evaluate as command
-from common.errors import ReadError
+from common.errors import ReadError, SuiteError
 from common.evaluation import write
 from common.rows import held_out, kept, name_of, name_of_table, name_on
 from lamost_metallicity.config import PAPER, Config
+from lamost_metallicity.data import UNMATCHED, learned
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
+
+LEARNED = "of a galaxy that the run was trained, stopped or calibrated on"
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -27,6 +31,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     What it takes and returns, `common.commands.evaluate.main` says; files are judged against the
     MPA-JHU labels where they lie with their tables, and against the strong lines of each spectrum.
+    Spectra of galaxies that the run learned from are left out.
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
@@ -43,6 +48,7 @@ def evaluate_run(run_dir, out=None, on=None):
             dataset=_name(config, df),
             history=runs.history_of(run_dir),
             counts=_counts(run_dir / "data" / "selection.ecsv"),
+            sample=_sample(run_dir / "data" / "labels.parquet"),
             **common,
         )
         return write(ev, out or run_dir)
@@ -50,6 +56,7 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
+    df, rejects = _unlearned(df, rejects, run_dir, config)
     out = kept(df, run_dir, on, out)
     name = name_on(config, df, on)
     df = tables.with_types(df)
@@ -57,6 +64,19 @@ def evaluate_run(run_dir, out=None, on=None):
         df["oh_true"] = np.nan
     ev = _evaluation(df, df, scales, calibration, dataset=name, real=True, **common)
     return write(ev, out, rejects=rejects)
+
+
+def _unlearned(df, rejects, run_dir, config):
+    """Return the rows that a run did not learn from, and the rejects with the others."""
+    known = learned(df, run_dir, config)
+    if known.all():
+        raise SuiteError(
+            f"All {len(df)} spectra are of galaxies that the run was trained, stopped or "
+            "calibrated on. Give others, or evaluate the run without --on."
+        )
+    lost = df.loc[known, ["file", "id"]].assign(reason=LEARNED).astype(str)
+    rejects = pd.concat([rejects, lost], ignore_index=True)
+    return df[~known].reset_index(drop=True), rejects
 
 
 def evaluate_predictions(path, out):
@@ -78,6 +98,9 @@ def evaluate_predictions(path, out):
 
 def _evaluation(df, everything, scales, calibration, **about):
     """Return the Evaluation: strong lines on the labels' scale, intervals of its rows."""
+    if "split" in everything:
+        known = everything["split"] != UNMATCHED
+        about["unmatched"], everything = everything[~known], everything[known]
     df = tables_real.with_kind(tables.on_label_scale(df, scales))
     ev = Evaluation(df=df, everything=everything, **about)
     rows = ev.rows
@@ -111,9 +134,20 @@ def _counts(path):
     return Table.read(path, format="ascii.ecsv").to_pandas() if path.is_file() else None
 
 
+def _sample(path):
+    """Return the regression's sample, the training split too; None where the data are gone."""
+    if not path.is_file():
+        return None
+    labels = pd.read_parquet(path)
+    names = [n for n in ("split", "z", "snr_r", "petro_r", "oh_true") if n in labels]
+    return labels.loc[labels["has_label"].eq(True), names].reset_index(drop=True)
+
+
 def _name(config, df):
+    if config.variant:  # another input than the paper's cannot confirm or miss what it says
+        return config.trained
     wanted = PAPER.configure(config.dataset, "paper").split[2] * 38500  # Sect. 2
-    return name_of(config, len(tables.regression_rows(df)), wanted)
+    return name_of(PAPER, config, len(tables.regression_rows(df)), wanted)
 
 
 main = partial(

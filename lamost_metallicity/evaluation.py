@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from common import evaluation
+from common import claims, evaluation
 from common.evaluation import Beside, as_text
 from lamost_metallicity.config import PAPER
 from lamost_metallicity.figures.plots import plots
-from lamost_metallicity.measured import measure, peak
+from lamost_metallicity.measured import by_design, measure
 from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import classes as tables_classes
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
 
@@ -41,13 +41,14 @@ PARTS = {  # section: (text, names of its tables)
             "sigma_snr_r",
             "sigma_z",
             "winner",
+            "baselines",
         ),
     ),
     "Mass and metallicity": (
         "Fibre mass (lgm_fib_p50), as in the paper. Errors of medians by resampling.",
         ("mzr", "mzr_fit", "recovery"),
     ),
-    "Classifier and catalogue": ("", ("classifier", "mistakes", "catalogue")),
+    "Classifier and catalogue": ("", ("classifier", "readings", "mistakes", "catalogue")),
     "Errors, several tasks": (
         "The error of a prediction is the half-width of a 68 % interval for the label, label noise "
         "included, calibrated on the validation split.",
@@ -71,7 +72,13 @@ class Evaluation(evaluation.Evaluation):
     df : DataFrame
         Predictions of the test split (or of real files), with strong lines on the labels' scale.
     everything : DataFrame
-        All splits that were saved.
+        All labelled splits that were saved.
+    unmatched : DataFrame
+        Predictions of the galaxies without an MPA-JHU counterpart, of which the paper's catalogue
+        is made (Sect. 5); no rows where there are none.
+    sample : DataFrame or None
+        The whole sample of the regression, the training split too: split, z, snr_r, petro_r and
+        oh_true; None where the run's data are gone.
     counts : DataFrame or None
         What each cut left.
     half : dict of float to ndarray
@@ -81,6 +88,8 @@ class Evaluation(evaluation.Evaluation):
     """
 
     everything: pd.DataFrame
+    unmatched: pd.DataFrame = field(default_factory=pd.DataFrame)
+    sample: pd.DataFrame | None = None
     counts: pd.DataFrame | None = None
     half: dict = field(default_factory=dict)
     groups: object = None
@@ -106,6 +115,11 @@ class Evaluation(evaluation.Evaluation):
         """The rows that the regression is judged by."""
         return tables.regression_rows(self.df)
 
+    @property
+    def confidence(self):
+        """p_sf from which a galaxy is in the catalogue: the run's."""
+        return tables_classes.CONFIDENCE if self.config is None else self.config.confidence
+
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         return _tables(self)
@@ -116,10 +130,20 @@ class Evaluation(evaluation.Evaluation):
 
     def measured(self, every):
         """Return {claim id: value} for the claims that the evaluation speaks to."""
-        # How many galaxies a mock makes, and which share has labels, is its own choice.
-        mock = self.config is not None and self.config.is_mock
-        return measure(every, self.df, rows=self.rows, counts=None if mock else self.counts,
-                       parameters=self.about.get("parameters"))  # fmt: skip
+        return measure(
+            every, self.df, rows=self.rows, unmatched=self.unmatched, counts=self.counts,
+            parameters=self.about.get("parameters"), confidence=self.confidence,
+            is_mock=self.is_mock,
+        )  # fmt: skip
+
+    def card(self, judged):
+        """Return the section of published numbers, with what a mock cannot speak to and why."""
+        section = super().card(judged)
+        if section is None or not self.is_mock:
+            return section
+        table = pd.DataFrame(by_design(claims.load(self.claims)).items(), columns=["id", "reason"])
+        more = {"Not judged on a mock, which would answer with its own design": table}
+        return replace(section, tables=section.tables | more)
 
     def tested(self):
         """Return how many spectra were tested, in words."""
@@ -164,6 +188,11 @@ def _tables(ev):
         if "snr_r" in rows:
             out["winner"] = ("Network or strong lines, by S/N_r, on the galaxies that have both",
                              tables_beyond.winner_table(rows))  # fmt: skip
+        out["baselines"] = (
+            "Network beside boosting on the measured lines and continuum (lines), and on colour, "
+            "mass and redshift without any line (mass): sigma, dex",
+            tables_beyond.baseline_table(rows),
+        )
         mzr = tables_beyond.mzr_table(rows)
         out["mzr"] = ("As Fig. 6: medians in bins of stellar mass", mzr)
         out["recovery"] = (
@@ -179,10 +208,19 @@ def _tables(ev):
                            tables_beyond.coverage_table(rows, ev.half, ev.groups))  # fmt: skip
         out["multitask"] = ("One task or several: difference of the sigmas, paired",
                             tables_beyond.multitask_table(rows))  # fmt: skip
-    out["classifier"] = ("As Table 2", tables.class_table(df))
-    out["mistakes"] = ("Whom the classifier mistakes, by bptclass", tables.mistake_table(df))
-    out["catalogue"] = ("Catalogue: galaxies called star-forming with confidence 0.85 (Fig. 7)",
-                        _catalogue(df))  # fmt: skip
+    out["classifier"] = ("As Table 2", tables_classes.class_table(df))
+    out["readings"] = (
+        "Does bptclass 2 (star-forming, low S/N) count as another galaxy? The classifier's numbers "
+        "without and with it, where the run has such galaxies; distance: rms from the paper's",
+        tables_classes.readings_table(df),
+    )
+    out["mistakes"] = ("Whom the classifier mistakes, by bptclass",
+                       tables_classes.mistake_table(df))  # fmt: skip
+    kinds = {"without an MPA-JHU counterpart (the paper's)": ev.unmatched, "labelled, held out": df}
+    out["catalogue"] = (
+        f"Catalogue: galaxies called star-forming with confidence {ev.confidence:g} (Fig. 7)",
+        tables_classes.catalogue_table(kinds, ev.confidence),
+    )
     if ev.real:
         out["agreement"] = ("Network less the strong-line estimate of the same spectrum",
                             tables_real.agreement_table(df))  # fmt: skip
@@ -194,20 +232,3 @@ def _fits(ours):
     rows = {"ours": ours, "Tremonti et al. 2004": tables_beyond.T04}
     return pd.DataFrame([{"relation": k, **dict(zip("abc", v, strict=True))}
                          for k, v in rows.items()])  # fmt: skip
-
-
-def _catalogue(df):
-    """Return one row: how many, mean, peak and spread of the catalogue's metallicities."""
-    rows = tables.catalogue_rows(df)
-    if len(rows) < tables.FEWEST:
-        return pd.DataFrame()
-    value = rows["oh_pred"].to_numpy(float)
-    row = {"n": len(value), "of": len(df), "mean": value.mean(), "peak": peak(value),
-           "p16": np.percentile(value, 16), "p84": np.percentile(value, 84),
-           "within_8.5_9.2": np.mean((value >= 8.5) & (value <= 9.2))}  # fmt: skip
-    if "is_sf" in rows and rows["is_sf"].notna().any():
-        known = rows["is_sf"].dropna().astype(bool)
-        row["purity"] = known.mean()
-        every = df["is_sf"].fillna(False).astype(bool)
-        row["completeness"] = known.sum() / max(every.sum(), 1)
-    return pd.DataFrame([row])

@@ -34,17 +34,19 @@ FREE = ((4440.0, 4660.0), (5060.0, 5180.0), (5220.0, 5500.0), (5530.0, 5740.0), 
         (6390.0, 6500.0))  # Å at rest: no strong emission line, no Na D, outside Mg b  # fmt: skip
 
 
-def relative_saliency(model, x, *, output=None):
-    """Return |d output / d flux|, divided by its mean over each spectrum.
+def relative_saliency(model, x, *, output=None, channels=1):
+    """Return |d output / d input|, divided by its mean over each spectrum.
 
     Parameters
     ----------
     model : keras.Model
-        (n, n_pixels) -> (n, n_outputs).
-    x : ndarray of shape (n, n_pixels)
+        (n, n_pixels * channels) -> (n, n_outputs).
+    x : ndarray of shape (n, n_pixels * channels)
         Network input.
     output : int, optional
         Which output; the mean over all without it.
+    channels : int
+        Values of each pixel, whose gradients are added.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def relative_saliency(model, x, *, output=None):
     """
     which = None if output is None else np.full(len(x), output)
     value = np.abs(saliency(model, x, output=which)).astype(float)
+    value = value.reshape(len(x), -1, channels).sum(axis=2)
     mean = value.mean(axis=1, keepdims=True)
     return value / np.where(mean > 0, mean, 1.0)
 
@@ -205,9 +208,10 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
     z = about["z"].to_numpy(dtype=float)
     if not np.isfinite(z).any():
         raise SuiteError("No spectrum has a redshift: saliency at rest wavelengths needs one.")
-    weight = relative_saliency(networks.models["regressor"], x)
-    values = at_rest(weight, z, wavelength=networks.config.grid)
-    flux = at_rest(x, z, wavelength=networks.config.grid)
+    config = networks.config
+    weight = relative_saliency(networks.models["regressor"], x, channels=config.channels)
+    values = at_rest(weight, z, wavelength=config.grid)
+    flux = at_rest(x[:, :: config.channels], z, wavelength=config.grid)
     bins = by_redshift(values, z)
     parts = [window_weights(values).assign(z="all")]
     for (low, high), name in zip(pairwise(Z_EDGES), _names(), strict=True):
@@ -218,7 +222,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
     out = Path(out or run_dir)
     curves = pd.DataFrame({"rest": REST, **{name: mean for name, (_, mean) in bins.items()}})
     write_parquet(curves, out / "explain" / "saliency.parquet")
-    claims.write(table, out / "tables" / "saliency_windows.ecsv", dataset=networks.config.dataset)
+    claims.write(table, out / "tables" / "saliency_windows.ecsv", dataset=config.trained)
     figure = saliency_by_redshift(
         rest=REST, bins=bins, flux={n: m for n, (_, m) in by_redshift(flux, z).items()}, table=table
     )

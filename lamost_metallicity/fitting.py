@@ -11,6 +11,7 @@ from common import fitting
 from common.errors import MissingDataError
 from lamost_metallicity.config import TARGETS
 from lamost_metallicity.networks import NAMES
+from lamost_metallicity.selection import kinds
 
 FEWEST = 5  # default: training galaxies that a network needs at least
 LABELS = dict(zip(TARGETS, ("oh_true", "lgm_fib_true", "sfr_true"), strict=True))
@@ -75,7 +76,7 @@ def task(name, job, models):
     labels = job.shards.labels
     train = job.rows("train", job.in_oh)
     if name == "classifier":
-        is_sf = labels["is_sf"].eq(True).to_numpy(dtype=bool)
+        is_sf, _ = kinds(labels, job.config.class_2)
         target = np.stack([is_sf, ~is_sf], axis=1).astype("float32")
         return Task(job.in_class, target, "binary_crossentropy", "accuracy")
     if name == "multitask":
@@ -126,13 +127,13 @@ def networks(job, history):
 
 
 def _check(job):
-    is_sf = job.shards.labels["is_sf"].eq(True).to_numpy(dtype=bool)
-    kinds = {
+    is_sf, _ = kinds(job.shards.labels, job.config.class_2)
+    samples = {
         "star-forming galaxies with a metallicity": job.in_oh,
         "star-forming galaxies": job.in_class & is_sf,
         "other galaxies": job.in_class & ~is_sf,
     }
-    for kind, use in kinds.items():
+    for kind, use in samples.items():
         n = len(job.rows("train", use))
         if n < FEWEST:
             raise MissingDataError(

@@ -6,10 +6,17 @@ import numpy as np
 
 from common.errors import SuiteError
 from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import classes as tables_classes
 from lamost_metallicity.tables import regression as tables
 
 
-def measure(claims, df, *, rows, counts=None, parameters=None):
+def by_design(claims):
+    """Return {claim id: reason} of what a mock is made to show, so that it confirms nothing."""
+    return {claim.id: claim.measure["mock"] for claim in claims if "mock" in claim.measure}
+
+
+def measure(claims, df, *, rows, unmatched=None, counts=None, parameters=None,
+            confidence=tables_classes.CONFIDENCE, is_mock=False):  # fmt: skip
     """Return {claim id: value} for the claims that this run can speak to.
 
     Parameters
@@ -19,16 +26,26 @@ def measure(claims, df, *, rows, counts=None, parameters=None):
         Predictions of the test set, all kinds of galaxies.
     rows : DataFrame
         Those of them that the regression is judged by (`tables.regression_rows`).
+    unmatched : DataFrame, optional
+        Predictions of galaxies without an MPA-JHU counterpart.
     counts : DataFrame, optional
         What each cut left (`selection.select`).
     parameters : dict of str to int, optional
         Network → number of parameters.
+    confidence : float
+        As of `tables.classes.catalogue_rows`.
+    is_mock : bool
+        Leaves out the claims of `by_design`.
     """
-    run = dict(df=df, rows=rows, counts=counts, parameters=parameters or {})
+    catalogue = df.iloc[:0] if unmatched is None else unmatched
+    run = dict(df=df, rows=rows, counts=counts, parameters=parameters or {}, catalogue=catalogue,
+               confidence=confidence)  # fmt: skip
     out = {}
     for claim in claims:
         how = dict(claim.measure)
         name = how.pop("metric")
+        if how.pop("mock", "") and is_mock:
+            continue
         if name not in MEASURES:
             raise SuiteError(f"Claim {claim.id}: no measure is called {name!r}.")
         value = MEASURES[name](run, **how)
@@ -55,9 +72,10 @@ def _worst_sigma(run, column):
     return table["oh_pred"].max() if table["oh_pred"].notna().all() else None
 
 
-def _mean(run):
+def _mean(run, column="oh_pred"):
     rows = run["rows"]
-    return (rows["oh_pred"] - rows["oh_true"]).mean() if len(rows) >= tables.FEWEST else None
+    off = (rows[column] - rows["oh_true"]).dropna() if column in rows else rows.iloc[:0]
+    return off.mean() if len(off) >= tables.FEWEST else None
 
 
 def _bias(run):
@@ -66,31 +84,36 @@ def _bias(run):
 
 
 def _class(run, kind, of):
-    table = tables.class_table(run["df"])
+    table = tables_classes.class_table(run["df"])
     part = table[table["class"] == kind]
     return part[of].iloc[0] if len(part) and part["n"].iloc[0] >= tables.FEWEST else None
 
 
 def _catalogue(run, of):
-    value = tables.catalogue_rows(run["df"])["oh_pred"].to_numpy(float)
-    if len(value) < tables.FEWEST:
+    rows = tables_classes.catalogue_rows(run["catalogue"], run["confidence"])
+    if len(rows) < tables.FEWEST:
         return None
-    return value.mean() if of == "mean" else peak(value)
+    value = rows["oh_pred"].to_numpy(float)
+    return {"size": len, "mean": np.mean, "peak": tables_classes.peak}[of](value)
 
 
-def peak(values):
-    """Return where the density of values is highest (Gaussian kernel, Scott's width)."""
-    from scipy.stats import gaussian_kde
-
-    values = np.asarray(values, float)
-    if len(values) < 3 or np.ptp(values) == 0:
-        return float(np.median(values)) if len(values) else float("nan")
-    grid = np.linspace(values.min(), values.max(), 400)
-    return float(grid[np.argmax(gaussian_kde(values)(grid))])
+def _entry(run, obsid, ra, dec):
+    """Return whether a spectrum of Table 3 is in the catalogue; None where the run lacks it."""
+    found = run["catalogue"]
+    found = found[found["id"] == str(obsid)] if "id" in found else found.iloc[:0]
+    if not len(found):
+        return None
+    rows = tables_classes.catalogue_rows(found, run["confidence"])
+    off = np.hypot((rows["ra"] - ra) * np.cos(np.radians(dec)), rows["dec"] - dec)
+    return float((off * 3600 < 1).any())
 
 
 def _selection(run, cut):
     return None if run["counts"] is None else run["counts"]["n"].iloc[cut]
+
+
+def _unmatched(run):
+    return None if run["counts"] is None else run["counts"]["n"].iloc[1] - _selection(run, 2)
 
 
 def _selection_fraction(run, cut):
@@ -108,12 +131,12 @@ MEASURES = {
     "mean": _mean,
     "bias": _bias,
     "class": _class,
-    "composites": lambda run: tables.composite_share(run["df"]),
+    "composites": lambda run: tables_classes.composite_share(run["df"]),
     "catalogue": _catalogue,
-    # Needs the survey's unmatched galaxies, which no test split holds: `predict` gives them.
-    "unmatched_catalogue": lambda run: None,
+    "entry": _entry,
     "mzr_scatter": lambda run: tables_beyond.mzr_scatter(tables_beyond.mzr_table(run["rows"])),
     "selection": _selection,
+    "unmatched": _unmatched,
     "selection_fraction": _selection_fraction,
     "fraction_above": _fraction_above,
     "parameters": lambda run, network: run["parameters"].get(network),

@@ -24,8 +24,8 @@ def _features(config):
             f"n_pixels must be at least {shortest_input(config)} for {len(config.filters)} "
             f"modules. Received {config.n_pixels}."
         )
-    inputs = keras.Input((config.n_pixels,), name="flux")
-    x = layers.Reshape((config.n_pixels, 1))(inputs)
+    inputs = keras.Input((config.n_pixels * config.channels,), name="flux")
+    x = layers.Reshape((config.n_pixels, config.channels))(inputs)
     for filters in config.filters:
         for _ in range(2):
             x = layers.Conv1D(filters, config.kernel_size, activation="relu")(x)
@@ -50,7 +50,8 @@ def build_regressor(config=None):
     Returns
     -------
     keras.Model
-        (n, n_pixels) flux in [0, 1] -> (n, 1) 12 + log(O/H), float32. 104 337 parameters.
+        (n, n_pixels * channels) of `preprocess` -> (n, 1) 12 + log(O/H), float32. 104 337
+        parameters with one channel.
 
     Raises
     ------
@@ -66,7 +67,8 @@ def build_classifier(config=None):
     Returns
     -------
     keras.Model
-        (n, n_pixels) -> (n, 2): star-forming, other; each in [0, 1] by itself. 110 610 parameters.
+        (n, n_pixels * channels) -> (n, 2): star-forming, other; each in [0, 1] by itself. 110 610
+        parameters with one channel.
     """
     return _network(2, "sigmoid", config, "classifier")
 
@@ -77,8 +79,8 @@ def build_multitask(config=None):
     Returns
     -------
     keras.Model
-        (n, n_pixels) -> (n, 3): 12 + log(O/H), log stellar mass (Msun) and log star formation rate
-        (Msun/yr), both in the fibre.
+        (n, n_pixels * channels) -> (n, 3): 12 + log(O/H), log stellar mass (Msun) and log star
+        formation rate (Msun/yr), both in the fibre.
     """
     return _network(len(TARGETS), None, config, "multitask")
 
@@ -89,7 +91,7 @@ def build_error(config=None):
     Returns
     -------
     keras.Model
-        (n, n_pixels) -> (n, 2): mean and log sigma of 12 + log(O/H), for `gaussian_nll`.
+        (n, n_pixels * channels) -> (n, 2): mean and log sigma of 12 + log(O/H), for `gaussian_nll`.
     """
     return _network(2, None, config, "error")
 
@@ -100,10 +102,10 @@ def build_mlp(config=None):
     Returns
     -------
     keras.Model
-        (n, n_pixels) -> (n, 1) 12 + log(O/H), float32.
+        (n, n_pixels * channels) -> (n, 1) 12 + log(O/H), float32.
     """
     config = config or Config()
-    inputs = x = keras.Input((config.n_pixels,), name="flux")
+    inputs = x = keras.Input((config.n_pixels * config.channels,), name="flux")
     for units in config.mlp_units:
         x = layers.Dense(units, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(1, dtype="float32")(x), name="mlp")

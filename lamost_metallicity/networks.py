@@ -108,7 +108,7 @@ def predicted(networks, x, snr_r):
     Parameters
     ----------
     networks : Networks
-    x : ndarray of shape (n, n_pixels)
+    x : ndarray of shape (n, n_pixels * channels)
         From `preprocess`.
     snr_r : ndarray of shape (n,)
 
@@ -140,7 +140,7 @@ def prediction_table(networks, rows_of, labels, *, split, batch=2048):
     ----------
     networks : Networks
     rows_of : callable
-        Row numbers (ndarray of int) -> prepared spectra of shape (n, n_pixels).
+        Row numbers (ndarray of int) -> prepared spectra of shape (n, n_pixels * channels).
     labels : DataFrame of n rows
         id, snr_r, and where known the columns of `LABELS` and of the strong lines (see
         `lamost_metallicity.stronglines`).

@@ -98,7 +98,7 @@ def catalogue(networks, x, about, *, confidence, everything=False):
     Parameters
     ----------
     networks : Networks
-    x : ndarray of shape (n, n_pixels)
+    x : ndarray of shape (n, n_pixels * channels)
         From `preprocess`.
     about : DataFrame of n rows
         As from `object_table`.
@@ -113,10 +113,10 @@ def catalogue(networks, x, about, *, confidence, everything=False):
         id, file, ra, dec and the columns of `DESCRIPTIONS`.
     """
     values = predicted(networks, x, about["snr_r"])
-    p = values["p_sf"].to_numpy()
-    star_forming = (p >= confidence) & (p > values["p_other"].to_numpy())
+    p, p_other = values["p_sf"].to_numpy(), values["p_other"].to_numpy()
+    star_forming = selection.star_forming(p_sf=p, p_other=p_other, confidence=confidence)
     table = about[["id", "file", "ra", "dec", "snr_r", "z"]].reset_index(drop=True)
-    table["p_sf"], table["p_other"] = p, values["p_other"]
+    table["p_sf"], table["p_other"] = p, p_other
     shown = star_forming | everything
     columns = {"oh": "oh_pred", "oh_err": "oh_sigma", "log_mass": "lgm_pred", "log_sfr": "sfr_pred"}
     for ours, theirs in columns.items():
@@ -217,7 +217,7 @@ def predict_labelled(run_dir, paths):
             return None, lost
         labels = about if mpajhu is None else selection.label(about, mpajhu)
         if mpajhu is not None:
-            labels["in_class"] = labels["is_sf"].notna()
+            labels["in_class"] = np.any(selection.kinds(labels, networks.config.class_2), axis=0)
             labels["in_oh"] = labels["is_sf"].eq(True) & labels["oh_true"].notna()
         labels = pd.concat([labels, strong_lines(spectra)], axis=1)
         split = np.full(len(x), "real", dtype=object)

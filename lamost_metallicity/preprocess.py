@@ -11,6 +11,7 @@ from common.resample import to_grid
 R_BAND = (5500.0, 7000.0)  # Å, default: reproduces the S/N_r of LAMOST's headers to 2 %
 ARMS = {"blue": (3800.0, 5700.0), "red": (6000.0, 8000.0)}  # Å, clear of LAMOST's arm join
 MIN_ARM = 0.5  # default: share of an arm's pixels that must carry information
+NO_ERRORS = "no errors (ivar) in the file; networks of --input ivar need them"
 MIN_COVERAGE = 0.95  # default: share of the grid between a spectrum's first and last good pixel
 
 
@@ -20,8 +21,9 @@ class Prepared:
 
     Attributes
     ----------
-    x : ndarray of shape (n, n_pixels), float32
-        Flux in [0, 1]; 0 in unusable rows.
+    x : ndarray of shape (n, n_pixels * channels), float32
+        Scaled flux (in [0, 1] by the paper's way), each pixel's error after it where the input is
+        "ivar"; 0 in unusable rows.
     reason : ndarray of str, shape (n,)
         Why a row cannot be used; empty where it can.
     snr_r : ndarray of shape (n,)
@@ -57,6 +59,51 @@ def min_max(flux):
     flux = np.asarray(flux, dtype="float64")  # a difference of large numbers
     low, high = flux.min(axis=1, keepdims=True), flux.max(axis=1, keepdims=True)
     return ((flux - low) / np.where(high > low, high - low, 1.0)).astype("float32")
+
+
+def standardised(flux):
+    """Bring each spectrum to mean 0 and standard deviation 1: not the paper's way.
+
+    One pixel that is far off, or one strong line, rules the minimum and maximum that the paper
+    scales by, but not these.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n, n_pixels)
+        Finite.
+
+    Returns
+    -------
+    ndarray of shape (n, n_pixels), float32
+        A constant row becomes zeros.
+    """
+    flux = np.asarray(flux, dtype="float64")
+    flux = flux - flux.mean(axis=1, keepdims=True)
+    return (flux / _spread(flux)).astype("float32")
+
+
+def with_errors(flux, error):
+    """Return standardised spectra with log10 of the error in the same unit after each pixel.
+
+    Parameters
+    ----------
+    flux, error : ndarrays of shape (n, n_pixels)
+        Finite, the error above 0.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * n_pixels), float32
+        The logarithm within -2 and 2.
+    """
+    share = np.log10(np.asarray(error, dtype="float64") / _spread(flux))
+    both = np.stack([standardised(flux), np.clip(share, -2, 2)], axis=2)
+    return both.reshape(len(flux), -1).astype("float32")
+
+
+def _spread(flux):
+    """Return the standard deviation of each row, shape (n, 1); 1 where it is 0."""
+    value = np.asarray(flux, dtype="float64").std(axis=1, keepdims=True)
+    return np.where(value > 0, value, 1.0)
 
 
 def _snr_r(wave, flux, ivar, good):
@@ -107,14 +154,14 @@ def _fault(kind, z, snr, shares, covered, wave, config):
 
 
 def preprocess(spectra, config):
-    """Interpolate to the network's grid and scale to [0, 1]; no redshift correction (Sect. 2).
+    """Interpolate to the network's grid and scale; no redshift correction (Sect. 2).
 
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å, of any survey; meta with class, z, snr_r where known.
+        Wavelengths in Å, of any survey; meta with class, z, snr_r where known.
     config : Config
-        Grid and limits.
+        Grid, limits, and `input`: "paper" (`min_max`), `standardised`, or "ivar" (`with_errors`).
 
     Returns
     -------
@@ -126,8 +173,8 @@ def preprocess(spectra, config):
     flux is often 0 or far off, and a single pixel can rule the minimum or the maximum. Beyond a
     spectrum's ends, which may miss a few Å of the grid, its last good pixel is repeated.
     """
-    n, meta = len(spectra), spectra.meta
-    flux, covered = to_grid(spectra, config.grid, drop_zero_ivar=config.bridge)
+    n, meta, spectra = len(spectra), spectra.meta, spectra.in_vacuum()
+    flux, covered = to_grid(spectra, config.grid, bridge=config.bridge)
     reason, bad = np.full(n, "", dtype=object), np.ones(n)
     snr = meta["snr_r"].to_numpy(dtype=float).copy() if "snr_r" in meta else np.full(n, np.nan)
     z = meta["z"].to_numpy(dtype=float) if "z" in meta else np.full(n, np.nan)
@@ -135,7 +182,7 @@ def preprocess(spectra, config):
     for i in range(n):
         wave, own = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.flux[i])
         ivar = None if spectra.ivar is None else np.asarray(spectra.ivar[i])
-        good = np.isfinite(own) if ivar is None else np.isfinite(own) & (ivar > 0)
+        good = spectra.informative(i)
         inside = (wave >= config.wave_min) & (wave <= config.wave_max)
         if inside.any():
             bad[i] = 1.0 - good[inside].mean()
@@ -143,10 +190,31 @@ def preprocess(spectra, config):
             snr[i] = _snr_r(wave, own, ivar, good)
         share = _shares(wave, good)
         reason[i] = _fault(kind[i], z[i], snr[i], share, covered[i].mean(), wave, config)
+    if config.input == "ivar" and spectra.ivar is None:
+        reason[reason == ""] = NO_ERRORS
     for i in np.flatnonzero((reason == "") & ~covered.all(axis=1)):
         inside = np.flatnonzero(covered[i])
         flux[i, : inside[0]], flux[i, inside[-1] + 1 :] = flux[i, inside[0]], flux[i, inside[-1]]
     for i in np.flatnonzero((reason == "") & (np.ptp(flux, axis=1) == 0)):
         reason[i] = "flux is the same in every pixel; a spectrum needs structure"
     flux[reason != ""] = 0.0
-    return Prepared(min_max(flux), reason, snr, bad)
+    if config.input == "ivar":
+        x = with_errors(flux, _errors(spectra, config, reason == ""))
+        x[reason != ""] = 0.0
+    else:
+        x = min_max(flux) if config.input == "paper" else standardised(flux)
+    return Prepared(x, reason, snr, bad)
+
+
+def _errors(spectra, config, rows):
+    """Return the errors of rows on the grid, shape (n, n_pixels); 1 in the others.
+
+    Pixels without information are bridged, and the ends repeated, as those of the flux.
+    """
+    out = np.ones((len(spectra), config.n_pixels))
+    for i in np.flatnonzero(rows):
+        ivar = np.asarray(spectra.ivar[i], dtype=float)
+        good = np.isfinite(spectra.flux[i]) & np.isfinite(ivar) & (ivar > 0)
+        wave = np.asarray(spectra.wavelength_of(i))[good]
+        out[i] = np.interp(config.grid, wave, 1 / np.sqrt(ivar[good]))
+    return out

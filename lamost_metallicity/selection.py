@@ -9,6 +9,7 @@ Z_MAX = 0.25  # Sect. 2
 SNR_MIN = 3.0  # S/N_r, Sect. 2
 RADIUS = 1.0  # arcsec, Sect. 2
 STAR_FORMING = 1  # bptclass
+LOW_SNR = 2  # bptclass: star-forming by fainter lines
 COMPOSITE = 3  # bptclass
 PUBLISHED = {  # Sect. 2: spectra left after each cut
     "galaxies": 261381,
@@ -68,6 +69,44 @@ def label(objects, mpajhu, *, radius=RADIUS):
     klass = out["bptclass"]
     out["is_sf"] = (klass == STAR_FORMING).astype("boolean")
     return out
+
+
+def kinds(labels, class_2):
+    """Return which galaxies a classifier takes for star-forming, and which for others.
+
+    Parameters
+    ----------
+    labels : DataFrame of n rows
+        is_sf, bptclass.
+    class_2 : {"out", "other"}
+        What bptclass 2 is: neither, or another galaxy. See `Config.class_2`.
+
+    Returns
+    -------
+    star_forming, other : ndarray of bool, shape (n,)
+        Both False without a class.
+    """
+    other = labels["is_sf"].eq(False)
+    if class_2 == "out":
+        other &= labels["bptclass"].ne(LOW_SNR)
+    return tuple(v.fillna(False).to_numpy(dtype=bool) for v in (labels["is_sf"].eq(True), other))
+
+
+def star_forming(*, p_sf, p_other, confidence):
+    """Return whether galaxies are called star-forming with confidence (Sect. 5.1).
+
+    Parameters
+    ----------
+    p_sf, p_other : array-like of shape (n,)
+        The classifier's two nodes, each in [0, 1] by itself.
+    confidence : float
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    p_sf, p_other = np.asarray(p_sf, dtype=float), np.asarray(p_other, dtype=float)
+    return (p_sf >= confidence) & (p_sf > p_other)
 
 
 def select(objects, mpajhu, *, z_max=Z_MAX, snr_min=SNR_MIN, radius=RADIUS):

@@ -138,7 +138,7 @@ def to_t04(oh, name):
 
 def _measure(spectra, z):
     """Return fluxes and equivalent widths of a batch."""
-    n = len(spectra)
+    n, spectra = len(spectra), spectra.in_vacuum()
     windows = {name: _cut(spectra, z, *WINDOWS[name]) for name in WINDOWS}
     best, width, shift = np.full(n, np.inf), np.full(n, 130.0), np.zeros(n)
     for w in WIDTHS:
@@ -243,7 +243,8 @@ def _solve(name, cut, columns, *, moves=()):
         right[:, i] += mean / error**2
         chi2 += mean**2 / error**2
     scale = np.sqrt(np.einsum("nii->ni", matrix))
-    scale[scale == 0] = 1.0
+    # A line of which pixels see the far wing alone would overflow below: it is not there.
+    scale[(scale == 0) | (scale < 1e-60 * scale.max(axis=1, keepdims=True))] = 1.0
     unit = matrix / scale[:, :, None] / scale[:, None, :] + 1e-10 * np.eye(k)
     inverse = np.linalg.inv(unit) / scale[:, :, None] / scale[:, None, :]
     value = (inverse @ right[:, :, None])[:, :, 0]

@@ -20,14 +20,15 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     Returns
     -------
     DataFrame
-        Predictions of the validation and test splits, as written to predictions.parquet.
+        Predictions of the validation and test splits, and of the galaxies without labels (split
+        "unmatched"), as written to predictions.parquet.
     """
     from common.files import write_json
     from common.inference import predict, seconds_each
     from common.runs import finish, start
     from lamost_metallicity import fitting
-    from lamost_metallicity.baselines import forest_predictions
-    from lamost_metallicity.data import choose_sample, fingerprint, prepare
+    from lamost_metallicity.baselines import boosting_predictions, forest_predictions
+    from lamost_metallicity.data import UNMATCHED, choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
 
     run_dir, about, shards = start(
@@ -53,7 +54,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     about["parameters"] = {name: model.count_params() for name, model in models.items()}
     about["training_range"] = _ranges(labels[in_oh & (split == "train")])
 
-    held = np.flatnonzero((split != "train") & (in_oh | in_class))
+    held = np.flatnonzero(((split != "train") & (in_oh | in_class)) | (split == UNMATCHED))
     trained = Networks(config, models)
     about["timing"]["seconds_per_spectrum"] = {
         name: seconds_each(partial(predict, model), shards.rows(held[:1024]))
@@ -66,6 +67,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
         split=split[held],
     )
     table["oh_rf"], about["forest"] = forest_predictions(job, held)
+    table = table.assign(**boosting_predictions(job, held))
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))

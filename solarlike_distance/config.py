@@ -117,6 +117,7 @@ PAPER = Paper(
     config=Config,
     datasets=("lamost-mock", "lamost"),
     scales=SCALES,
+    free=("n_stars", "out_of_range"),
     seed=42,
     check=check,
     data_dir="folder with LAMOST spectra, a LAMOST star catalogue, APOGEE's allStar and Gaia's "

@@ -81,7 +81,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
         ev = Evaluation(
             df=df,
             everything=own,
-            dataset=name_of(config, len(tables.judged_rows(df)), TEST_STARS),
+            dataset=name_of(PAPER, config, len(tables.judged_rows(df)), TEST_STARS),
             history=runs.history_of(run_dir),
             counts=read_ecsv(run_dir / "data" / "selection.ecsv"),
             baselines=read_ecsv(run_dir / "tables" / "baselines.ecsv"),

@@ -8,6 +8,7 @@ from common.plots import Plot
 from lamost_metallicity.figures import beyond as figures_beyond
 from lamost_metallicity.figures import regression as figures
 from lamost_metallicity.figures import relations as figures_relations
+from lamost_metallicity.figures.network import architecture
 from lamost_metallicity.tables import regression as tables
 
 
@@ -26,6 +27,12 @@ def _training(ev):
     return figure
 
 
+def _network(ev):
+    if ev.config is None:
+        raise SuiteError("a table of predictions has no network")
+    return architecture(ev.config, (ev.about.get("parameters") or {}).get("regressor"))
+
+
 def _reliability(ev):
     if not ev.half:
         raise SuiteError("the predictions have no error")
@@ -38,14 +45,20 @@ def plots(ev):
     oh, r, b = ("oh_true", "oh_pred"), figures_relations, figures_beyond
     shown = [c for c in ("oh_pred", "oh_rf", "oh_mlp", "oh_o3n2_cal") if c in rows]
     measured = (*oh, "lgm_fib_true")
+    galaxies, whose = ev.unmatched, "without an MPA-JHU counterpart"
+    if not len(galaxies):
+        galaxies, whose = df, "held out"
+    sample, kept = ev.sample, ""
+    if sample is None:
+        sample, kept = tables.regression_rows(ev.everything), " (the rows of the predictions)"
     return [
         Plot("real", "Real spectra: the network against the strong lines of the same spectrum",
              lambda: b.real_spectra(df), ("oh_pred",), 1, only_files=True),
-        Plot("F1_sample", "As Fig. 1: redshift, S/N_r and Petrosian r magnitude",
-             lambda: figures.distributions(ev.everything), ("z", "snr_r"), 5),
-        Plot("F3_labels", "As Fig. 3: labels of the splits (those that the run keeps)",
-             lambda: figures.label_distributions(tables.regression_rows(ev.everything)),
-             ("oh_true",), 20, rows),
+        Plot("F1_sample", "As Fig. 1: redshift, S/N_r and Petrosian r magnitude" + kept,
+             lambda: figures.distributions(sample), ("z", "snr_r"), 5, sample),
+        Plot("F2_network", "As Fig. 2: the network", lambda: _network(ev)),
+        Plot("F3_labels", "As Fig. 3: labels of the splits" + kept,
+             lambda: figures.label_distributions(sample), ("oh_true",), 20, sample),
         Plot("F4_predicted_true", "As Fig. 4: predicted against label, coloured by density; "
              "running median and 1-sigma lines; inset: residuals",
              lambda: figures.predicted_against_true(rows), oh, 40, rows),
@@ -58,7 +71,8 @@ def plots(ev):
         Plot("mzr_recovered", "The relation planted in the mock, from the predictions",
              lambda: r.recovered(rows), (*measured, "oh_planted"), 100, rows),
         Plot("F7_catalogue", "As Fig. 7: metallicities of galaxies called star-forming with "
-             "confidence 0.85", lambda: r.catalogue_distribution(df), ("oh_pred", "p_sf"), 20),
+             f"confidence, {whose}", lambda: r.catalogue_distribution(galaxies, ev.confidence),
+             ("oh_pred", "p_sf"), 20, galaxies),
         Plot("classifier", "Classifier on the BPT plane of the measured lines",
              lambda: r.diagram(df), ("p_sf", "is_sf", "n2", "o3n2", "bptclass"), 50),
         Plot("network_or_lines", "Network against N2 and O3N2 by S/N, on the galaxies that have "

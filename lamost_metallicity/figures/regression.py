@@ -178,9 +178,14 @@ def sigma_in_bins(df, columns=("oh_pred",)):
         told = table["published"].notna()
         axis.plot(x[told], table["published"][told], "*", ms=11, color="white", mec=BLACK, zorder=9,
                   label="paper, LAMOST (text of Sect. 4)")  # fmt: skip
+        if by in tables.PUBLISHED_WORST:
+            axis.axhline(tables.PUBLISHED_WORST[by], ls=":", color=BLACK, lw=0.9,
+                         label="paper, LAMOST: largest of all bins")  # fmt: skip
         axis.set_xticks(x, [f"{b}\nn={n}" for b, n in zip(table["bin"], table["n"], strict=True)],
                         fontsize=6.8)  # fmt: skip
         axis.set(xlabel=name, ylabel=r"$\sigma$(estimate $-$ label), dex", ylim=(0, None))
         axis.set_title("(a)" if by == "snr_r" else "(b)", loc="left")
-    axes[0].legend(loc="best", fontsize=6.8)
+    for axis in axes:
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="best", fontsize=6.8)
     return figure

@@ -9,6 +9,7 @@ from common.errors import SuiteError
 from common.figures import Figure, panels, styled
 from lamost_metallicity.figures.regression import OH, density_scatter
 from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import classes as tables_classes
 from lamost_metallicity.tables import regression as tables
 
 KINDS = {"star-forming": BLUE, "composite": ORANGE, "AGN": BLACK, "other": "#999999"}
@@ -79,9 +80,9 @@ def recovered(df, mass="lgm_fib_true"):
 
 
 @styled
-def catalogue_distribution(df, confidence=tables.CONFIDENCE):
+def catalogue_distribution(df, confidence=tables_classes.CONFIDENCE):
     """Draw Fig. 7: the metallicities of the galaxies called star-forming with confidence."""
-    value = tables.catalogue_rows(df, confidence)["oh_pred"]
+    value = tables_classes.catalogue_rows(df, confidence)["oh_pred"]
     if len(value) < tables.FEWEST:
         raise SuiteError(f"only {len(value)} galaxies have p(star-forming) >= {confidence:g}")
     figure, (axis,) = panels(1, width=5.0, height=3.2)
@@ -101,7 +102,7 @@ def diagram(df):
 
     Curves: Kauffmann et al. 2003 (dashed) and Kewley et al. 2001 (solid).
     """
-    rows = tables.classified(df)
+    rows = tables_classes.classified(df)
     rows = rows[rows["n2"].notna() & rows["o3n2"].notna()]
     wrong = (rows["is_sf"] != rows["called_sf"]).to_numpy()
     kind = np.full(len(rows), "other", dtype=object)

@@ -93,10 +93,13 @@ def bpt_class(lines):
 def oxygen_error(lines):
     """Return the error of oh_p50 in dex: 0.03 at best, 0.1 for lines at 3 sigma.
 
-    The weakest of [O II], Hb, [O III], [N II] limits the likelihoods of Tremonti et al. 2004.
+    The weakest of Hb, [O III], [N II] limits the likelihoods of Tremonti et al. 2004. An [O III]
+    fainter than Hb counts as Hb: that it is faint is what tells of the metallicity. The paper's
+    whole scatter of 0.05 dex at high S/N (Fig. 5a) is the most that labels there can have.
     """
-    snr = np.min([lines[k][0] / lines[k][1] for k in ("H_BETA", "OIII_5007", "NII_6584")], axis=0)
-    return np.clip(np.hypot(0.03, 0.27 / np.maximum(snr, 1)), 0.03, 0.1)
+    hb, o3, n2 = (lines[k] for k in ("H_BETA", "OIII_5007", "NII_6584"))
+    seen = (hb[0] / hb[1], np.maximum(o3[0], hb[0]) / o3[1], n2[0] / n2[1])
+    return np.clip(np.hypot(0.03, 0.27 / np.maximum(np.min(seen, axis=0), 1)), 0.03, 0.1)
 
 
 def label(galaxies, lines, rng):

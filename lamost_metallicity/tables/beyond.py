@@ -9,12 +9,13 @@ import pandas as pd
 
 from common import calibration as intervals
 from common import metrics
-from lamost_metallicity.tables.regression import FEWEST, bins_of, sigma_of
+from lamost_metallicity.tables.regression import FEWEST, SNR_EDGES, bins_of, sigma_of
 
 MASS_RANGE = (8.5, 11.5)  # Sect. 4.5
 MASS_STEP = 0.2  # dex, default
 T04 = (-1.492, 1.847, -0.08026)  # Eq. 2: Tremonti et al. 2004, by powers of log M
 NETWORK_OR_LINES = {"oh_pred": "network", "oh_n2_cal": "N2", "oh_o3n2_cal": "O3N2"}
+BASELINES = {"oh_lines": "lines", "oh_mass": "mass"}
 LEVELS = (0.68, 0.95)
 
 
@@ -125,6 +126,44 @@ def recovery(table):
     }
 
 
+def baseline_table(df):
+    """Return the network beside boosting on lines and on no line, in bins of S/N_r.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Rows of `tables.regression_rows`.
+
+    Returns
+    -------
+    DataFrame
+        bin (the last: "all"), low, n, network and network_err (sigma of all, dex), and for lines
+        and mass the columns of `duel`; empty where the predictions hold neither.
+    """
+    methods = {name: column for column, name in BASELINES.items() if column in df}
+    if not methods or "snr_r" not in df:
+        return pd.DataFrame()
+    rows = []
+    for name, low, part in _parts(df, "snr_r", SNR_EDGES):
+        sigma, error = sigma_of(part["oh_pred"] - part["oh_true"])
+        row = {"bin": name, "low": low, "n": len(part), "network": sigma, "network_err": error}
+        for method, column in methods.items():
+            both = part.dropna(subset=[column, "oh_pred"])
+            row |= duel(both, column, method, winner=method)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _parts(df, by, edges):
+    """Return [(name, lower edge, rows)] of the bins, the last with all."""
+    where = bins_of(df[by], edges)
+    parts = [
+        (f"[{low:g}, {high:g})" if np.isfinite(high) else f">= {low:g}", float(low), df[where == i])
+        for i, (low, high) in enumerate(pairwise(edges))
+    ]
+    return [*parts, ("all", np.nan, df)]
+
+
 def winner_table(df, by="snr_r", edges=(3, 5, 7, 10, 15, 25, np.inf)):
     """Return which of network and strong lines is better, and for how many, in bins.
 
@@ -139,40 +178,51 @@ def winner_table(df, by="snr_r", edges=(3, 5, 7, 10, 15, 25, np.inf)):
     -------
     DataFrame
         bin (the last: "all"), low, n, and for each of N2 and O3N2: NAME_share (of galaxies with an
-        estimate), NAME, network_NAME (sigma of both on those galaxies), NAME_difference and its
-        error (strong line minus network; paired resampling), NAME_winner: "network" or "lines"
-        where the difference is more than two errors, else "tie"; "" without enough galaxies.
+        estimate) and the columns of `duel`.
     """
-    where = bins_of(df[by], edges)
-    parts = [
-        (f"[{low:g}, {high:g})" if np.isfinite(high) else f">= {low:g}", low, df[where == i])
-        for i, (low, high) in enumerate(pairwise(edges))
-    ]
     rows = []
-    for name, low, part in [*parts, ("all", np.nan, df)]:
-        row = {"bin": name, "low": float(low), "n": len(part)}
+    for name, low, part in _parts(df, by, edges):
+        row = {"bin": name, "low": low, "n": len(part)}
         for column, lines in list(NETWORK_OR_LINES.items())[1:]:
             if column not in df:
                 continue
             both = part.dropna(subset=[column, "oh_pred"])
             row[f"{lines}_share"] = len(both) / len(part) if len(part) else np.nan
-            row |= _duel(both, column, lines)
+            row |= duel(both, column, lines)
         rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _duel(rows, column, lines):
+def duel(rows, column, name, winner="lines"):
+    """Return how the network compares with another method on the same galaxies.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        oh_true, oh_pred and `column`, all known.
+    column : str
+        The other method's metallicity.
+    name, winner : str
+        What its columns begin with, and what it is called where it is the better one.
+
+    Returns
+    -------
+    dict
+        NAME and network_NAME (their sigmas), NAME_difference and its error (other less network;
+        paired resampling), NAME_winner: "network" or `winner` where the difference is more than
+        two errors, else "tie"; "" for fewer than `FEWEST` galaxies.
+    """
     if len(rows) < FEWEST:
-        blank = (lines, f"network_{lines}", f"{lines}_difference", f"{lines}_difference_err")
-        return dict.fromkeys(blank, np.nan) | {f"{lines}_winner": ""}
+        blank = (name, f"network_{name}", f"{name}_difference", f"{name}_difference_err")
+        return dict.fromkeys(blank, np.nan) | {f"{name}_winner": ""}
     a = (rows[column] - rows["oh_true"]).to_numpy(float)
     b = (rows["oh_pred"] - rows["oh_true"]).to_numpy(float)
     difference = np.std(a, ddof=1) - np.std(b, ddof=1)
     error = metrics.bootstrap_error(lambda x, y: np.std(x) - np.std(y), a, b)
-    winner = "tie" if abs(difference) <= 2 * error else "network" if difference > 0 else "lines"
-    return {lines: np.std(a, ddof=1), f"network_{lines}": np.std(b, ddof=1),
-            f"{lines}_difference": difference, f"{lines}_difference_err": error,
-            f"{lines}_winner": winner}  # fmt: skip
+    who = "tie" if abs(difference) <= 2 * error else "network" if difference > 0 else winner
+    return {name: np.std(a, ddof=1), f"network_{name}": np.std(b, ddof=1),
+            f"{name}_difference": difference, f"{name}_difference_err": error,
+            f"{name}_winner": who}  # fmt: skip
 
 
 def winners_in_words(table):

@@ -11,13 +11,15 @@ from common.errors import MissingDataError, UsageError
 from common.spectra import Spectra
 from common.surveys import read_many
 from lamost_metallicity import data
+from lamost_metallicity.config import make_config
 from lamost_metallicity.data import choose_sample, prepare, split_of
-from lamost_metallicity.preprocess import min_max, preprocess
+from lamost_metallicity.preprocess import min_max, preprocess, standardised
 from tests.lamost_metallicity import toy
 from tests.lamost_metallicity.toy import tiny_config
 
 CONFIG = tiny_config()
 WAVE = np.arange(3700.0, 9100.0, 1.5)
+CONFIG_GRID = np.arange(3800.0, 8001.0)
 MIDDLE = (WAVE > 4600) & (WAVE < 7300)
 
 
@@ -62,6 +64,51 @@ def test_min_max_knows_no_scale_and_no_offset(row, factor, offset):
         assert np.allclose(min_max(factor * row + offset), x, atol=1e-4)
     elif np.ptp(row) == 0:
         assert (x == 0).all()
+
+
+def test_standardised_input_is_not_ruled_by_one_pixel():
+    """The paper's way squeezes a spectrum with one high pixel into a thirtieth of its range."""
+    flux = wiggle(2)
+    spike = np.argmin(np.abs(WAVE - 5000))
+    flux[1] = flux[0]
+    flux[1, spike] = 100.0
+    x = preprocess(spectra(flux), tiny_config(n_pixels=4201, input="standardised")).x
+    assert x.dtype == np.float32
+    assert np.allclose(x.mean(axis=1), 0, atol=1e-4) and np.allclose(x.std(axis=1), 1, atol=1e-4)
+    scaled = preprocess(spectra(flux), tiny_config(n_pixels=4201)).x
+    elsewhere = np.abs(CONFIG_GRID - 5000) > 5
+    kept, squeezed = (np.std(v[1, elsewhere]) / np.std(v[0, elsewhere]) for v in (x, scaled))
+    assert squeezed < 0.1 and kept > 3 * squeezed
+    assert (standardised(np.full((1, 9), 3.0)) == 0).all()
+    assert np.allclose(standardised(7 * flux + 100), standardised(flux), atol=1e-4)
+
+
+def test_errors_are_a_second_value_of_each_pixel():
+    flux, ivar = wiggle(3), np.full((3, len(WAVE)), 4.0)
+    ivar[1, WAVE > 6000], ivar[2, 1000:1010] = 100.0, 0.0
+    flux[2, 1000:1010] = np.nan
+    config = tiny_config(n_pixels=4201, input="ivar")
+    x = preprocess(spectra(flux, ivar=ivar), config).x
+    assert x.shape == (3, 2 * 4201) and np.isfinite(x).all()
+    plain = preprocess(spectra(flux, ivar=ivar), tiny_config(n_pixels=4201, input="standardised"))
+    np.testing.assert_array_equal(x[:, ::2], plain.x)
+    spread = np.interp(CONFIG_GRID, WAVE, flux[1]).std()
+    red = CONFIG_GRID > 6002
+    np.testing.assert_allclose(x[1, 1::2][red], np.log10(0.1 / spread), atol=1e-4)
+    np.testing.assert_allclose(x[1, 1::2][CONFIG_GRID < 5999], np.log10(0.5 / spread), atol=1e-4)
+    assert np.ptp(x[2, 1::2]) < 1e-5, "pixels without information are bridged"
+    twice = preprocess(spectra(2 * flux[:2], ivar=ivar[:2] / 4), config).x
+    np.testing.assert_allclose(twice, x[:2], atol=1e-5)
+
+
+def test_networks_of_errors_refuse_spectra_without_them():
+    bare = spectra(wiggle(2))
+    bare.ivar = None
+    prepared = preprocess(bare, tiny_config(input="ivar"))
+    reason = "no errors (ivar) in the file; networks of --input ivar need them"
+    assert set(prepared.reason) == {reason}
+    assert (prepared.x == 0).all() and prepared.x.shape == (2, 842)
+    assert preprocess(bare, tiny_config(input="standardised")).usable.all()
 
 
 def test_pixels_without_information_are_bridged():
@@ -163,12 +210,24 @@ def test_split_depends_on_object_and_seed_alone():
 
 def test_classifier_sample_is_balanced_and_regression_needs_a_label():
     labels = pd.DataFrame({"is_sf": pd.array([True] * 300 + [False] * 50 + [pd.NA] * 10, "boolean"),
+                           "bptclass": pd.array([1] * 300 + [4] * 50 + [pd.NA] * 10, "Int64"),
                            "has_label": [True] * 200 + [False] * 160})  # fmt: skip
     in_oh, in_class = choose_sample(labels, tiny_config(per_kind=100))
     assert in_oh.sum() == 200
     assert in_class[:300].sum() == 100
     assert in_class[300:350].sum() == 50
     assert not in_class[350:].any()
+
+
+def test_class_2_is_out_of_the_classifiers_sample_or_among_the_others():
+    classes = [1, 2, 3, 4, -1, pd.NA] * 20
+    labels = pd.DataFrame({"bptclass": pd.array(classes, "Int64"), "has_label": False})
+    labels["is_sf"] = (labels["bptclass"] == 1).astype("boolean")
+    for choice, expected in (("out", {1, 3, 4, -1}), ("other", {1, 2, 3, 4, -1})):
+        _, in_class = choose_sample(labels, tiny_config(class_2=choice))
+        assert set(labels["bptclass"][in_class]) == expected
+    with pytest.raises(UsageError, match="--class-2 must be one of out, other"):
+        make_config("lamost", "demo", class_2="in")
 
 
 @pytest.fixture(scope="module")
@@ -187,10 +246,14 @@ def prepared(tmp_path_factory):
 def test_files_and_tables_become_labelled_shards(prepared):
     _, about, shards = prepared
     labels = shards.labels.set_index("id")
-    assert len(shards) == len(labels) == 66 + 10
+    assert len(shards) == len(labels) == 66 + 10 + 10
     ids = about["obsid"].astype(str)
-    assert set(labels.index) >= set(ids[4:70])
-    assert not set(labels.index) & set(ids[[0, 1, 2, 3, *range(70, 80)]])
+    assert set(labels.index) >= set(ids[4:80])
+    assert not set(labels.index) & set(ids[[0, 1, 2, 3]])
+    # Galaxies without a counterpart are those of the paper's catalogue (Sect. 5).
+    assert set(labels.index[labels["split"] == "unmatched"]) == set(ids[70:80])
+    assert labels.loc[ids[70:80], ["oh_true", "is_sf", "bptclass"]].isna().all(axis=None)
+    assert not labels.loc[ids[70:80], "has_label"].any()
     at = labels.loc[ids[4:70]]
     assert (at["is_sf"].astype(bool).to_numpy() == about["sf"][4:70]).all()
     known = at["oh_true"].notna().to_numpy()
@@ -210,7 +273,7 @@ def test_spectra_of_one_galaxy_are_in_one_split(prepared):
     ids = about["obsid"][10:20]
     first, second = (labels.loc[i.astype(str), ["object", "split"]] for i in (ids, ids + 5000000))
     assert (first.to_numpy() == second.to_numpy()).all()
-    assert labels["object"].nunique() == 66
+    assert labels["object"][labels["object"] != ""].nunique() == 66
 
 
 def test_rejects_and_selection_are_kept(prepared):
@@ -223,12 +286,15 @@ def test_rejects_and_selection_are_kept(prepared):
     assert counts["n"].iloc[3] == shards.labels["has_label"].sum()
 
 
-def test_strong_lines_of_held_out_spectra_follow_the_metallicity(prepared):
+def test_strong_lines_and_colour_are_measured_where_there_are_labels(prepared):
     labels = prepared[2].labels
-    held = (labels["split"] != "train") & labels["is_sf"].astype(bool)
-    assert held.sum() > 5
-    assert labels.loc[labels["split"] == "train", "flux_ha"].isna().all()
-    assert labels.loc[held, "flux_ha"].notna().all()
+    forming = labels["is_sf"].eq(True).fillna(False).astype(bool)
+    assert set(labels.loc[forming, "split"]) == {"train", "valid", "test"}
+    assert labels.loc[labels["split"] == "unmatched", "flux_ha"].isna().all()
+    assert labels.loc[forming, ["flux_ha", "colour"]].notna().all(axis=None)
+    # The toy's continuum is wave ** -0.5 everywhere.
+    expected = -1.25 * np.log10(6250 / 4700)
+    assert labels["colour"].median() == pytest.approx(expected, abs=0.03)
 
 
 def test_finished_shards_are_taken_and_unfinished_ones_made_again(prepared, tmp_path, monkeypatch):

@@ -16,7 +16,10 @@ from lamost_metallicity import evaluate, measured, selection
 from lamost_metallicity.config import make_config
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.figures import beyond as figures_beyond
+from lamost_metallicity.figures import regression as figures
+from lamost_metallicity.figures.network import layers
 from lamost_metallicity.tables import beyond as tables_beyond
+from lamost_metallicity.tables import classes as tables_classes
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
 from tests.lamost_metallicity import toy
@@ -39,7 +42,7 @@ def rows(predictions):
 def run_dir(predictions, tmp_path_factory):
     """A run folder as training leaves it, without networks or data."""
     folder = tmp_path_factory.mktemp("run")
-    config = asdict(make_config("lamost-mock", "smoke"))
+    config = asdict(make_config("lamost-mock", "smoke", input="paper"))
     about = {"config": config, "parameters": {"regressor": 104337}}
     (folder / "config.json").write_text(json.dumps(about))
     predictions.to_parquet(folder / "predictions.parquet")
@@ -55,16 +58,17 @@ def run_dir(predictions, tmp_path_factory):
 
 
 def test_every_figure_and_table_is_there(run_dir):
-    wanted = {"F1_sample", "F3_labels", "F4_predicted_true", "T1_methods", "F5_sigma", "F6_mzr",
-              "mzr_recovered", "F7_catalogue", "classifier", "network_or_lines", "reliability",
-              "noise_floor", "multitask", "training"}  # fmt: skip
+    wanted = {"F1_sample", "F2_network", "F3_labels", "F4_predicted_true", "T1_methods",
+              "F5_sigma", "F6_mzr", "mzr_recovered", "F7_catalogue", "classifier",
+              "network_or_lines", "reliability", "noise_floor", "multitask",
+              "training"}  # fmt: skip
     for kind in ("png", "pdf"):
         found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
         assert found == wanted
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
     assert names == {"selection", "methods", "methods_planted", "noise", "sigma_snr_r", "sigma_z",
                      "winner", "mzr", "recovery", "mzr_fit", "coverage", "multitask", "classifier",
-                     "mistakes", "catalogue"}  # fmt: skip
+                     "mistakes", "readings", "catalogue", "baselines"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "lamost_metallicity.explain" in text
     assert 'href="http' not in text
@@ -85,12 +89,13 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure(rows):
     every = claims.load(Evaluation.claims)
-    assert len(every) == 25 and {c.dataset for c in every} == {"lamost"}
+    assert len(every) == 32 and {c.dataset for c in every} == {"lamost"}
     assert all(c.measure["metric"] in measured.MEASURES for c in every)
     printed = {c.id: c.published for c in every}
     wanted = {"sigma": 0.0829, "mean": -0.0002, "bias": 0.0034, "sigma-snr-3-5": 0.11,
               "sigma-snr-25": 0.05, "sf-precision": 0.9293, "other-f1": 0.9266, "accuracy": 0.925,
-              "composites": 0.87, "catalogue-mean": 8.91, "labelled": 38500}  # fmt: skip
+              "composites": 0.87, "catalogue-mean": 8.91, "labelled": 38500,
+              "matched": 151000, "unmatched": 91400, "second-mean": -0.0053}  # fmt: skip
     assert {k: printed[k] for k in wanted} == wanted
     counts = selection.counts_table([261381, 242500, 151029, 38500])  # of a survey
     found = measured.measure(every, rows, rows=rows, counts=counts)
@@ -135,24 +140,31 @@ def test_bins_hold_their_left_edge_and_the_papers_numbers(rows):
     assert tables.bins_of([3, 4.999, 5, 25, 1e9, 2.9, np.nan], tables.SNR_EDGES).tolist() == [
         0, 0, 1, 5, 5, -1, -1]  # fmt: skip
     far = tables.binned_table(rows, "z")
-    assert len(far) == 6 and far["published"].iloc[-1] == 0.10
+    # Sect. 4.4 names the middle and a maximum, not the two ends.
+    assert far["published"].isna().tolist() == [True, True, False, False, False, True]
+    axis = figures.sigma_in_bins(rows).axes[1]
+    told = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert "paper, LAMOST: largest of all bins" in told
 
 
 def test_classifier_by_hand(predictions):
     df = predictions[predictions["split"] == "test"]
-    table = tables.class_table(df).set_index("class")
+    table = tables_classes.class_table(df).set_index("class")
     hit, missed, false = 1380, 120, 150
     assert table.loc["star-forming", "recall"] == pytest.approx(hit / (hit + missed))
     assert table.loc["star-forming", "precision"] == pytest.approx(hit / (hit + false))
     precision, recall = table.loc["star-forming", ["precision", "recall"]]
     assert table.loc["star-forming", "f1"] == pytest.approx(2 / (1 / precision + 1 / recall))
     assert table.loc["all", "accuracy"] == pytest.approx(1 - 270 / 3000)
-    assert tables.composite_share(df) == pytest.approx(120 / 150)  # of the others called wrong
-    mistakes = tables.mistake_table(df).set_index("bptclass")
+    share = tables_classes.composite_share(df)  # of the others called wrong
+    assert share == pytest.approx(120 / 150)
+    mistakes = tables_classes.mistake_table(df).set_index("bptclass")
     assert mistakes["misclassified"].to_dict() == {1: 120, 3: 120, 4: 30}
     assert mistakes[["share", "share_other"]].sum().tolist() == pytest.approx([1, 1])
     blank = df.drop(columns=["p_sf", "p_other"])
-    assert not len(tables.class_table(blank)) and not len(tables.mistake_table(blank))
+    assert not len(tables_classes.class_table(blank)) and not len(
+        tables_classes.mistake_table(blank)
+    )
 
 
 def test_the_planted_relation_comes_back_and_a_wrong_one_does_not(rows):
@@ -170,6 +182,101 @@ def test_the_planted_relation_comes_back_and_a_wrong_one_does_not(rows):
     assert tables_beyond.mzr_scatter(table) == pytest.approx(np.hypot(0.08, CNN), rel=0.2)
 
 
+def test_both_readings_of_class_2_are_judged(predictions):
+    """80 galaxies of class 2 that all pass for star-forming spoil recall and composites."""
+    df = predictions[predictions["split"] == "test"]
+    low = df[df["bptclass"] == 4].head(80).assign(bptclass=2, p_sf=0.9, p_other=0.1)
+    table = tables_classes.readings_table(pd.concat([df, low], ignore_index=True))
+    table = table.set_index("reading")
+    out, among = table.loc["class 2 left out"], table.loc["class 2 among the others"]
+    assert out["n_other"] == 1500 and among["n_other"] == 1580
+    assert out["recall_other"] == pytest.approx(1 - 150 / 1500)
+    assert among["recall_other"] == pytest.approx(1 - 230 / 1580)
+    assert out["composites"] == pytest.approx(120 / 150)
+    assert among["composites"] == pytest.approx(120 / 230)
+    assert out["distance"] < among["distance"]
+    assert table.loc["paper", "composites"] == 0.87
+    assert list(tables_classes.readings_table(df)["reading"]) == ["class 2 left out", "paper"]
+
+
+def test_the_catalogue_follows_the_rule_of_predict(rows):
+    sure = rows.head(60).assign(p_sf=0.9, p_other=0.1)
+    both = sure.assign(p_other=0.95)  # the two nodes know nothing of each other
+    assert not len(tables_classes.catalogue_rows(both))
+    assert len(tables_classes.catalogue_rows(pd.concat([sure, both]))) == 60
+    assert len(tables_classes.catalogue_rows(sure, 0.95)) == 0
+
+
+def measured_of(predictions, **more):
+    """Return what a table of predictions and counts of a survey give for each claim."""
+    counts = selection.counts_table([261381, 242500, 151029, 38500])
+    df = predictions[predictions["split"] == "test"]
+    every = claims.load(Evaluation.claims)
+    return measured.measure(every, df, rows=tables.regression_rows(df), counts=counts, **more)
+
+
+def test_the_papers_catalogue_is_that_of_galaxies_without_labels(predictions):
+    """Held-out labelled galaxies say nothing of it, however many are called star-forming."""
+    catalogue = {"catalogue-size", "catalogue-mean", "catalogue-peak", "table-3-102052"}
+    assert not catalogue & set(measured_of(predictions))
+    rng = np.random.default_rng(0)
+    unmatched = pd.DataFrame({"id": np.arange(300).astype(str), "p_sf": 0.9, "p_other": 0.1,
+                              "ra": 1.0, "dec": 2.0})  # fmt: skip
+    unmatched["oh_pred"] = rng.normal(8.8, 0.1, 300)
+    unmatched.loc[:99, "p_sf"] = 0.8
+    unmatched.loc[200, ["id", "ra", "dec"]] = ["102052", 331.50241, -1.30848]
+    unmatched.loc[50, ["id", "ra", "dec"]] = ["101162", 331.90851, -1.31349]  # not confident
+    found = measured_of(predictions, unmatched=unmatched)
+    assert found["catalogue-size"] == 200
+    assert found["catalogue-mean"] == pytest.approx(unmatched["oh_pred"][100:].mean())
+    assert found["catalogue-peak"] == pytest.approx(8.8, abs=0.05)
+    assert found["table-3-102052"] == 1 and found["table-3-101162"] == 0
+    assert "table-3-107037" not in found
+    assert measured_of(predictions, unmatched=unmatched, confidence=0.7)["catalogue-size"] == 300
+
+
+def test_a_mock_does_not_confirm_its_own_design(predictions):
+    """A constant 8.91 would reproduce the catalogue's mean, a planted relation its scatter."""
+    unmatched = predictions[predictions["split"] == "test"].assign(oh_pred=8.91)
+    found = measured_of(predictions, unmatched=unmatched, is_mock=True)
+    reasons = measured.by_design(claims.load(Evaluation.claims))
+    assert {"far-fraction", "mzr-scatter", "catalogue-mean", "catalogue-peak", "galaxies",
+            "matched", "unmatched", "table-3-101162"} <= set(reasons)  # fmt: skip
+    assert not set(reasons) & set(found) and all(reasons.values())
+    assert {"sigma", "sigma-snr-25", "composites", "second-mean"} <= set(found)
+    survey = measured_of(predictions, unmatched=unmatched)
+    assert survey["catalogue-mean"] == pytest.approx(8.91)
+    assert survey["matched"] == 151029 and survey["unmatched"] == 242500 - 151029
+    assert {"far-fraction", "mzr-scatter"} <= set(survey)
+
+
+def test_the_report_says_why_a_mock_does_not_judge(run_dir):
+    text = (run_dir / "report.html").read_text()
+    assert "Not judged on a mock" in text and "a constant 8.91 would do" in text
+
+
+def test_training_labels_are_drawn_where_the_data_are_there(predictions, tmp_path):
+    labels = predictions.assign(has_label=predictions["in_oh"])[["split", "oh_true", "has_label"]]
+    labels = pd.concat([labels, labels.assign(split="train")], ignore_index=True)
+    labels.to_parquet(tmp_path / "labels.parquet")
+    sample = evaluate._sample(tmp_path / "labels.parquet")
+    assert sample["split"].value_counts().to_dict() == {"train": 2000, "test": 1500, "valid": 500}
+    figure = figures.label_distributions(sample)
+    drawn = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert [text.partition(":")[0] for text in drawn] == ["train", "valid", "test"]
+    assert evaluate._sample(tmp_path / "none.parquet") is None
+    ev = Evaluation(df=predictions, everything=predictions, dataset="x", sample=sample)
+    plot = next(p for p in ev.figures() if p.name == "F3_labels")
+    assert len(plot.rows) == 4000
+
+
+def test_figure_2_has_the_sizes_of_the_paper():
+    sizes = [size for _, size, _ in layers(make_config("lamost", "paper"))]
+    assert sizes == ["4201", "4199 × 16", "4197 × 16", "1399 × 16", "1397 × 32", "1395 × 32",
+                     "465 × 32", "463 × 64", "461 × 64", "153 × 64", "151 × 128", "149 × 128",
+                     "49 × 128", "6272", "1"]  # fmt: skip
+
+
 def test_network_or_lines_by_snr(rows):
     off = np.where(rows["snr_r"] > 15, 0, 0.2 * np.sin(np.arange(len(rows))))
     scaled = rows.assign(oh_o3n2_cal=rows["oh_true"] + off)
@@ -183,6 +290,19 @@ def test_network_or_lines_by_snr(rows):
     assert (tables_beyond.winner_table(same)["O3N2_winner"] == "tie").all()
     few = tables_beyond.winner_table(scaled.head(40))
     assert (few.loc[few["n"] < tables.FEWEST, "O3N2_winner"] == "").all()
+
+
+def test_the_network_is_put_beside_boosting_by_snr(rows):
+    rng = np.random.default_rng(4)
+    off = np.where(rows["snr_r"] > 15, 0.02, 0.2) * rng.normal(size=len(rows))
+    df = rows.assign(oh_lines=rows["oh_true"] + off, oh_mass=rows["oh_true"] + 5 * off)
+    table = tables_beyond.baseline_table(df).set_index("bin")
+    assert list(table.index) == [*tables.binned_table(rows, "snr_r")["bin"], "all"]
+    assert table.loc["[3, 5)", "lines_winner"] == "network"
+    assert table.loc[">= 25", ["lines_winner", "mass_winner"]].tolist() == ["lines", "network"]
+    assert table.loc["all", "network"] == pytest.approx(np.hypot(CNN, FLOOR), rel=0.06)
+    assert table.loc[">= 25", "lines"] == pytest.approx(0.02, rel=0.2)
+    assert not len(tables_beyond.baseline_table(rows.drop(columns=["oh_lines", "oh_mass"])))
 
 
 def test_coverage_of_right_and_of_wrong_errors(rows):
@@ -270,11 +390,14 @@ def test_a_table_that_cannot_be_used_gets_a_message(tmp_path, content, words):
 
 
 def test_a_small_run_on_real_data_does_not_stand_for_the_survey(rows):
-    assert evaluate._name(make_config("lamost", "demo"), rows).startswith("lamost (demo scale")
+    small = make_config("lamost", "demo", input="paper")
+    assert evaluate._name(small, rows).startswith("lamost (demo scale")
     assert evaluate._name(make_config("lamost", "paper"), rows) != "lamost"
     whole = pd.concat([rows] * 5, ignore_index=True)
     assert evaluate._name(make_config("lamost", "paper"), whole) == "lamost"
     assert evaluate._name(make_config("lamost-mock", "paper"), whole) == "lamost-mock"
+    other = make_config("lamost", "paper", input="standardised")
+    assert evaluate._name(other, whole) == "lamost (standardised network)"
 
 
 def test_real_spectra_are_compared_with_their_own_lines(rows):

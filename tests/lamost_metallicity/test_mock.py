@@ -230,6 +230,10 @@ def test_label_noise_is_the_stated_one(labelled):
     pull = (values["oh"] - galaxies["oh"])[good] / errors["oh"][good]
     assert np.std(pull) == pytest.approx(1, abs=0.06)
     assert 0.03 <= errors["oh"][good].min() and errors["oh"][good].max() <= 0.1
+    # The paper's whole scatter at S/N_r > 25 is about 0.05 dex: a network needs a part of it.
+    faint, bright = (galaxies["snr_r"] < 7) & good, (galaxies["snr_r"] > 25) & good
+    low, high = (np.sqrt(np.mean(errors["oh"][rows] ** 2)) for rows in (faint, bright))
+    assert high < 0.043 and high < 1.05 * low
     # Populations end up in their classes: nearly all class 1 is star-forming gas.
     forming = np.isin(galaxies["population"], ("starforming", "starburst"))
     assert forming[good].mean() > 0.95 and not forming[bptclass == 4].any()

@@ -39,6 +39,34 @@ def test_variants_differ_in_their_output_alone(build, outputs, parameters):
     assert model.output_shape == (None, outputs)
 
 
+def test_errors_beside_the_flux_add_to_the_first_layer_alone():
+    model = networks.build_regressor(Config(input="ivar"))
+    assert model.input_shape == (None, 8402) and model.count_params() == 104337 + 16 * 3
+    first = next(la for la in model.layers if "conv" in la.name)
+    kernel = np.zeros((3, 2, 16), dtype="f")
+    kernel[1, 1] = 1  # looks at the errors alone
+    first.set_weights([kernel, np.zeros(16, dtype="f")])
+    flux, error = np.random.default_rng(0).random((2, 1, 4201), dtype="f")
+    x = np.stack([flux, error], axis=2).reshape(1, -1)
+    out = keras.Model(model.inputs, first.output).predict(x, verbose=0)
+    np.testing.assert_allclose(out[0, :, 0], error[0, 1:-1], rtol=1e-5)
+    assert networks.build_mlp(Config(input="ivar", mlp_units=(8,))).input_shape == (None, 8402)
+
+
+def test_the_input_is_a_default_of_the_scale_and_is_named():
+    found = {s: make_config("lamost-mock", s) for s in SCALES}
+    inputs = {s: c.input for s, c in found.items()}
+    assert inputs == {"smoke": "standardised", "demo": "standardised", "paper": "paper"}
+    assert found["paper"].trained == "lamost-mock"
+    assert found["demo"].trained == "lamost-mock (standardised network)"
+    assert PAPER.run_dir(found["demo"]).name == "lamost-mock-standardised-demo"
+    paper = make_config("lamost-mock", "demo", input="paper")
+    assert paper.trained == "lamost-mock" and paper.channels == 1
+    assert make_config("lamost", "paper", input="ivar").trained == "lamost (ivar network)"
+    with pytest.raises(UsageError, match="--input must be one of paper, standardised, ivar"):
+        make_config("lamost", "paper", input="scaled")
+
+
 def test_classifier_nodes_are_independent_sigmoids():
     keras.utils.set_random_seed(0)
     model = networks.build_classifier(tiny_config())

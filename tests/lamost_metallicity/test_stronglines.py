@@ -135,6 +135,16 @@ def test_what_is_not_there_has_no_number():
     assert table["oh_o3n2"].isna().tolist() == [True] * 5 + [False]
 
 
+@pytest.mark.parametrize("half", [38.0, 40.0, 42.0, 44.0])
+def test_a_line_of_which_only_the_far_wing_is_left_overflows_nothing(half):
+    """40 Å from a narrow line's centre its profile is 1e-300, and its square nothing."""
+    spectra, _ = planted(3, snr=20, z=0.05)
+    spectra.ivar = spectra.ivar.copy()
+    spectra.ivar[:, np.abs(WAVE / 1.05 - LINES["hb"]) < half] = 0
+    table = strong_lines(spectra)  # a warning is an error
+    assert table["flux_hb"].isna().all() and table["flux_ha"].notna().all()
+
+
 def test_ragged_spectra_and_spectra_without_ivar():
     spectra, _ = planted(60, snr=25)
     ragged = replace(spectra, wavelength=[WAVE[5:]] * 60, flux=[f[5:] for f in spectra.flux],

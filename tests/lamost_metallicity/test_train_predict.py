@@ -14,7 +14,7 @@ from common import runs, training
 from common.accelerator import choose
 from common.catalog import read_table
 from common.catalogue import files as source
-from common.errors import MissingDataError, ReadError
+from common.errors import MissingDataError, ReadError, SuiteError
 from common.pipeline import Shards
 from common.schedules import plateau_rate
 from lamost_metallicity import fitting, predict, train
@@ -94,8 +94,8 @@ def test_run_folder_holds_what_it_promises(run_dir, table):
              "oh_true_err", "oh_planted", "lgm_fib_true", "sfr_true", "oh_n2", "oh_n2_err",
              "oh_o3n2", "oh_o3n2_err", "ew_ha"}  # fmt: skip
     assert known <= set(table)
-    predicted = ["oh_pred", "oh_raw", "oh_sigma", "oh_half95", "oh_rf", "oh_mlp", "oh_multi",
-                 "lgm_pred", "sfr_pred", "p_sf", "p_other"]  # fmt: skip
+    predicted = ["oh_pred", "oh_raw", "oh_sigma", "oh_half95", "oh_rf", "oh_lines", "oh_mass",
+                 "oh_mlp", "oh_multi", "lgm_pred", "sfr_pred", "p_sf", "p_other"]  # fmt: skip
     assert np.isfinite(table[predicted]).all(axis=None)
     assert table.loc[~table["is_sf"].astype(bool), "oh_true"].isna().all()
     assert (table["dataset"] == "lamost").all()
@@ -105,6 +105,7 @@ def test_run_folder_holds_what_it_promises(run_dir, table):
     "name, truth, limit",
     [("oh_pred", "oh_true", 0.8), ("oh_raw", "oh_true", 0.8), ("oh_multi", "oh_true", 0.8),
      ("oh_rf", "oh_true", 0.95), ("oh_mlp", "oh_true", 0.95),  # cannot follow lines that move
+     ("oh_lines", "oh_true", 0.4), ("oh_mass", "oh_true", 0.3),  # the toy's mass tells all
      ("lgm_pred", "lgm_fib_true", 0.8), ("sfr_pred", "sfr_true", 0.8)],
 )  # fmt: skip
 def test_every_method_learns_and_gives_the_labels_units(table, name, truth, limit):
@@ -294,6 +295,35 @@ def test_labelled_files_give_labels_and_strong_lines(run_dir, files, table, tmp_
     assert bare["oh_true"].isna().all() and bare["flux_ha"].notna().any()
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_what_a_run_learned_from_is_left_out_of_its_evaluation(run_dir, files, tmp_path, kept):
+    """By id and by galaxy; where the prepared spectra were removed, by the rule of the splits."""
+    from lamost_metallicity.evaluate import evaluate_run
+
+    run = shutil.copytree(run_dir, tmp_path / "run")
+    folder = shutil.copytree(files, tmp_path / "in")
+    again = {k: v[:40] for k, v in toy.galaxies(N).items()}  # once more, under other ids
+    again["obsid"] = again["obsid"] + 5000000
+    toy.write_lamost(folder / "again.fits", again, seed=5)
+    if not kept:
+        shutil.rmtree(run / "data")
+    evaluate_run(run, tmp_path / "out", on=folder)
+    judged = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    split = Shards(run_dir / "data").labels.set_index("id")["split"]
+    test = set(split.index[split == "test"])
+    repeats = {str(int(i) + 5000000) for i in again["obsid"] - 5000000 if str(i) in test}
+    assert 0 < len(repeats) < 40 and set(judged["id"]) == test | repeats
+    rejects = read_table(tmp_path / "out" / "tables" / "rejects.ecsv")
+    assert len(rejects) == N + 40 - len(judged)
+    assert rejects["reason"].str.contains("trained, stopped or calibrated").all()
+    few = toy.galaxies(N)
+    chosen = np.flatnonzero(~np.isin(few["obsid"].astype(str), list(test)))[:5]
+    toy.write_lamost(tmp_path / "seen" / "s.fits", {k: v[chosen] for k, v in few.items()})
+    toy.write_mpajhu(tmp_path / "seen", few)
+    with pytest.raises(SuiteError, match="All 5 spectra are of galaxies"):
+        evaluate_run(run, tmp_path / "none", on=tmp_path / "seen")
+
+
 def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
     """Issue 5: real galaxies of both surveys give network input, and stars their reason."""
     for survey, at_least in (("lamost", 2), ("sdss", 5)):
@@ -308,6 +338,32 @@ def test_real_files_give_a_row_or_a_reject_each(run_dir, shared_data, tmp_path):
         assert len(stars) and stars.str.contains("a star|duplicate").all()
         assert np.isfinite(table["oh"]).all()
         assert table["warnings"].str.contains("OTHER_SURVEY").all() == (survey == "sdss")
+
+
+def test_errors_as_input_go_the_whole_way(files, tmp_path):
+    """Training, catalogue and saliency with two values a pixel; 40 galaxies have no labels."""
+    from lamost_metallicity.evaluate import evaluate_run
+    from lamost_metallicity.explain import explain_run
+
+    run, files = tmp_path / "run", shutil.copytree(files, tmp_path / "files")
+    toy.write_lamost(files / "more.fits", toy.galaxies(40, seed=77), seed=77)
+    few = tiny_config(input="ivar", epochs=1, per_kind=60)
+    table = train.train(few, run, accelerator=DEVICE, data_dir=files)
+    assert (table["dataset"] == "lamost (ivar network)").all()
+    bare = table[table["split"] == "unmatched"]
+    assert len(bare) == 40 and bare["oh_true"].isna().all() and bare["is_sf"].isna().all()
+    assert np.isfinite(bare[["oh_pred", "oh_sigma", "p_sf"]]).all(axis=None)
+    assert bare[["oh_lines", "oh_mass"]].isna().all(axis=None)
+    evaluate_run(run, tmp_path / "evaluation")
+    judged = read_table(tmp_path / "evaluation" / "claims.ecsv")
+    ours = judged[judged["dataset"] == "lamost (ivar network)"].set_index("id")["ours"]
+    assert ours["unmatched"] == 40 and ours["matched"] == N
+    assert Shards(run / "data").rows([0]).shape == (1, 842)
+    again, _ = read_back(predict_files, run, [files], tmp_path / "o.fits", everything=True)
+    both = again.merge(table, on="id", suffixes=("", "_held"))
+    assert len(both) == len(table) and np.allclose(both["oh"], both["oh_pred"], atol=1e-4)
+    windows = explain_run(run, out=tmp_path / "out", per_bin=5)
+    assert windows["weight"].notna().any()
 
 
 def test_networks_of_another_precision_give_the_same(run_dir, table):

@@ -112,6 +112,7 @@ def predictions(n=1500, seed=0, split="test"):
         "oh_true": label, "oh_true_err": FLOOR, "oh_planted": planted, "lgm_fib_true": mass,
         "sfr_true": mass - 10, "oh_pred": planted + rng.normal(0, 1, n) * own,
         "oh_rf": planted + rng.normal(0.01, FOREST, n), "oh_mlp": planted + rng.normal(0, 0.08, n),
+        "oh_lines": planted + rng.normal(0, 0.06, n), "oh_mass": planted + rng.normal(0, 0.1, n),
         "oh_multi": planted + rng.normal(0, CNN, n), "lgm_pred": mass + rng.normal(0, 0.15, n),
         "sfr_pred": mass - 10 + rng.normal(0, 0.2, n), "oh_sigma": np.hypot(own, FLOOR),
         "o3n2": np.where(rng.random(n) < 0.7, o3n2, np.nan), "n2": -0.6,

@@ -92,7 +92,7 @@ def test_o3n2_on_the_labels_scale_gives_the_planted_metallicity(mock):
 @pytest.fixture(scope="module")
 def run_dir(tmp_path_factory):
     folder = tmp_path_factory.mktemp("oh")
-    return reproduced("lamost_metallicity", folder, "lamost-mock", needs=MOCKS)
+    return reproduced("lamost_metallicity", folder, "lamost-mock", "--input", "paper", needs=MOCKS)
 
 
 def test_every_product_is_there(run_dir):
