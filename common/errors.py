@@ -1,5 +1,13 @@
 """Errors of the project: each says what was received, what is allowed, and what to do."""
 
+LONGEST = 400  # characters of what was found: a message shows no whole array
+
+
+def short(text, longest=LONGEST):
+    """Return a text on one line, cut where it is longer."""
+    text = " ".join(str(text).split())
+    return text if len(text) <= longest else text[: longest - 4] + " ..."
+
 
 class SuiteError(Exception):
     """Base of every error that a user can cause and mend (exit status 1)."""
@@ -25,8 +33,8 @@ class ReadError(SuiteError):
     """
 
     def __init__(self, path, found, allowed, remedy=""):
-        self.path, self.found, self.allowed, self.remedy = str(path), found, allowed, remedy
-        text = f"{path}: {found}; allowed: {allowed}."
+        self.path, self.found, self.allowed, self.remedy = str(path), short(found), allowed, remedy
+        text = f"{path}: {self.found}; allowed: {allowed}."
         super().__init__(text + (f" {remedy}" if remedy else ""))
 
 

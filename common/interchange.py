@@ -60,6 +60,7 @@ def to_specutils(spectra):
                     "id": str(spectra.ids[row]),
                     "medium": spectra.medium,
                     "frame": spectra.frame,
+                    "mask_is_warning": spectra.mask_is_warning,
                     **spectra.meta.iloc[row].to_dict(),
                 },
             )
@@ -137,6 +138,7 @@ def from_specutils(spectra, ids=None, *, medium, frame):
         ),
         medium=medium,
         frame=frame,
+        mask_is_warning=all(one.meta.get("mask_is_warning", False) for one in spectra),
         unit=SURVEY_UNIT if unit == wanted else unit.to_string(),
     )
 

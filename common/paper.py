@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from common.errors import UsageError
@@ -132,6 +132,9 @@ class Paper:
         Parsed arguments -> changes of the configuration by options that set no field by themselves.
     check : callable, optional
         Configuration -> the same, checked or put in order; raises `UsageError`.
+    free : sequence of str
+        Fields of the configuration that the paper leaves open, or that only a mock looks at: with
+        another value a run is still the paper's. Scale, seed and precision always are.
     """
 
     package: str
@@ -146,6 +149,7 @@ class Paper:
     scaled: object = None
     changes: object = None
     check: object = None
+    free: tuple = ()
 
     def configure(self, dataset=None, scale="demo", **changes):
         """Return the configuration of a data set at a scale.
@@ -177,6 +181,22 @@ class Paper:
         base = self.config(dataset=dataset, scale=scale, **sizes)
         config = replace(base, **{k: v for k, v in changes.items() if v is not None})
         return self.check(config) if self.check else config
+
+    def differs(self, config, scale="paper"):
+        """Return where a configuration is not that of a scale, by default the paper's own.
+
+        Returns
+        -------
+        list of str
+            A field each, in words; the fields that are `free` do not count.
+        """
+        full, open_ = self.configure(config.dataset, scale), {"scale", "seed", "precision"}
+        return [
+            f"{f.name} {getattr(config, f.name)} instead of {getattr(full, f.name)}"
+            for f in fields(full)
+            if f.name not in open_ | set(self.free)
+            and getattr(config, f.name) != getattr(full, f.name)
+        ]
 
     def add_options(self, p):
         """Add the options of a training to an argument parser."""
@@ -213,3 +233,39 @@ class Paper:
     def module(self, verb):
         """Return how a command of the paper is called, "python -m PACKAGE.VERB"."""
         return f"python -m {self.package}.{verb}"
+
+    def command(self, config):
+        """Return how a configuration is trained: the command, and what its options cannot say.
+
+        Parameters
+        ----------
+        config : the paper's Config
+
+        Returns
+        -------
+        command, unsaid : str
+        """
+        words = [self.module("train"), f"--dataset {config.dataset} --scale {config.scale}"]
+        if config.seed != self.seed:
+            words.append(f"--seed {config.seed}")
+        words.append(f"--precision {config.precision}")
+        options, given = {o.sets: o for o in self.options if o.sets}, {}
+        if "network" in options:  # sizes at a scale are a network's own
+            given["network"] = config.network
+        for name, option in options.items():
+            value = getattr(config, name)
+            usual = self.config() if name == "network" else None
+            usual = usual or self.configure(config.dataset, config.scale, **given)
+            if value == getattr(usual, name):
+                continue
+            given[name] = value
+            text = " ".join(map(str, value)) if isinstance(value, tuple | list) else value
+            words.append(option.name if "action" in option.more else f"{option.name} {text}")
+        made = self.configure(config.dataset, config.scale, **given)
+        free = ("seed", "precision", *options)
+        unsaid = ", ".join(
+            f"{f.name} {getattr(config, f.name)}"
+            for f in fields(config)
+            if f.name not in free and getattr(config, f.name) != getattr(made, f.name)
+        )
+        return " ".join(words), unsaid

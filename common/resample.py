@@ -39,8 +39,10 @@ def _interpolate(wave, flux, grid):
     return out, covered
 
 
-def to_grid(spectra, grid, *, drop_zero_ivar=False):
+def to_grid(spectra, grid, *, bridge=True):
     """Interpolate spectra linearly onto a common grid (GaSNet-II, Sect. 2.1).
+
+    Pixels without weight (`Spectra.informative`) are bridged: what stands in them changes nothing.
 
     Parameters
     ----------
@@ -48,15 +50,15 @@ def to_grid(spectra, grid, *, drop_zero_ivar=False):
         n spectra, on one grid or ragged.
     grid : array-like of shape (m,)
         Wavelengths in the spectra's own unit, medium and frame, strictly increasing.
-    drop_zero_ivar : bool
-        Interpolate across pixels without weight (ivar = 0) too. The paper does no masking.
+    bridge : bool
+        False: only pixels that are not finite are bridged, and those of no weight are taken.
 
     Returns
     -------
     flux : ndarray of shape (n, m), float32
         0 where a spectrum does not reach.
     covered : ndarray of shape (n, m), bool
-        True between the first and the last usable pixel of a spectrum. Non-finite pixels
+        True between the first and the last usable pixel of a spectrum. Other pixels
         between these are bridged by interpolation and count as covered; those at the ends
         shorten the coverage.
 
@@ -71,18 +73,13 @@ def to_grid(spectra, grid, *, drop_zero_ivar=False):
     covered = np.zeros((n, len(grid)), dtype=bool)
 
     def usable(row):
-        good = np.isfinite(spectra.flux[row])
-        if drop_zero_ivar and spectra.ivar is not None:
-            good &= spectra.ivar[row] > 0
-        return good
+        return spectra.informative(row) if bridge else np.isfinite(spectra.flux[row])
 
     if spectra.is_ragged:
         rows = range(n)
     else:
         values = np.asarray(spectra.flux, dtype=np.float32)
-        good = np.isfinite(values)
-        if drop_zero_ivar and spectra.ivar is not None:
-            good &= np.asarray(spectra.ivar) > 0
+        good = usable(slice(None))
         whole = good.all(axis=1)
         if whole.any():
             part = values if whole.all() else values[whole]

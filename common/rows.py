@@ -138,19 +138,22 @@ def kept(df, run_dir, on, out=None):
     return out
 
 
-def name_of(config, n, wanted):
-    """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
+def name_of(paper, config, n, wanted):
+    """Return what a run was measured on; a survey's bare name only for a run that is the paper's.
 
-    A smaller run on the survey's spectra cannot confirm or miss what the paper says of its own.
+    A run on fewer spectra, of other settings or of another network cannot confirm or miss what the
+    paper says of its own: its name says how it differs from its scale, and no claim is about it.
 
     Parameters
     ----------
+    paper : common.paper.Paper
     config : the paper's Config
     n : int
         Spectra that were tested.
     wanted : float
         Spectra that the paper tested.
     """
-    if config.is_mock or (config.scale == "paper" and n >= 0.9 * wanted):
-        return config.dataset
-    return f"{config.dataset} ({config.scale} scale, {n} test spectra)"
+    if config.is_mock or config.variant or not (paper.differs(config) or n < 0.9 * wanted):
+        return config.trained
+    words = [f"{config.scale} scale", *paper.differs(config, config.scale), f"{n} test spectra"]
+    return f"{config.dataset} ({', '.join(words)})"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
+from common.air import air_to_vacuum
 from common.errors import SuiteError
 
 MEDIA = ("vacuum", "air")
+KIND = ("medium", "frame", "unit", "mask_is_warning")  # what spectra of one batch share
 FRAMES = ("heliocentric", "barycentric", "observed", "rest")
 
 
@@ -40,6 +42,8 @@ class Spectra:
         The velocity frame of the wavelengths.
     unit : str
         Flux unit, as astropy writes it.
+    mask_is_warning : bool
+        The mask holds warnings of all kinds (SDSS, LAMOST); a pixel that is bad has no weight.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class Spectra:
     medium: str = "vacuum"
     frame: str = "heliocentric"
     unit: str = "1e-17 erg / (s cm2 Angstrom)"
+    mask_is_warning: bool = False
 
     def __post_init__(self):
         self.ids = np.asarray(self.ids, dtype=str)
@@ -94,6 +99,26 @@ class Spectra:
         """Return the wavelength grid of one spectrum, ndarray of shape (n_pixels,), Å."""
         return self.wavelength[row] if self.is_ragged else self.wavelength
 
+    def informative(self, row):
+        """Return which pixels of a spectrum count, ndarray of bool, shape (n_pixels,).
+
+        Those of finite flux and, where the survey gives it, of finite inverse variance above zero.
+        What stands in the others changes nothing, whatever it is.
+        """
+        good = np.isfinite(self.flux[row])
+        if self.ivar is not None:
+            ivar = np.asarray(self.ivar[row])
+            good &= np.isfinite(ivar) & (ivar > 0)
+        return good
+
+    def in_vacuum(self):
+        """Return these spectra with vacuum wavelengths: converted where they are in air."""
+        if self.medium == "vacuum":
+            return self
+        wave = self.wavelength
+        wave = [air_to_vacuum(w) for w in wave] if self.is_ragged else air_to_vacuum(wave)
+        return replace(self, wavelength=wave, medium="vacuum")
+
     def __getitem__(self, rows):
         """Return the chosen rows (slice, mask or index array) as Spectra."""
         index = np.arange(len(self))[rows]
@@ -115,6 +140,7 @@ class Spectra:
             medium=self.medium,
             frame=self.frame,
             unit=self.unit,
+            mask_is_warning=self.mask_is_warning,
         )
 
     @classmethod
@@ -134,7 +160,7 @@ class Spectra:
         if not parts:
             raise SuiteError("There are no spectra to join.")
         first = parts[0]
-        for name in ("medium", "frame", "unit"):
+        for name in KIND:
             found = {getattr(p, name) for p in parts}
             if len(found) > 1:
                 raise SuiteError(f"Spectra to be joined differ in {name}: {sorted(found)}.")
@@ -162,6 +188,7 @@ class Spectra:
             medium=first.medium,
             frame=first.frame,
             unit=first.unit,
+            mask_is_warning=first.mask_is_warning,
         )
 
     def to_specutils(self):

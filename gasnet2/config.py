@@ -193,6 +193,7 @@ PAPER = Paper(
         "sdss-mock", "fourmost-mock", "desi-mock", "surveys-mock", "sdss", "fourmost", "desi",
     ),
     scales=SCALES,
+    free=("initialiser", "grid_named"),
     data_dir="folder of the data set's files",
     options=(
         Option("--network", "paper: ResNet_P and its ensembles (default); templates: ours, of "

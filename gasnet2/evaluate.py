@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
@@ -13,13 +12,11 @@ from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
 from common.paper import Option
-from common.rows import held_out, kept, name_on
+from common.rows import held_out, kept, name_of, name_on
 from gasnet2 import samples, tables
 from gasnet2.config import CLASSES, PAPER, Config, make_config, published
 from gasnet2.evaluation import Evaluation
 from gasnet2.tables_peer import read_peer
-
-FREE = ("scale", "seed", "initialiser", "precision", "grid_named")  # not what the paper's size is
 
 
 def evaluate_run(run_dir, out=None, on=None, peer=None):
@@ -104,25 +101,10 @@ def evaluate_predictions(path, out, peer=None):
 
 
 def measured_on(config, df):
-    """Return what a run was measured on; a survey's bare name only for a run of the paper's size.
-
-    A run on fewer spectra, of other sizes than the paper's or with another network, cannot confirm
-    or miss what the paper says of its own.
-    """
-    if config.is_templates:
-        return config.trained
-    full = make_config(config.dataset, "paper")
-    wanted = 0.9 * full.split[2] * full.per_class * len(full.classes)
-    differ = [
-        f"{f.name} {getattr(config, f.name)} instead of {getattr(full, f.name)}"
-        for f in fields(full)
-        if f.name not in FREE and getattr(config, f.name) != getattr(full, f.name)
-    ]
-    if config.is_mock or (not differ and len(df) >= wanted):
-        return config.dataset
-    sizes = differ if config.scale == "paper" else []
-    words = ", ".join([f"{config.scale} scale", *sizes, f"{len(df)} test spectra"])
-    return f"{config.dataset} ({words})"
+    """Return what a run was measured on, see `common.rows.name_of`."""
+    full = make_config(config.dataset, "paper", network=config.network)
+    wanted = full.split[2] * full.per_class * len(full.classes)
+    return name_of(PAPER, config, len(df), wanted)
 
 
 def _lowest_mae(history):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from common.resample import to_grid
+from common.resample import EDGE, to_grid
 
 MIN_COVERAGE = 0.95  # default: fraction of the grid that a spectrum must cover
 
@@ -60,13 +60,21 @@ def normalise(flux, *, unit_rms=True):
     return x.astype("float32")
 
 
+def _covered(wave, finite, grid):
+    """Return the share of the grid between the first and the last finite pixel."""
+    if not finite.any():
+        return 0.0
+    first, last = wave[np.flatnonzero(finite)[[0, -1]]]
+    return np.mean((grid >= first * (1 - EDGE)) & (grid <= last * (1 + EDGE)))
+
+
 def preprocess(spectra, config):
     """Trim, interpolate to the common grid and normalise.
 
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å.
+        Wavelengths in Å.
     config : Config
         Grid and normalisation.
 
@@ -76,30 +84,33 @@ def preprocess(spectra, config):
 
     Notes
     -----
-    No continuum is removed and nothing is masked (Zhong et al. 2024, Sect. 2.1).
+    No continuum is removed and no mask is used (Zhong et al. 2024, Sect. 2.1). Pixels of no weight
+    are bridged, and 0 beyond the first and last one that has some (default).
     """
-    flux, covered = to_grid(spectra, config.grid)
+    spectra = spectra.in_vacuum()
+    flux, _ = to_grid(spectra, config.grid)
     reason = np.full(len(spectra), "", dtype=object)
     bad = np.zeros(len(spectra))
     lo, hi = config.wave_min, config.wave_max
     for i in range(len(spectra)):
         wave = np.asarray(spectra.wavelength_of(i))
         inside = (wave >= lo) & (wave <= hi)
-        if covered[i].mean() < MIN_COVERAGE:
+        share = _covered(wave, np.isfinite(spectra.flux[i]), config.grid)
+        if share < MIN_COVERAGE:
             reason[i] = (
-                f"covers {wave[0]:.0f}-{wave[-1]:.0f} Å, {covered[i].mean():.0%} of the network's "
+                f"covers {wave[0]:.0f}-{wave[-1]:.0f} Å, {share:.0%} of the network's "
                 f"{lo:.0f}-{hi:.0f} Å; at least {MIN_COVERAGE:.0%} is needed"
             )
             continue
-        own = np.asarray(spectra.flux[i])[inside]
+        own, good = np.asarray(spectra.flux[i])[inside], spectra.informative(i)[inside]
         if spectra.ivar is not None:
             bad[i] = np.mean(~(np.asarray(spectra.ivar[i])[inside] > 0))
         if not np.isfinite(own).any():
             reason[i] = "flux is not finite anywhere; a spectrum needs finite flux"
-        elif not np.any(own[np.isfinite(own)]):
-            reason[i] = "flux is zero everywhere; a spectrum needs flux"
         elif bad[i] == 1.0:
             reason[i] = "ivar is 0 in every pixel; a spectrum needs pixels with information"
+        elif not np.any(own[good]):
+            reason[i] = "flux is zero everywhere; a spectrum needs flux"
     x = normalise(flux, unit_rms=config.unit_rms)
     x[reason != ""] = 0.0
     return Prepared(x, reason, bad)

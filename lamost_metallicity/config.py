@@ -96,6 +96,7 @@ PAPER = Paper(
     config=Config,
     datasets=("lamost-mock", "lamost"),
     scales=SCALES,
+    free=("n_galaxies",),
     data_dir="folder with LAMOST spectra and the MPA-JHU tables; a mock is written and kept there",
     options=(
         Option("--input", "paper: each spectrum scaled to 0-1 (default at --scale paper); "

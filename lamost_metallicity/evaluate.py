@@ -147,7 +147,7 @@ def _name(config, df):
     if config.variant:  # another input than the paper's cannot confirm or miss what it says
         return config.trained
     wanted = PAPER.configure(config.dataset, "paper").split[2] * 38500  # Sect. 2
-    return name_of(config, len(tables.regression_rows(df)), wanted)
+    return name_of(PAPER, config, len(tables.regression_rows(df)), wanted)
 
 
 main = partial(

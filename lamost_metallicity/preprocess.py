@@ -159,7 +159,7 @@ def preprocess(spectra, config):
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å, of any survey; meta with class, z, snr_r where known.
+        Wavelengths in Å, of any survey; meta with class, z, snr_r where known.
     config : Config
         Grid, limits, and `input`: "paper" (`min_max`), `standardised`, or "ivar" (`with_errors`).
 
@@ -173,8 +173,8 @@ def preprocess(spectra, config):
     flux is often 0 or far off, and a single pixel can rule the minimum or the maximum. Beyond a
     spectrum's ends, which may miss a few Å of the grid, its last good pixel is repeated.
     """
-    n, meta = len(spectra), spectra.meta
-    flux, covered = to_grid(spectra, config.grid, drop_zero_ivar=config.bridge)
+    n, meta, spectra = len(spectra), spectra.meta, spectra.in_vacuum()
+    flux, covered = to_grid(spectra, config.grid, bridge=config.bridge)
     reason, bad = np.full(n, "", dtype=object), np.ones(n)
     snr = meta["snr_r"].to_numpy(dtype=float).copy() if "snr_r" in meta else np.full(n, np.nan)
     z = meta["z"].to_numpy(dtype=float) if "z" in meta else np.full(n, np.nan)
@@ -182,7 +182,7 @@ def preprocess(spectra, config):
     for i in range(n):
         wave, own = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.flux[i])
         ivar = None if spectra.ivar is None else np.asarray(spectra.ivar[i])
-        good = np.isfinite(own) if ivar is None else np.isfinite(own) & (ivar > 0)
+        good = spectra.informative(i)
         inside = (wave >= config.wave_min) & (wave <= config.wave_max)
         if inside.any():
             bad[i] = 1.0 - good[inside].mean()

@@ -138,7 +138,7 @@ def to_t04(oh, name):
 
 def _measure(spectra, z):
     """Return fluxes and equivalent widths of a batch."""
-    n = len(spectra)
+    n, spectra = len(spectra), spectra.in_vacuum()
     windows = {name: _cut(spectra, z, *WINDOWS[name]) for name in WINDOWS}
     best, width, shift = np.full(n, np.inf), np.full(n, 130.0), np.zeros(n)
     for w in WIDTHS:

@@ -232,6 +232,20 @@ def _measure(networks, domains, network):
     return out
 
 
+def _calibration(networks, source):
+    """Return the errors of a network on the validation split of the labelled data set.
+
+    Those of the network before it was adapted are not its own; the target has no labels.
+    """
+    from mtopnet.networks import prediction_table
+    from mtopnet.train import calibrate
+
+    rows = _rows(source, "valid")
+    table, _ = prediction_table(networks, lambda i: source.rows(rows[i]), source.labels.iloc[rows],
+                                passes=networks.config.mc_passes)  # fmt: skip
+    return calibrate(table)
+
+
 def adapt(
     run_dir, out=None, *, target_dir=None, n_galaxies=None, weight=0.1, epochs=None, rate=1e-3,
     offline=False,
@@ -302,6 +316,8 @@ def adapt(
     about = json.loads((run_dir / "config.json").read_text())
     target = str(target_dir) if target_dir else "moons-mock, shifted"
     about["adaptation"] = dict(target=target, weight=weight, epochs=epochs, rate=rate)
+    calibration = _calibration(networks, domains["source"])
+    about["calibration"] = {k: v.to_dict() for k, v in calibration.items()}
     write_json(out / "config.json", about)
     return table
 

@@ -11,6 +11,9 @@ from common.paper import BaseConfig, Option, Paper, number, whole
 
 TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb")
+INPUTS = ("paper", "errors")
+MOCKS = ("default", "shifted", "faint")  # those of mtopnet.mock.make
+LEVELS = 3  # of the errors, one an arm
 SCHEDULES = ("paper", "cosine")
 # Sect. 4, Fig. 5: what is trained beside the whole network to see what a task is good for.
 VARIANTS = {
@@ -21,6 +24,11 @@ VARIANTS = {
         "head": "comb",
     },  # Sect. 3.1 leaves this width for later; the head is ours
     "comb": {"head": "comb"},  # ours: see model.py
+    "dense": {"head": "dense", "dz": 0.003},  # the paper's head, beside one of ours
+    "narrow": {"dz": 0.0005},  # Sect. 3.1, as the paper tried it: its own head
+    "margin-1": {"line_margin": 1},  # Sect. 3.1
+    "margin-10": {"line_margin": 10},  # Sect. 3.1
+    "one-hot": {"z_sigma": 0.0},  # Sect. 3.1
 }
 
 
@@ -33,6 +41,7 @@ class Config(BaseConfig):
     sky_limit: float = 10**-4.8  # photons / (s cm2 Å arcsec2), Sect. 3.1
     median_window: int = 1000  # channels, Sect. 3.1
     n_continuum: int = 10  # Sect. 3.1
+    input: str = "paper"  # Sect. 3.1: flux over its maximum; "errors", flux over errors, is ours
     photometry: tuple = ()  # ours: bands joined to the continuum's points, such as ("h", "ks")
     z_min: float = 0.6  # development code
     z_max: float = 3.0  # development code
@@ -64,6 +73,7 @@ class Config(BaseConfig):
     split: tuple = (0.7, 0.15, 0.15)  # Sect. 3.1; by galaxy: default
     mc_passes: int = 50  # Sect. 4.1
     n_galaxies: int = 40000  # of a mock, Sect. 2
+    mock: str = "default"  # ours: "faint", with lines as Sect. 4.1 has them, or "shifted"
     exposures: tuple = (2.0, 4.0, 8.0)  # h, Sect. 2
     precision: str = "float32"  # default
 
@@ -78,9 +88,20 @@ class Config(BaseConfig):
         return np.linspace(self.z_min, self.z_max, self.n_bins + 1)
 
     @property
+    def n_levels(self):
+        """Levels of the errors in the continuum vector: none where the flux is over its maximum."""
+        return LEVELS if self.input == "errors" else 0
+
+    @property
     def n_points(self):
-        """Length of the continuum vector: its points and the photometry."""
-        return self.n_continuum + len(self.photometry)
+        """Length of the continuum vector: its points, levels of errors, and the photometry."""
+        return self.n_continuum + self.n_levels + len(self.photometry)
+
+    @property
+    def variant(self):
+        """What of the network and its mock is not the paper's, such as "comb-errors", else ""."""
+        parts = ((self.head, Config.head), (self.input, Config.input), (self.mock, Config.mock))
+        return "-".join(value for value, own in parts if value != own)
 
     @property
     def n_input(self):
@@ -94,13 +115,20 @@ class Config(BaseConfig):
         return {t: w if t in self.tasks else 0.0 for t, w in zip(TASKS, every, strict=True)}
 
 
+# What goes beyond the paper is the default where its own sample is out of reach.
+OURS = dict(head="comb", dz=0.0005, input="errors")
 SCALES = {
-    "smoke": dict(n_galaxies=60, epochs=2, batch_size=32, mc_passes=4, filters=(4, 4, 8),
-                  schedule="cosine", learning_rate=2e-3),
-    "demo": dict(n_galaxies=3000, epochs=6, batch_size=64, mc_passes=10, schedule="cosine",
-                 learning_rate=2e-3),
+    "smoke": OURS | dict(n_galaxies=60, epochs=2, batch_size=32, mc_passes=4, filters=(4, 4, 8),
+                         schedule="cosine", learning_rate=2e-3),
+    "demo": OURS | dict(n_galaxies=10000, epochs=8, batch_size=64, mc_passes=50, schedule="cosine",
+                        learning_rate=2e-3),
     "paper": dict(),
 }  # fmt: skip
+
+
+def _scaled(dataset, scale, head=None, **_):
+    """Return the paper's bins where its head is asked for."""
+    return {"dz": Config.dz} if head == "dense" else {}
 
 
 # What `reproduce` trains beside the network where nobody says: minutes are few in a demo.
@@ -109,11 +137,16 @@ REPRODUCED = {"smoke": (), "demo": (), "paper": ("z-only", "z-lines", "fine")}
 
 def checked(config):
     """Return a configuration whose values go together, or raise `UsageError`."""
-    for name, allowed in (("head", HEADS), ("schedule", SCHEDULES)):
+    every = {"head": HEADS, "schedule": SCHEDULES, "input": INPUTS, "mock": MOCKS}
+    for name, allowed in every.items():
         if getattr(config, name) not in allowed:
             raise UsageError(
                 f"{name} must be one of {', '.join(allowed)}. Received {getattr(config, name)!r}."
             )
+    if config.mock != Config.mock and not config.is_mock:
+        raise UsageError(
+            f"--mock {config.mock} is of --dataset moons-mock. Received --dataset {config.dataset}."
+        )
     unknown = [t for t in config.tasks if t not in TASKS]
     if unknown or "z" not in config.tasks:
         raise UsageError(
@@ -140,12 +173,23 @@ def known_variants(names):
 
 
 def variant_of(config, name):
-    """Return the configuration of one of `VARIANTS` beside a run's own."""
+    """Return the configuration of one of `VARIANTS` beside a run's own.
+
+    Raises
+    ------
+    UsageError
+        If there is no such variant, or it is what the run itself is.
+    """
     known_variants([name])
-    changes = VARIANTS[name]
-    if config.schedule == "cosine" and changes.get("head") == "comb":
-        changes = changes | {"epochs": max(1, config.epochs // 2)}  # a short run is enough for it
-    return checked(replace(config, **changes))
+    own = replace(config, **VARIANTS[name])
+    if own == config:
+        raise UsageError(
+            f"--variants {name} would train the run's own network ({config.head} head, bins of "
+            f"{config.dz:g}) again. Leave it out."
+        )
+    if config.schedule == "cosine" and own.head == "comb" and config.head != "comb":
+        own = replace(own, epochs=max(1, config.epochs // 2))  # a short run is enough for it
+    return checked(own)
 
 
 def _lists(args):
@@ -164,17 +208,27 @@ PAPER = Paper(
     config=Config,
     datasets=("moons-mock", "moons"),
     scales=SCALES,
+    free=("n_galaxies",),
     data_dir="folder with spectra and labels.fits; a mock is written and kept there",
+    scaled=_scaled,
     changes=_lists,
     check=checked,
     options=(
         whole("--galaxies", "galaxies of a mock, each seen for 2, 4 and 8 h", sets="n_galaxies"),
+        Option("--mock", "which mock: default; faint, with half of the galaxies above F(Ha) = "
+               "1e-17; or shifted, with another sky and other gas", sets="mock",
+               more={"choices": MOCKS}),
         whole("--epochs", "most epochs", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "spectra of a batch", sets="batch_size"),
-        number("--dz", "width of the redshift bins (default: 0.003)", sets="dz"),
-        Option("--head", "of the redshift: the paper's dense layer, fine bins within wide ones, or "
-               "a comb of lines", sets="head", more={"choices": HEADS}),
+        number("--dz", "width of the redshift bins (default: 0.003 with the dense head and at "
+               "paper scale, else 0.0005)", sets="dz"),
+        Option("--head", "of the redshift: the paper's dense layer (default at paper scale), fine "
+               "bins within wide ones, or a comb of lines (default else)", sets="head",
+               more={"choices": HEADS}),
+        Option("--input", "what the flux is divided by: its maximum, as in the paper (default at "
+               "paper scale), or its errors (default else)", sets="input",
+               more={"choices": INPUTS}),
         Option("--tasks", "whose losses count (default: all)",
                more={"nargs": "+", "choices": TASKS}),
         Option("--scalar-pdf", "PDFs of mass and SFR too", sets="scalar_pdf",

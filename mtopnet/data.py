@@ -16,6 +16,7 @@ from common.pipeline import Shards, ShardWriter, finished
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.moons_labels import find_labels, read_labels
+from mtopnet.linemap import true_map
 from mtopnet.preprocess import grid, preprocess
 
 NAMES = {"z": "z_true", "log_mass": "lgm_true", "log_sfr": "sfr_true"}  # labels here
@@ -99,7 +100,7 @@ def _find_data(config, data_dir, offline):
         from mtopnet.mock.make import make_mock
 
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir,
-                  exposures=config.exposures, offline=offline)  # fmt: skip
+                  exposures=config.exposures, variant=config.mock, offline=offline)  # fmt: skip
     elif data_dir is None:
         raise MissingDataError(
             "--dataset moons needs --data-dir: a folder with MOONS1D's FITS output and labels.fits "
@@ -259,22 +260,9 @@ def line_mask(z, config):
     Returns
     -------
     ndarray of shape (n, n_pixels), uint8
-        A line in the gap between two arms, or beyond the ends, marks nothing.
+        As `mtopnet.linemap.true_map`.
     """
-    wave, rest = line_windows(config)
-    observed = (1 + np.asarray(z, dtype=float)[:, None]) * rest
-    right = np.clip(np.searchsorted(wave, observed), 1, len(wave) - 1)
-    nearest = np.where(observed - wave[right - 1] < wave[right] - observed, right - 1, right)
-    step = np.gradient(wave)[nearest]
-    inside = np.abs(wave[nearest] - observed) <= np.minimum(step, 2 * np.median(np.diff(wave)))
-    n, m = len(observed), len(wave)
-    change = np.zeros((n, m + 1), dtype="int8")  # at most as many lines overlap as there are
-    row = np.nonzero(inside)[0]
-    first = np.maximum(nearest[inside] - config.line_margin, 0)
-    last = np.minimum(nearest[inside] + config.line_margin + 1, m)
-    np.add.at(change, (row, first), 1)
-    np.add.at(change, (row, last), -1)
-    return (np.cumsum(change[:, :m], axis=1, dtype="int8") > 0).view("uint8")
+    return true_map(z, grid(config), margin=config.line_margin).view("uint8")
 
 
 def redshift_target(z, config):

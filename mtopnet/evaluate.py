@@ -13,12 +13,11 @@ from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
 from common.rows import held_out, kept, name_of, name_of_table
+from mtopnet import published
 from mtopnet.config import PAPER, Config
 from mtopnet.evaluation import Evaluation
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
-
-PAPER_TEST = 17729  # Sect. 3.1
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -39,8 +38,8 @@ def evaluate_run(run_dir, out=None, on=None):
         pdf, rows = read_pdf(run_dir, df)
         ev = Evaluation(
             df=df,
-            everything=own,
-            dataset=name_of(config, len(df), PAPER_TEST),
+            everything=_every_label(run_dir, own),
+            dataset=name_of(PAPER, config, len(df), published.value("test-size")),
             history=runs.history_of(run_dir),
             pdf=pdf,
             pdf_rows=rows,
@@ -79,6 +78,12 @@ def evaluate_predictions(path, out):
         df=_compared(df, path), everything=own, dataset=name_of_table(path, df, Evaluation.survey)
     )
     return write(ev, out, source=path)
+
+
+def _every_label(run_dir, df):
+    """Return the labels of all splits where the run still has its data, else of the predicted."""
+    path = run_dir / "data" / "labels.parquet"
+    return pd.read_parquet(path) if path.is_file() else df
 
 
 def _compared(df, path, edges=None):

@@ -265,7 +265,9 @@ def explain_run(run_dir, out=None, *, n=300, ids=()):
     table = pd.concat(parts, ignore_index=True)
     claims.write(table, out / "tables" / "saliency_lines.ecsv", dataset=config.dataset)
     if "lines" in config.tasks:
-        own = linemap.map_table(line_map(networks, x), z, wavelength, good)
+        own = linemap.map_table(
+            line_map(networks, x), z, wavelength, good, margin=config.line_margin
+        )
         claims.write(own, out / "tables" / "line_map.ecsv", dataset=config.dataset)
     if config.scalar_pdf:
         own = tables_pdf.scalar_table(scalar_pdfs(networks, x), part)

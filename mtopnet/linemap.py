@@ -9,6 +9,7 @@ from common.lines import LINES_MOONS
 
 MARKED = 0.5  # default: probability from which a channel counts as part of a line
 MARGIN = 5  # channels on either side, Sect. 3.1
+GAP = 5  # default: steps between channels, from which on nothing is continued
 
 
 def line_channels(z, wavelength, *, lines=LINES_MOONS):
@@ -40,7 +41,21 @@ def line_channels(z, wavelength, *, lines=LINES_MOONS):
     return np.where(inside & np.isfinite(z)[:, None], nearest, -1)
 
 
-def strength(line_map, channels, *, margin=MARGIN):
+def _reach(channels, wavelength, margin):
+    """Return the first and last channel within `margin` of others, not beyond a gap between arms.
+
+    The next channel of the array may lie in the next arm, 1000 Å away.
+    """
+    gaps = np.flatnonzero(np.diff(wavelength) > GAP * np.median(np.diff(wavelength))) + 1
+    edges = np.concatenate([[0], gaps, [len(wavelength)]])
+    own = np.searchsorted(edges, channels, side="right") - 1
+    return (
+        np.maximum(channels - margin, edges[own]),
+        np.minimum(channels + margin, edges[own + 1] - 1),
+    )
+
+
+def strength(line_map, channels, wavelength, *, margin=MARGIN):
     """Return the highest probability near each line.
 
     Parameters
@@ -48,16 +63,20 @@ def strength(line_map, channels, *, margin=MARGIN):
     line_map : ndarray of shape (n, n_pixels)
     channels : ndarray of int, shape (n, n_lines)
         From `line_channels`.
+    wavelength : ndarray of shape (n_pixels,)
 
     Returns
     -------
     ndarray of shape (n, n_lines)
         NaN where the line is not in sight.
     """
-    n_pixels = line_map.shape[1]
-    near = channels[..., None] + np.arange(-margin, margin + 1)
-    value = line_map[np.arange(len(line_map))[:, None, None], np.clip(near, 0, n_pixels - 1)]
-    return np.where(channels >= 0, value.max(axis=-1), np.nan)
+    seen = channels >= 0
+    first, last = _reach(np.where(seen, channels, 0), np.asarray(wavelength), margin)
+    near = np.clip(
+        channels[..., None] + np.arange(-margin, margin + 1), first[..., None], last[..., None]
+    )
+    value = line_map[np.arange(len(line_map))[:, None, None], near]
+    return np.where(seen, value.max(axis=-1), np.nan)
 
 
 def found_lines(line_map, z, wavelength, *, lines=LINES_MOONS, threshold=MARKED):
@@ -72,7 +91,7 @@ def found_lines(line_map, z, wavelength, *, lines=LINES_MOONS, threshold=MARKED)
         Names separated by semicolons.
     """
     names = np.array(list(lines))
-    value = strength(line_map, line_channels(z, wavelength, lines=lines))
+    value = strength(line_map, line_channels(z, wavelength, lines=lines), wavelength)
     return [";".join(names[row]) for row in np.nan_to_num(value) > threshold]
 
 
@@ -85,7 +104,7 @@ def marked_places(line_map, wavelength, *, threshold=MARKED):
     return np.array([wavelength[p].mean() for p in parts])
 
 
-def map_table(line_map, z, wavelength, good, *, lines=LINES_MOONS, threshold=MARKED):
+def map_table(line_map, z, wavelength, good, *, lines=LINES_MOONS, threshold=MARKED, margin=MARGIN):
     """Return how well the line branch does its own task.
 
     Parameters
@@ -95,6 +114,8 @@ def map_table(line_map, z, wavelength, good, *, lines=LINES_MOONS, threshold=MAR
         True redshifts.
     good : ndarray of bool, shape (n,)
         Which redshifts are right.
+    margin : int
+        Channels on either side that belong to a line, as in training.
 
     Returns
     -------
@@ -103,7 +124,7 @@ def map_table(line_map, z, wavelength, good, *, lines=LINES_MOONS, threshold=MAR
         (fraction of the channels of true lines that are marked), precision (fraction of the marked
         channels that belong to one).
     """
-    truth = true_map(z, wavelength, lines=lines)
+    truth = true_map(z, wavelength, lines=lines, margin=margin)
     marked = np.asarray(line_map) > threshold
     rows = []
     for name, use in (("all", np.ones(len(z), bool)), ("right", good), ("wrong", ~good)):
@@ -119,11 +140,16 @@ def map_table(line_map, z, wavelength, good, *, lines=LINES_MOONS, threshold=MAR
 
 
 def true_map(z, wavelength, *, lines=LINES_MOONS, margin=MARGIN):
-    """Return the channels within `margin` of a line, ndarray of bool, shape (n, n_pixels)."""
+    """Return the channels within `margin` of a line, ndarray of bool, shape (n, n_pixels).
+
+    A line in the gap between two arms, or beyond the ends, marks nothing, and one at the end of an
+    arm nothing beyond the gap.
+    """
+    wavelength = np.asarray(wavelength, dtype=float)
     channels = line_channels(z, wavelength, lines=lines)
-    out = np.zeros((len(channels), len(wavelength)), bool)
     row, line = np.nonzero(channels >= 0)
-    near = channels[row, line][:, None] + np.arange(-margin, margin + 1)
-    inside = (near >= 0) & (near < len(wavelength))
-    out[np.broadcast_to(row[:, None], near.shape)[inside], near[inside]] = True
-    return out
+    first, last = _reach(channels[row, line], wavelength, margin)
+    change = np.zeros((len(channels), len(wavelength) + 1), dtype="int8")  # fewer than 128 lines
+    np.add.at(change, (row, first), 1)
+    np.add.at(change, (row, last + 1), -1)
+    return np.cumsum(change[:, :-1], axis=1, dtype="int8") > 0

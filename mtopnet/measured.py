@@ -8,9 +8,10 @@ from common.errors import SuiteError
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
+from mtopnet.tables.sample import of_galaxies, peak
 
 
-def measure(claims, df, *, variants=None, about=None):
+def measure(claims, df, *, variants=None, about=None, everything=None):
     """Return {claim id: value} for the claims that this run can speak to.
 
     Parameters
@@ -22,8 +23,11 @@ def measure(claims, df, *, variants=None, about=None):
         As `mtopnet.tables.variants.read_variants` gives them.
     about : dict, optional
         config.json of the run.
+    everything : DataFrame, optional
+        Labels of all splits: what the galaxies are is asked of these; by default of `df`.
     """
-    run = dict(df=df, variants=variants or {}, about=about or {})
+    galaxies = df if everything is None else everything
+    run = dict(df=df, variants=variants or {}, about=about or {}, galaxies=galaxies)
     out = {}
     for claim in claims:
         how = dict(claim.measure)
@@ -76,16 +80,37 @@ def _gain(run, threshold):
     return np.mean(gains)
 
 
-def _catastrophic(run, network=None):
+def _catastrophic(run, network="multi-task"):
     part = _sample(run, "8 h")
     if part is None:
         return None
-    if network is None:
+    if network == "multi-task":
         return tables.catastrophic(part["dz"]).mean()
     for name, (other, about) in run["variants"].items():
         if tables_variants.name_of(name, about) == network:
             return tables_variants.compare(part, other).get("second")
     return None
+
+
+def _order(run, first, second):
+    """Return how many more redshifts one network loses at 8 h than another."""
+    lost = [_catastrophic(run, network) for network in (first, second)]
+    return None if None in lost else lost[0] - lost[1]
+
+
+def _similar(run, changed):
+    """Return the largest change of success by variants that differ from the run in this alone.
+
+    `changed` names the fields and the values that must have been tried; any one without values.
+    """
+    found = {}
+    for other, about in run["variants"].values():
+        if about["changed"].keys() == changed.keys():
+            (value,) = about["changed"].values()
+            found[value] = tables_variants.compare(run["df"], other, limit=tables.GOOD)
+    ((_, wanted),) = changed.items()
+    tried = [found.get(value, {}).get("difference") for value in wanted or found]
+    return None if not tried or None in tried else np.max(np.abs(tried))
 
 
 def _screening(run, sample, of, cut="entropy"):
@@ -106,7 +131,9 @@ def _equivalent(run, sample):
     return None if by_entropy is None or by_skewness is None else abs(by_entropy - by_skewness)
 
 
-def _mc(run, threshold):
+def _mc(run, threshold, passes):
+    if run["about"].get("config", {}).get("mc_passes") != passes:
+        return None
     table = tables_pdf.mc_table(run["df"])
     table = table[(table["sample"] == "all") & (table["threshold"] == threshold)]
     return abs(table["relative"].iloc[0]) if len(table) else None
@@ -128,16 +155,28 @@ def _share(run):
     return z.between(*tables.BEST_Z, inclusive="left").mean() if len(z) >= tables.FEWEST else None
 
 
-def _median(run, column):
-    df = run["df"].drop_duplicates("galaxy")
-    value = df[column].dropna() if column in df else np.zeros(0)
-    return value.median() if len(value) >= tables.FEWEST else None
+def _median(run, column, log=False):
+    value = _quantile(run, column, 0.5)
+    if value is None or (log and not value > 0):
+        return None
+    return np.log10(value) if log else value
 
 
-def _about(run, keys, schedule=None):
-    """Return a number of config.json; of a run under the paper's schedule only, where asked."""
+def _quantile(run, column, level):
+    value = of_galaxies(run["galaxies"], column)
+    return None if value is None else np.quantile(value, level)
+
+
+def _mode(run, column, width):
+    value = of_galaxies(run["galaxies"], column)
+    return None if value is None else peak(value, width)
+
+
+def _about(run, keys, only=None):
+    """Return a number of config.json; where asked, of a configuration with these values alone."""
     value = run["about"]
-    if schedule is not None and value.get("config", {}).get("schedule") != schedule:
+    config = value.get("config", {})
+    if any(config.get(name) != wanted for name, wanted in (only or {}).items()):
         return None
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
@@ -149,6 +188,8 @@ MEASURES = {
     "success": _success,
     "gain": _gain,
     "catastrophic": _catastrophic,
+    "order": _order,
+    "similar": _similar,
     "screening": _screening,
     "equivalent": _equivalent,
     "mc": _mc,
@@ -156,5 +197,7 @@ MEASURES = {
     "count": _count,
     "share": _share,
     "median": _median,
+    "quantile": _quantile,
+    "mode": _mode,
     "about": _about,
 }

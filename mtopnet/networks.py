@@ -36,7 +36,7 @@ class Networks:
     scaling : dict of str to (mean, std)
         lgm, sfr: standardised outputs times std plus mean are log Msun and log Msun/yr.
     calibration : dict of str to Calibration
-        lgm, sfr; empty before they are fitted.
+        lgm, sfr, and lgm_mc, sfr_mc of averages of MC dropout; empty before they are fitted.
     training_range : dict of str to (low, high)
         1 and 99 % of z, log_mass and log_sfr among the training spectra.
     """
@@ -142,8 +142,11 @@ def predicted(networks, x):
     return table, pdf
 
 
-def _scalars(networks, raw, entropy):
-    """Return lgm_pred, lgm_raw, lgm_sigma and the same of sfr from the network's outputs."""
+def _scalars(networks, raw, entropy, calibrated=""):
+    """Return lgm_pred, lgm_raw, lgm_sigma and the same of sfr from the network's outputs.
+
+    `calibrated` is what follows lgm and sfr in the name of the calibration.
+    """
     from mtopnet.scalar_pdf import moments
 
     columns, width = {}, raw.shape[1] // 2
@@ -156,7 +159,7 @@ def _scalars(networks, raw, entropy):
             value, sigma = part[:, 0], np.ones(len(part)) / std
         columns[f"{name}_pred"] = value * std + mean
         columns[f"{name}_raw"] = sigma * std
-        known = networks.calibration.get(name)
+        known = networks.calibration.get(name + calibrated)
         columns[f"{name}_sigma"] = (
             np.full(len(part), np.nan)
             if known is None
@@ -216,8 +219,9 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     Returns
     -------
     DataFrame, ndarray of shape (n, n_bins)
-        As `predicted`, from the averaged PDFs; lgm_pred and sfr_pred are means over the passes,
-        lgm_mc_std and sfr_mc_std their standard deviations (dex): the epistemic part.
+        As `predicted`, from the averaged PDFs, whose entropy is larger: errors are calibrated on
+        averages too. lgm_pred and sfr_pred are means over the passes, lgm_mc_std and sfr_mc_std
+        their standard deviations (dex): the epistemic part.
 
     Notes
     -----
@@ -243,7 +247,7 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     square = np.concatenate([r[1] for r in rows]) if n else mean
     pdf = mean[:, :n_bins]
     table = pd.DataFrame(pdfs.summary(pdf, networks.edges))
-    table = table.assign(**_scalars(networks, mean[:, n_bins:], table["entropy"]))
+    table = table.assign(**_scalars(networks, mean[:, n_bins:], table["entropy"], "_mc"))
     if not config.scalar_pdf:
         spread = np.sqrt(np.maximum(square[:, n_bins:] - mean[:, n_bins:] ** 2, 0))
         for i, name in enumerate(SCALARS):
@@ -342,7 +346,7 @@ def prediction_table(networks, rows_of, labels, *, passes=0, batch=2048):
     -------
     DataFrame
         id, split, the labels, the columns of `predicted`, and with `passes` z_peak_mc, p_peak_mc,
-        p_near_mc, entropy_mc, skewness_mc, lgm_mc_std, sfr_mc_std.
+        p_near_mc, entropy_mc, skewness_mc, lgm_pred_mc, lgm_raw_mc, lgm_mc_std, and those of sfr.
     ndarray of shape (n, n_bins), float32
         The PDFs.
     """
@@ -357,7 +361,8 @@ def prediction_table(networks, rows_of, labels, *, passes=0, batch=2048):
         table = pd.concat([table, values], axis=1)
         if passes:
             mc, _ = mc_predicted(networks, x, passes, seed=networks.config.seed + start)
-            for name in ("z_peak", "p_peak", "p_near", "entropy", "skewness"):
+            scalars = [f"{name}_{kind}" for name in SCALARS for kind in ("pred", "raw")]
+            for name in ("z_peak", "p_peak", "p_near", "entropy", "skewness", *scalars):
                 table[f"{name}_mc"] = mc[name]
             for name in [c for c in mc if c.endswith("_mc_std")]:
                 table[name] = mc[name]

@@ -11,6 +11,7 @@ from scipy.ndimage import median_filter
 from common.errors import UsageError
 from common.mocks import moons
 from common.resample import to_grid
+from mtopnet import scaled
 
 MIN_ARM = 0.5  # default: share of an arm's unmasked pixels that must carry information
 UNIT = "1e-17 erg / (s cm2 Angstrom)"  # of the continuum's points
@@ -25,10 +26,11 @@ class Prepared:
     Attributes
     ----------
     x : ndarray of shape (n, n_pixels), float32
-        Spectrum without its continuum, its maximum 1; 0 in masked channels and unusable rows.
+        Spectrum without its continuum, its maximum 1, or arcsinh of it over its errors
+        (`config.input`); 0 in masked channels and unusable rows.
     continuum : ndarray of shape (n, n_points), float32
-        The continuum's points in 1e-17 erg / (s cm2 Å), not standardised, then photometry (AB
-        magnitudes, NaN where unknown).
+        The continuum's points in 1e-17 erg / (s cm2 Å), not standardised, then with input "errors"
+        log10 of the median error in each arm, then photometry (AB magnitudes, NaN where unknown).
     reason : ndarray of str, shape (n,)
         Why a row cannot be used; empty where it can.
     note : ndarray of str, shape (n,)
@@ -176,24 +178,19 @@ def _on_grid(spectra, wave, config):
 
     Spectra that come on MOONS's own pixels, in three arms with gaps between, are not interpolated.
     """
-    known = None if spectra.mask is None else [~np.asarray(m, dtype=bool) for m in spectra.mask]
+    masked = spectra.mask is not None and not spectra.mask_is_warning
+    known = None if not masked else [~np.asarray(m, dtype=bool) for m in spectra.mask]
     same = not spectra.is_ragged and len(spectra.wavelength) == len(wave)
     if same and np.allclose(spectra.wavelength, wave, rtol=0, atol=1e-3):
-        flux = np.asarray(spectra.flux, dtype="float32")
-        good = np.isfinite(flux)
-        if spectra.ivar is not None:
-            good &= np.asarray(spectra.ivar) > 0
+        flux, good = np.asarray(spectra.flux, dtype="float32"), spectra.informative(slice(None))
         if known is not None:
             good &= np.asarray(known)
         return np.where(good, flux, 0), good
-    flux, _ = to_grid(spectra, wave, drop_zero_ivar=True)
+    flux, _ = to_grid(spectra, wave)
     good = np.zeros(flux.shape, dtype=bool)
     step = np.gradient(wave)
     for i in range(len(spectra)):
-        own, value = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.flux[i])
-        fine = np.isfinite(value)
-        if spectra.ivar is not None:
-            fine &= np.asarray(spectra.ivar[i]) > 0
+        own, fine = np.asarray(spectra.wavelength_of(i)), spectra.informative(i)
         if known is not None:
             fine &= known[i]
         own = own[fine]
@@ -246,12 +243,12 @@ def photometry(meta, config):
 
 
 def preprocess(spectra, config, *, offline=False):
-    """Mask the sky, subtract the continuum, scale to a maximum of 1, rebin the continuum.
+    """Mask the sky, subtract the continuum, scale by maximum or errors, rebin the continuum.
 
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å, observed frame, the three arms joined; meta with mag_BAND where
+        Wavelengths in Å, observed frame, the three arms joined; meta with mag_BAND where
         the network takes photometry.
     config : Config
     offline : bool
@@ -268,20 +265,19 @@ def preprocess(spectra, config, *, offline=False):
     continuum lie evenly over the channels, the first and last ones included (default).
     """
     n, wave, masked = len(spectra), grid(config), sky_mask(config, offline=offline)
-    points = np.concatenate(
-        [np.zeros((n, config.n_continuum), dtype="float32"), photometry(spectra.meta, config)],
-        axis=1,
-    )
+    own = np.zeros((n, config.n_continuum + config.n_levels), dtype="float32")
+    points = np.concatenate([own, photometry(spectra.meta, config)], axis=1)
     x, note = np.zeros((n, config.n_pixels), dtype="float32"), np.full(n, "", dtype=object)
-    if spectra.medium != "vacuum" or spectra.frame == "rest":
-        what = (
-            "wavelengths in air" if spectra.medium != "vacuum" else "wavelengths of the rest frame"
-        )
-        reason = np.full(n, f"{what}; the network needs observed vacuum wavelengths", dtype=object)
-        return Prepared(x, points, reason, note, np.ones(n))
+    if spectra.frame == "rest":
+        what = "wavelengths of the rest frame; the network needs observed ones"
+        return Prepared(x, points, np.full(n, what, dtype=object), note, np.ones(n))
+    spectra = spectra.in_vacuum()
     flux, good = _on_grid(spectra, wave, config)
     flux *= _factor(spectra.unit)
     reason = _faults(_shares(good, masked, config), wave)
+    by_errors = config.input == "errors"
+    if by_errors and spectra.ivar is None:
+        reason[reason == ""] = scaled.NO_ERRORS
     bad = 1.0 - good[:, ~masked].mean(axis=1) if (~masked).any() else np.ones(n)
     use = np.flatnonzero(reason == "")
     kept = np.flatnonzero(~masked)
@@ -293,7 +289,16 @@ def preprocess(spectra, config, *, offline=False):
     flat = ~(top > 0)
     for row in use[flat]:
         reason[row] = "no channel lies above the continuum: a spectrum needs structure"
-    x[np.ix_(use, kept)] = lines / np.where(flat, 1, top)[:, None]
+    if by_errors and len(use):
+        own = spectra if len(use) == n else spectra[use]
+        error = scaled.errors_on(own, wave, good[use]) * _factor(spectra.unit)
+        inside = [mask[kept] for mask in arms(config).values()]
+        points[use, config.n_continuum : config.n_continuum + config.n_levels] = scaled.levels(
+            error[:, kept], inside
+        )
+        x[np.ix_(use, kept)] = scaled.by_errors(lines, error[:, kept])
+    else:
+        x[np.ix_(use, kept)] = scaled.by_maximum(lines, top)
     x[use[flat]] = 0
     at = np.linspace(0, config.n_pixels - 1, config.n_continuum)
     points[use, : config.n_continuum] = _interpolate(continuum, kept, at)

@@ -33,6 +33,7 @@ def train(
     from common.runs import begin, start
     from mtopnet.data import prepare
 
+    beside = {name: variant_of(config, name) for name in variants}  # known before the training
     run_dir, about, shards = start(
         config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
         offline=offline,
@@ -40,9 +41,8 @@ def train(
     write_json(run_dir / "config.json", about)
     say(f"{config.dataset}: {accelerator.device}, {accelerator.precision}")
     table = _one(config, run_dir, about, shards, accelerator, offline)
-    for name in variants:
+    for name, own in beside.items():
         say(f"variant {name}")
-        own = variant_of(config, name)
         folder = run_dir / "variants" / name
         # A variant goes on by itself where its folder is of a call before; another configuration
         # there is an error.
@@ -59,7 +59,14 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     from common.runs import finish
     from mtopnet import fitting
     from mtopnet.data import fingerprint
-    from mtopnet.networks import NAME, Networks, answers, prediction_table
+    from mtopnet.networks import (
+        NAME,
+        SCALARS,
+        Networks,
+        answers,
+        entropy_group,
+        prediction_table,
+    )
     from mtopnet.preprocess import sky_mask
 
     labels = shards.labels
@@ -93,18 +100,12 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     )
     trained.calibration = calibrate(table)
     about["calibration"] = {k: v.to_dict() for k, v in trained.calibration.items()}
-    for name, known in trained.calibration.items():
-        group = entropy_group_of(table)
-        table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
+    for name in SCALARS:
+        if known := trained.calibration.get(name):
+            group = entropy_group(table["entropy"])
+            table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
     _write_pdfs(table, pdf, run_dir)
     return finish(config, run_dir, about, table)
-
-
-def entropy_group_of(table):
-    """Return the group of each row of a table of predictions that errors are calibrated in."""
-    from mtopnet.networks import entropy_group
-
-    return entropy_group(table["entropy"])
 
 
 def _write_pdfs(table, pdf, run_dir):
@@ -128,22 +129,25 @@ def calibrate(table):
     Returns
     -------
     dict of str to Calibration
-        lgm and sfr; without those that have too few spectra.
+        lgm and sfr, and lgm_mc and sfr_mc where the table has averages of MC dropout; without
+        those that have too few spectra.
     """
     from common.calibration import fit_calibration
+    from mtopnet.networks import SCALARS, entropy_group
 
     valid, out = table[table["split"] == "valid"], {}
-    for name in ("lgm", "sfr"):
-        residual = (valid[f"{name}_pred"] - valid[f"{name}_true"]).to_numpy(dtype=float)
-        use = np.isfinite(residual)
-        try:
-            out[name] = fit_calibration(
-                residual=residual[use],
-                sigma=valid[f"{name}_raw"].to_numpy(dtype=float)[use],
-                group=entropy_group_of(valid[use]),
-            )
-        except SuiteError as error:
-            say(f"errors of {name} are not calibrated: {error}")
+    for kind in ("", "_mc") if "entropy_mc" in table else ("",):
+        for name in SCALARS:
+            residual = (valid[f"{name}_pred{kind}"] - valid[f"{name}_true"]).to_numpy(dtype=float)
+            use = np.isfinite(residual)
+            try:
+                out[name + kind] = fit_calibration(
+                    residual=residual[use],
+                    sigma=valid[f"{name}_raw{kind}"].to_numpy(dtype=float)[use],
+                    group=entropy_group(valid.loc[use, f"entropy{kind}"]),
+                )
+            except SuiteError as error:
+                say(f"errors of {name}{kind} are not calibrated: {error}")
     return out
 
 

@@ -10,7 +10,7 @@ from keras import layers
 
 from common import inference, schedules
 from common.files import write_parquet
-from rvs_hybrid.data import scaling
+from rvs_hybrid.data import named, scaling
 
 UNITS = (512, 256, 128)
 EPOCHS = 40
@@ -31,7 +31,7 @@ def build_mlp(n_inputs, n_labels):
     return keras.Model(inputs, layers.Dense(n_labels, dtype="float32")(x), name="plain_mlp")
 
 
-def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
+def train_mlp(shards, config, run_dir, *, epochs=EPOCHS, own=False):
     """Train the perceptron on the 343 XP pixels and two colours, and predict held-out stars.
 
     Parameters
@@ -43,6 +43,8 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
     run_dir : path-like
         Where predictions.parquet goes.
     epochs : int
+    own : bool
+        True for stars of the user's own.
 
     Returns
     -------
@@ -74,6 +76,6 @@ def train_mlp(shards, config, run_dir, *, epochs=EPOCHS):
     for i, name in enumerate(config.labels):
         table[f"{name}_true"] = y[held, i]
         table[f"{name}_pred"] = predicted[:, i].astype("float32")
-    table["dataset"] = config.dataset
+    table["dataset"] = named(config, own=own, made=False)
     write_parquet(table, Path(run_dir) / "predictions.parquet")
     return table

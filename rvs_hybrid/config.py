@@ -20,7 +20,8 @@ NAMES = {
     "teff": "Teff", "logg": "log g", "m_h": "[M/H]", "fe_h": "[Fe/H]", "alpha_m": "[alpha/M]",
 }  # fmt: skip
 INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
-RVS = ("none", "semi-synthetic")  # or a folder of the user's files
+RVS = ("none", "semi-synthetic", "data-dir")  # or a folder of the user's files
+DATASETS = ("gaia-apogee", "gaia-rvs")  # the registry's stars, or one's own; [seed]'s kind of data
 
 RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
 XP_GRID = np.arange(3360.0, 10201.0, 20.0)  # Å, 343 px: GaiaXPy's default sampling
@@ -28,6 +29,7 @@ PHOT = ("g", "bp_g", "g_rp")  # [seed]: G, G_BP, G_RP; colours are the same numb
 INFRARED = ("g_k", "j_h", "h_k")  # beyond the paper: 2MASS
 PARALLAX = ("luminosity", "parallax_snr", "log_parallax_error")
 GIANT = 3.5  # default: giants are below this log g
+UPPER_GIANTS = 2.2  # [seed] Fig. 1: giants of lower log g
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,29 @@ SCALES = {
 }
 
 
+def _scaled(dataset, scale, **_):
+    """Return the inputs of the paper for a data set that has them: Gaia's own RVS spectra too."""
+    return {"inputs": INPUTS, "rvs": RVS[2]} if dataset == DATASETS[1] else {}
+
+
 def _changes(args):
     """Return the inputs that the options ask for: by default all that there are spectra for."""
-    if args.rvs not in RVS and not Path(args.rvs).is_dir():
+    rvs, inputs = args.rvs, args.inputs
+    if rvs is not None and rvs not in RVS and not Path(rvs).is_dir():
         raise UsageError(
-            f"--rvs must be none, semi-synthetic or a folder of RVS files. Received {args.rvs!r}, "
-            "which is no folder."
+            f"--rvs must be {', '.join(RVS)} or a folder of RVS files. Received {rvs!r}, which is "
+            "no folder."
         )
-    inputs = args.inputs
-    if inputs is None:
-        inputs = [name for name in INPUTS if name != "rvs" or args.rvs != RVS[0]]
-    return {"inputs": tuple(inputs), "rvs": args.rvs}
+    if (args.dataset == DATASETS[1] or rvs == RVS[2]) and args.data_dir is None:
+        raise UsageError(
+            f"--dataset {DATASETS[1]} and --rvs {RVS[2]} take your own stars: name their folder "
+            "with --data-dir (APOGEE's allStar, XP coefficients, gaia_source, RVS spectra)."
+        )
+    if inputs is None and rvs is not None:
+        inputs = [name for name in INPUTS if name != "rvs" or rvs != RVS[0]]
+    elif inputs is not None and rvs is None and "rvs" not in inputs:
+        rvs = RVS[0]
+    return {"inputs": None if inputs is None else tuple(inputs), "rvs": rvs}
 
 
 def _check(config):
@@ -109,6 +123,11 @@ def _check(config):
             f"--inputs {' '.join(config.inputs)} and --rvs {config.rvs} do not go together: the "
             "input rvs needs --rvs semi-synthetic or a folder of RVS spectra, and only it does."
         )
+    if config.dataset == DATASETS[1] and config.rvs == RVS[1]:
+        raise UsageError(
+            f"--dataset {DATASETS[1]} is Gaia's own RVS spectra: --rvs {RVS[1]} goes with "
+            f"--dataset {DATASETS[0]}."
+        )
     return replace(config, inputs=tuple(name for name in INPUTS if name in config.inputs))
 
 
@@ -117,15 +136,16 @@ PAPER = Paper(
     network="rvs_hybrid",
     about="Train the hybrid network: labels of Gaia's stars.",
     config=Config,
-    datasets=("gaia-apogee",),
+    datasets=DATASETS,
     scales=SCALES,
-    data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source (default: the "
-    "registry's 40 000 stars)",
+    free=("labels", "rvs"),  # which labels there are, and where the spectra lie
+    data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source, RVS spectra "
+    "(default: the registry's 40 000 stars)",
     options=(
         Option("--inputs", "out of rvs xp phot parallax (default: xp phot parallax, and rvs with "
-               "--rvs)", more={"nargs": "+", "metavar": "INPUT"}),
-        Option("--rvs", "RVS spectra: none, made at each star's labels, or a folder of Gaia files",
-               more={"default": RVS[0], "metavar": "none|semi-synthetic|DIR"}),
+               f"--rvs or --dataset {DATASETS[1]})", more={"nargs": "+", "metavar": "INPUT"}),
+        Option("--rvs", "RVS spectra: none, made at each star's labels, those of --data-dir, or a "
+               "folder of Gaia files", more={"metavar": "none|semi-synthetic|data-dir|DIR"}),
         Option("--infrared", "2MASS magnitudes too", sets="infrared",
                more={"action": "store_true", "default": None}),
         whole("--members", "networks of the ensemble", sets="members"),
@@ -134,6 +154,7 @@ PAPER = Paper(
         whole("--batch-size", "stars of a batch", sets="batch_size"),
         whole("--most-stars", "use no more stars than this; 0: all", sets="most_stars", zero=True),
     ),
+    scaled=_scaled,
     changes=_changes,
     check=_check,
 )  # fmt: skip

@@ -39,7 +39,10 @@ def error_kinds(df, label, calibration=None):
             logg = df["logg_pred"] if "logg_pred" in df else np.full(len(df), np.nan)
             halves = calibration.intervals(sigma=df[f"{label}_raw"], group=star_group(logg))
             halves[0.68] = half
-        kinds["calibrated" if f"{label}_raw" in df else "sigma"] = ("pred", halves)
+        raw = df[f"{label}_raw"].to_numpy(float) if f"{label}_raw" in df else None
+        if raw is None or not np.array_equal(half, raw, equal_nan=True):
+            # else the calibration failed, and what the networks say stands above already
+            kinds["sigma" if raw is None else "calibrated"] = ("pred", halves)
     return kinds
 
 

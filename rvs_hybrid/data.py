@@ -10,8 +10,9 @@ import numpy as np
 from common import pipeline
 from common.cli import say
 from common.errors import SuiteError, UsageError
-from rvs_hybrid.config import LABELS, RVS
+from rvs_hybrid.config import DATASETS, LABELS, RVS
 from rvs_hybrid.inputs import inputs_of, join_row, layout, split_row
+from rvs_hybrid.tables import SYNTHETIC
 
 ROWS = 4096
 RVS_LIMITS = "the Cannon model's range"
@@ -22,7 +23,17 @@ def load_sample(config, *, data_dir=None, offline=False):
     if data_dir is not None:
         from rvs_hybrid.stars.folder import read_folder
 
-        return read_folder(data_dir)
+        made = config.rvs == RVS[1]
+        return read_folder(
+            data_dir,
+            inputs=[name for name in config.inputs if not (made and name == "rvs")],
+            rvs_dir=None if config.rvs in RVS else config.rvs,
+        )
+    if config.dataset == DATASETS[1] or config.rvs == RVS[2]:
+        raise UsageError(
+            f"--dataset {config.dataset} with --rvs {config.rvs} takes your own stars: name their "
+            "folder with --data-dir."
+        )
     from rvs_hybrid.stars.sample import load
 
     return load(offline=offline)
@@ -33,8 +44,25 @@ def labels_of(stars):
     return tuple(name for name in LABELS if name in stars and stars[name].notna().any())
 
 
+def named(config, *, own, made):
+    """Return what a run's predictions are of, in words: a table that travels alone says it.
+
+    Parameters
+    ----------
+    config : Config
+    own : bool
+        True for stars of the user's own (--data-dir).
+    made : bool
+        True where any RVS spectrum is none that was observed.
+    """
+    name = config.trained
+    if own and config.dataset == DATASETS[0]:
+        name += " (own stars)"
+    return f"{name} + {SYNTHETIC}" if made else name
+
+
 def rvs_spectra(stars, config, folder, *, offline=False):
-    """Return RVS spectra of the stars and their S/N.
+    """Return RVS spectra of the stars, their S/N, and which were made by a model.
 
     Semi-synthetic spectra are written in Gaia's own layout and read back through the survey's
     reader, as the user's files are.
@@ -55,6 +83,8 @@ def rvs_spectra(stars, config, folder, *, offline=False):
     flux : ndarray of shape (n, 2401), float32
         NaN rows where a star has none.
     snr : ndarray of shape (n,)
+    made : ndarray of bool, shape (n,)
+        True where the file says that the spectrum is none that was observed.
     """
     from common.surveys.find import find_files
     from rvs_hybrid.stars.sources import ENDINGS, kind_of
@@ -64,20 +94,15 @@ def rvs_spectra(stars, config, folder, *, offline=False):
         files = [file for file in files if kind_of(file) == "RVS spectra"]
     else:
         files = list(_semi_synthetic(stars, config, Path(folder), offline))
-    flux, snr = match_rvs(files, stars["source_id"].to_numpy())
+    flux, snr, made = match_rvs(files, stars["source_id"].to_numpy())
     if config.rvs == RVS[1]:
         for file in files:
             file.unlink()
-    if not np.isfinite(snr).any():
-        raise UsageError(
-            f"--rvs {config.rvs}: none of its spectra is of a star of this data set. They are "
-            "joined by source_id."
-        )
-    return flux, snr
+    return flux, snr, made
 
 
 def match_rvs(files, source_id):
-    """Return the RVS spectra in some files in the order of the given sources, and their S/N.
+    """Return the RVS spectra in some files in the order of the given sources, as `rvs_spectra`.
 
     Raises
     ------
@@ -88,7 +113,7 @@ def match_rvs(files, source_id):
 
     row = {int(s): i for i, s in enumerate(source_id)}
     flux = np.full((len(row), N_PIXELS), np.nan, "float32")
-    snr, of = np.full(len(row), np.nan), {}
+    snr, made, of = np.full(len(row), np.nan), np.zeros(len(row), bool), {}
     for file in files:
         spectra = read_rvs(file)
         values, reasons = rvs_array(spectra)
@@ -101,7 +126,8 @@ def match_rvs(files, source_id):
                     f"Source {source} is in {of[here]} and in {file}. Keep one spectrum a source."
                 )
             of[here], flux[here], snr[here] = file, values[i], spectra.meta["snr"].iloc[i]
-    return flux, snr
+            made[here] = spectra.meta["mock"].iloc[i]
+    return flux, snr, made
 
 
 def _semi_synthetic(stars, config, folder, offline):
@@ -169,7 +195,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     if pipeline.finished(folder):
         return pipeline.Shards(folder)
     sample = load_sample(config, data_dir=data_dir, offline=offline)
-    usable, cuts = quality(sample.stars, sample.xp, labels=labels_of(sample.stars))
+    labels = labels_of(sample.stars)
+    usable, cuts = quality(sample.stars, sample.xp, labels=labels, need_xp="xp" in config.inputs)
     say(cuts.to_string(index=False))
     rows = np.flatnonzero(usable)
     if config.most_stars and len(rows) > config.most_stars:
@@ -180,9 +207,20 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     stars = sample.stars.iloc[rows].reset_index(drop=True)
     stars["id"] = stars["source_id"].astype(str)
     folder.mkdir(parents=True, exist_ok=True)
-    rvs, stars["snr_rvs"] = None, np.nan
-    if "rvs" in config.inputs:
-        rvs, stars["snr_rvs"] = rvs_spectra(stars, config, folder, offline=offline)
+    rvs = None
+    if "rvs" not in config.inputs:
+        stars["snr_rvs"], stars["rvs_made"] = np.nan, False
+    elif sample.rvs is not None and config.rvs != RVS[1]:
+        rvs, stars["rvs_made"] = sample.rvs[rows], stars["rvs_made"].fillna(0).astype(bool)
+    else:
+        found = rvs_spectra(stars, config, folder, offline=offline)
+        rvs, stars["snr_rvs"], stars["rvs_made"] = found
+    if rvs is not None and not np.isfinite(rvs).all(axis=1).any():
+        raise UsageError(
+            f"--rvs {config.rvs}: none of its spectra is of a star of this data set. They are "
+            "joined by source_id."
+        )
+    bare = 0
     with pipeline.ShardWriter(folder, layout(config)[1]) as out:
         for start in range(0, len(rows), ROWS):
             here = slice(start, start + ROWS)
@@ -194,7 +232,15 @@ def prepare(config, folder, *, data_dir=None, offline=False):
                 xp_error=sample.xp_error[rows[here]],
                 rvs=None if rvs is None else rvs[here],
             )
-            out.write(join_row(inputs), part.assign(**presence(inputs)))
+            has = presence(inputs)
+            some = np.any(list(has.values()), axis=0)
+            bare += int((~some).sum())
+            row = part.assign(**has)[some].reset_index(drop=True)
+            if len(row):
+                out.write(join_row(inputs)[some], row)
+    cuts.loc[len(cuts)] = ("none of the network's inputs", bare, len(rows) - bare)
+    if bare:
+        say(f"{bare} stars have none of the network's inputs ({config.name}) and are left out")
     cuts.to_csv(folder / "selection.csv", index=False)
     return pipeline.Shards(folder)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from common import runs
 from common.calibration import Calibration, fit_calibration
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
-from common.rows import held_out, kept
+from common.rows import held_out, kept, name_of
 from rvs_hybrid import tables
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluation import Evaluation
@@ -25,19 +27,23 @@ def evaluate_run(run_dir, out=None, on=None):
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    common = dict(config=config, about=about, run_dir=run_dir)
+    own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
+    common = dict(config=config, about=about, run_dir=run_dir, known=known_labels(own, run_dir))
     if on is None:
-        own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
         df = _held_out(own)
+        # The proceedings print no number of test stars.
+        differs = name_of(PAPER, config, len(df), 0).removeprefix(config.dataset)
+        variants, members = _variants(run_dir, df, config)
         ev = Evaluation(
             df=df,
-            dataset=_dataset(df),
+            dataset=_dataset(df) + differs,
+            differs=differs,
             calibrations=calibrations(about, own),
-            variants=_variants(run_dir, df, config),
+            variants=variants,
+            members=members,
             history=runs.history_of(run_dir),
             **common,
         )
-        ev.dataset += ev.suffix
         return _write(ev, out or run_dir)
     from rvs_hybrid.predict import predict_labelled
 
@@ -59,7 +65,9 @@ def evaluate_predictions(path, out):
     own = tables.read_predictions(path)
     df = _held_out(own)
     dataset = f"{path.name} ({_dataset(df)})" if "dataset" in df else path.name
-    ev = Evaluation(df=df, dataset=dataset, calibrations=calibrations({}, own))
+    ev = Evaluation(
+        df=df, dataset=dataset, calibrations=calibrations({}, own), known=known_labels(own)
+    )
     return _write(ev, out, source=path)
 
 
@@ -93,6 +101,30 @@ def calibrations(about, own=None):
     return out
 
 
+def known_labels(own, run_dir=None):
+    """Return labels of stars that are no test stars, of which the null is made; None without any.
+
+    Parameters
+    ----------
+    own : DataFrame
+        Predictions of all splits: its calibration stars, where the run keeps no others.
+    run_dir : path-like, optional
+        Run folder, whose data hold the training stars.
+    """
+    path = None if run_dir is None else Path(run_dir) / "data" / "labels.parquet"
+    if path is not None and path.is_file():
+        stars = pd.read_parquet(path)
+        return stars[stars["split"] == "train"]
+    calib = own[own["split"] == "calib"] if "split" in own else own.iloc[:0]
+    return (
+        calib[[f"{k}_true" for k in tables.labels_of(calib)]].rename(
+            columns=lambda name: name.removesuffix("_true")
+        )
+        if len(calib)
+        else None
+    )
+
+
 def _held_out(df):
     return held_out(df, known=("train", "valid", "calib"))
 
@@ -105,12 +137,16 @@ def _dataset(df):
 
 
 def _variants(run_dir, df, config):
-    """Return {name: test predictions}: this run's, then those of its variants/ in order of name."""
+    """Return {name: test predictions} and {name: members}: this run's, then of its variants/."""
     name = "+".join([*config.inputs, *(["2mass"] if config.infrared else [])])
     found = {f"{name} (this run)": df}
+    members = {f"{name} (this run)": config.members}
     for path in sorted(run_dir.glob("variants/*/predictions.parquet")):
         found[path.parent.name] = _held_out(tables.read_predictions(path))
-    return found
+        networks = (path.parent / "config.json").is_file()  # the perceptron is one, without
+        own = runs.read_config(path.parent, Config)[0] if networks else None
+        members[path.parent.name] = own.members if own else 1
+    return found, members
 
 
 def _write(ev, out, **more):

@@ -12,7 +12,7 @@ import pandas as pd
 from common import claims, evaluation
 from common.errors import SuiteError
 from common.report import Section
-from rvs_hybrid import galactic, giants, tables, texts
+from rvs_hybrid import galactic, giants, null, tables, texts
 from rvs_hybrid.config import PAPER
 from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.figures.plots import plots
@@ -29,7 +29,7 @@ REFERENCES = (
 )
 PARTS = {  # section: (text, names of its tables)
     "Labels": (
-        "", ("labels", "limits", "variants", "protocols", "by_snr", "by_snr_rvs", "by_g"),
+        "", ("labels", "alpha", "limits", "variants", "protocols", "by_snr", "by_snr_rvs", "by_g"),
     ),
     "Errors": ("", ("coverage",)),
     "The Galaxy": ("", ("bimodality",)),
@@ -47,10 +47,20 @@ class Evaluation(evaluation.Evaluation):
     calibrations : dict of str to common.calibration.Calibration
     variants : dict of str to DataFrame
         Name -> predictions of other networks for the same stars, this run's own first.
+    members : dict of str to int
+        Name of a variant -> networks of its ensemble.
+    known : DataFrame or None
+        Labels of training stars, from which the null is made.
+    differs : str
+        What the name of a data set gets where the run is not the paper's: see
+        `common.rows.name_of`.
     """
 
     calibrations: dict = field(default_factory=dict)
     variants: dict = field(default_factory=dict)
+    members: dict = field(default_factory=dict)
+    known: pd.DataFrame | None = None
+    differs: str = ""
 
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
@@ -73,12 +83,6 @@ class Evaluation(evaluation.Evaluation):
     def held_out(self):
         """True for the test split of a run; else nothing is known of what the network saw."""
         return self.config is not None and not self.real
-
-    @property
-    def suffix(self):
-        """What a data set's name gets: a smoke run decides no claim about it."""
-        smoke = self.config is not None and self.config.scale == "smoke"
-        return " (smoke scale)" if smoke else ""
 
     @property
     def metal(self):
@@ -110,7 +114,14 @@ class Evaluation(evaluation.Evaluation):
     def bimodality(self):
         """Table of `rvs_hybrid.giants.bimodality`."""
         places = None if isinstance(self.located, str) else self.places
-        return giants.bimodality(self.df, places)
+        return giants.bimodality(self.df, places, self.null)
+
+    @cached_property
+    def null(self):
+        """Predictions of the null for the rows of `df`, see `rvs_hybrid.null`; None without it."""
+        if self.known is None:
+            return None
+        return null.null_predictions(self.known, self.df, metal=self.metal)
 
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
@@ -212,14 +223,20 @@ def _tables(ev):
     """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
     df = ev.df
     sigma = "medians: label_error is APOGEE's own error, aleatoric and ensemble are predicted"
+    networks, alpha = dict(ev.variants), pd.DataFrame()
+    if ev.null is not None:
+        networks |= {null.NAME: ev.null} if networks else {}
+        alpha = null.alpha_table(df, ev.null, metal=ev.metal)
     out = {
-        "labels": (f"Bias and scatter, predicted minus APOGEE (Teff in K, others in dex); {sigma}",
-                   tables.label_table(df)),
+        "labels": (f"Bias and scatter, predicted minus APOGEE (Teff in K, others in dex); {sigma}. "
+                   f"null_mad_sigma: of the {null.ABOUT}", tables.label_table(df, null=ev.null)),
+        "alpha": ("[alpha/M] at fixed metallicity, beside the null. found: slope of predicted on "
+                  "true [alpha/M], both less the null (1: all that it leaves, 0: nothing)", alpha),
         "limits": ("What limits each label: shares of the squared MAD-sigma that APOGEE's own "
                    "errors and the disagreement of the ensemble make up; the rest is what the "
                    "inputs do not tell", tables.limits_table(df)),
-        "variants": ("Networks on the same stars, by their inputs",
-                     tables.variant_table(ev.variants)),
+        "variants": (f"Networks on the same stars, by their inputs, with as many members as the "
+                     f"column says; {null.ABOUT}", tables.variant_table(networks, ev.members)),
         "protocols": ("The two rules for an ensemble, side by side: the precursors' sees the test "
                       "set in training", tables.protocol_table(df)),
         "coverage": ("Coverage of intervals, before and after calibration and of the bare "
@@ -228,7 +245,8 @@ def _tables(ev):
         "bimodality": ("[alpha/M] of giants: two Gaussians against one. bic_difference above 0 "
                        "favours two; valley is the density between the peaks over the lower peak "
                        "(1: no valley), p_valley the fraction of bootstrap samples with two peaks, "
-                       "valley_counted the deepest valley of running counts, without a model",
+                       "valley_counted the deepest valley of running counts, without a model; "
+                       "beyond_null: bimodal where the null is not, or clearly deeper",
                        ev.bimodality),
     }  # fmt: skip
     for column, (text, _) in tables.BINS.items():

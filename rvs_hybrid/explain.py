@@ -123,7 +123,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
     write_parquet(table, out / "explain" / "gradients.parquet")
     with atomic_path(out / "explain" / "line_weights.csv") as part:
         weights.to_csv(part, index=False)
-    note = "semi-synthetic RVS" if networks.config.rvs == "semi-synthetic" else ""
+    note = "semi-synthetic RVS" if networks.rvs_made else ""
     note = "trained on semi-synthetic RVS" if note and paths else note
     for name in found.keys() - set(names):
         save(

@@ -8,13 +8,13 @@ import pandas as pd
 from common.errors import SuiteError
 from rvs_hybrid import galactic
 from rvs_hybrid.bimodality import bimodality_table
-from rvs_hybrid.config import GIANT
+from rvs_hybrid.config import GIANT, UPPER_GIANTS
 from rvs_hybrid.tables import labels_of
 
-UPPER_GIANTS = 2.2  # dex: the proceedings' Fig. 1 shows giants of lower log g
 LOW_SNR = (15, 25)  # RVS S/N of the proceedings' Fig. 1
 BULGE = 4.0  # kpc: default, "the bulge region" of the proceedings has no number
-SAMPLES = (("true", "APOGEE labels"), ("pred", "predictions"))
+LABELS, PREDICTIONS, NULL = "APOGEE labels", "predictions", "null: metallicity, log g alone"
+SAMPLES = (("true", LABELS), ("pred", PREDICTIONS))
 
 
 def metal_of(df):
@@ -68,7 +68,7 @@ def samples(df, keep):
     }
 
 
-def bimodality(df, places=None):
+def bimodality(df, places=None, null=None):
     """Return `rvs_hybrid.bimodality.bimodality_table` of giants; empty if it cannot be.
 
     Parameters
@@ -77,23 +77,65 @@ def bimodality(df, places=None):
         Predictions.
     places : DataFrame, optional
         R and Z (kpc) of the same rows; no bins of them without it.
+    null : DataFrame, optional
+        Predictions of the null for the same rows (`rvs_hybrid.null`), which stand beside.
+
+    Returns
+    -------
+    DataFrame
+        With a column beyond_null: of predictions, whether they are bimodal where the null is not,
+        or with a valley deeper than its by two standard deviations; None where there is no null,
+        and of others.
     """
     try:
         keep = giants(df, GIANT)
         values = samples(df, keep)
     except SuiteError:
         return pd.DataFrame()
-    upper = giants(df, UPPER_GIANTS)[keep]
-    bins = {f"all giants, log g < {GIANT}": np.ones(keep.sum(), bool),
-            f"all giants, log g < {UPPER_GIANTS}": upper}  # fmt: skip
+    if null is not None and "alpha_m_pred" in null:
+        values[NULL] = values[LABELS][0], null.loc[keep, "alpha_m_pred"].to_numpy(float)
+    bins = {}
+    for text, here in _selections(df, keep).items():
+        bins[f"all giants, {text}"] = here
+        if places is not None:
+            bins |= {f"{where}, {text}": here & part for where, part in _places(places[keep])}
+    return with_beyond(bimodality_table(values, bins=bins))
+
+
+def _selections(df, keep):
+    """Return {text: mask} of giants: all, those of the proceedings' log g, and of its S/N too."""
+    out = {
+        f"log g < {GIANT}": np.ones(keep.sum(), bool),
+        f"log g < {UPPER_GIANTS}": giants(df, UPPER_GIANTS)[keep],
+    }
     low = giants(df, UPPER_GIANTS, low_snr=True)[keep]
     if low.any():
-        bins[f"log g < {UPPER_GIANTS}, RVS S/N {LOW_SNR[0]} to {LOW_SNR[1]}"] = low
-    if places is not None:
-        places = places[keep]
-        bins[f"R < {BULGE:g} kpc, log g < {GIANT}"] = (places["R"] < BULGE).to_numpy()
-        r, z = galactic.R_EDGES, galactic.Z_EDGES
-        for (i, j), here in galactic.bins(R=places["R"], Z=places["Z"]).items():
-            text = f"R {r[i]:g}-{r[i + 1]:g}, |Z| {z[j]:g}-{z[j + 1]:g} kpc"
-            bins[f"{text}, log g < {GIANT}"] = here
-    return bimodality_table(values, bins=bins)
+        out[f"log g < {UPPER_GIANTS}, RVS S/N {LOW_SNR[0]} to {LOW_SNR[1]}"] = low
+    return out
+
+
+def _places(places):
+    """Yield (text, mask) of the bulge region and of bins of R and |Z|."""
+    yield f"R < {BULGE:g} kpc", (places["R"] < BULGE).to_numpy()
+    r, z = galactic.R_EDGES, galactic.Z_EDGES
+    for (i, j), here in galactic.bins(R=places["R"], Z=places["Z"]).items():
+        yield f"R {r[i]:g}-{r[i + 1]:g}, |Z| {z[j]:g}-{z[j + 1]:g} kpc", here
+
+
+def with_beyond(table):
+    """Return a table of bimodality with beyond_null, see `bimodality`."""
+    by = table.set_index(["bin", "metallicity", "values"])
+    beyond = []
+    for row in table.itertuples():
+        key = (row.bin, row.metallicity, NULL)
+        if row.values != PREDICTIONS or row.bimodal is None or key not in by.index:
+            beyond.append(None)
+            continue
+        null = by.loc[key]
+        if not np.isfinite(null["valley"]):
+            beyond.append(None)
+            continue
+        error = np.hypot(np.nan_to_num(row.valley_error), np.nan_to_num(null["valley_error"]))
+        deeper = not null["bimodal"] or row.valley + 2 * error < null["valley"]
+        beyond.append(bool(row.bimodal and deeper))
+    return table.assign(beyond_null=pd.Series(beyond, index=table.index, dtype=object))

@@ -7,8 +7,10 @@ import re
 import numpy as np
 
 from common.errors import SuiteError
+from rvs_hybrid.config import DATASETS, UPPER_GIANTS
 from rvs_hybrid.tables import labels_of, residual, scatter
 
+PAPER_DATA = DATASETS[1]
 FEWEST = 100  # stars behind a measured number
 
 
@@ -60,7 +62,7 @@ def _scatter(ev, label, statistic, variant):
         return None, dataset
     found = scatter(residual(df, label))
     if "dataset" in df:
-        dataset = " and ".join(sorted(df["dataset"].astype(str).unique())) + ev.suffix
+        dataset = " and ".join(sorted(df["dataset"].astype(str).unique())) + ev.differs
     return (found[statistic] if found["n"] >= FEWEST else None), dataset
 
 
@@ -76,14 +78,21 @@ def _std_ratio(ev, label):
 
 
 def _bimodal(ev, where):
-    """1 if predicted [alpha/M] is bimodal, else 0: in any bin of R and |Z|, or in the bulge."""
+    """1 if predicted [alpha/M] is bimodal at fixed metallicity and the null is not, else 0.
+
+    In any bin of R and |Z|, or in the bulge; of the paper's giants, at its S/N where RVS spectra
+    have one. None without a null.
+    """
     table = ev.bimodality
     if not len(table):
         return None, ev.dataset
     start = {"bins": "R \\d", "bulge": "R <"}[where]
-    rows = table[table["bin"].str.match(start) & (table["values"] == "predictions")]
-    rows = rows[rows["bimodal"].notna()]
-    return (float(rows["bimodal"].astype(bool).any()) if len(rows) else None), ev.dataset
+    rows = table[table["bin"].str.match(start) & (table["metallicity"] != "all")]
+    paper = rows[rows["bin"].str.endswith(f"log g < {UPPER_GIANTS}")]
+    low = rows[rows["bin"].str.contains("RVS S/N")]
+    rows = low if len(low) or ev.dataset == PAPER_DATA else paper
+    rows = rows[rows["beyond_null"].notna()]
+    return (float(rows["beyond_null"].astype(bool).any()) if len(rows) else None), ev.dataset
 
 
 MEASURES = {

@@ -14,7 +14,7 @@ from common.calibration import Calibration
 from common.errors import ReadError
 from common.fitting import load_model
 from common.inference import predict
-from rvs_hybrid.config import GIANT, Config
+from rvs_hybrid.config import GIANT, RVS, Config
 
 FIRST = "python -m rvs_hybrid.train --run-dir DIR"
 
@@ -36,6 +36,10 @@ class Networks:
         Of the training set: see `rvs_hybrid.quality`.
     partial : dict of str to dict
         The same as `calibration` for stars that have only some inputs, by `pattern_of`.
+    rvs_made : bool
+        Whether it learned from RVS spectra that a model made.
+    gaia : str
+        The release whose parallaxes it learned from: "DR2" of the registry's stars, else "DR3".
     """
 
     config: Config
@@ -45,6 +49,15 @@ class Networks:
     calibration: dict
     limits: dict
     partial: dict = field(default_factory=dict)
+    rvs_made: bool = False
+    gaia: str = "DR3"
+
+    @property
+    def rvs(self):
+        """Where the RVS spectra of its training are from, in a word."""
+        if self.rvs_made:
+            return RVS[1]
+        return self.config.rvs if self.config.rvs in RVS else Path(self.config.rvs).name
 
 
 def load_networks(run_dir, rule="held-out"):
@@ -82,6 +95,8 @@ def load_networks(run_dir, rule="held-out"):
             pattern: {k: Calibration.from_dict(v) for k, v in labels.items()}
             for pattern, labels in about.get("calibration_partial", {}).items()
         },
+        rvs_made=about.get("rvs_made", config.rvs == RVS[1]),
+        gaia="DR2" if about.get("data_dir") is None else "DR3",
     )
 
 
@@ -169,6 +184,7 @@ def columns(networks, inputs):
     for pattern, calibrations in networks.partial.items():
         rows = patterns == pattern
         for label, calibration in calibrations.items():
+            out.setdefault(f"{label}_sigma", out[f"{label}_raw"].copy())
             out[f"{label}_sigma"][rows] = calibration.apply(
                 sigma=out[f"{label}_raw"][rows], group=groups[rows]
             )

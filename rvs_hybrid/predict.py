@@ -21,9 +21,11 @@ from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.quality import judge
 from rvs_hybrid.stars import files
 from rvs_hybrid.stars.sample import split_of
+from rvs_hybrid.tables import SYNTHETIC
 
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
 LOW_SNR = 15.0  # [seed]: the sample's lower limit
+FILES = "the user's files"
 ABOUT = ("source_id", "ra", "dec", "g", "snr_rvs", "parallax", "parallax_error", "ruwe")
 COLUMN_UNITS = {"ra": "deg", "dec": "deg", "g": "mag", "parallax": "mas", "parallax_error": "mas"}
 COLUMN_UCDS = {
@@ -49,26 +51,30 @@ DESCRIPTIONS = {
 }
 
 
-def flags_of(stars, present, config, outside):
+def flags_of(stars, present, networks, outside):
     """Return {flag: ndarray of bool, shape (n,)} of the catalogue's warnings.
 
     Parameters
     ----------
     stars : DataFrame
-        With parallax, parallax_zp, ruwe, snr_rvs.
+        With parallax, parallax_zp, ruwe, snr_rvs, rvs_made.
     present : dict
         As `rvs_hybrid.data.presence` gives it.
-    config : Config
-        Inputs that the network does not have are not missed.
+    networks : Networks
+        Inputs that they do not have are not missed.
     outside : ndarray of bool, shape (n,)
     """
+    config = networks.config
+    has_parallax = present["has_parallax"] & ("parallax" in config.inputs)
     corrected = stars["parallax"].to_numpy(float) - np.nan_to_num(stars["parallax_zp"])
     missing = {f"NO_{kind.upper()}": ~present[f"has_{kind}"] for kind in config.inputs}
     return missing | {
         "NEGATIVE_PARALLAX": corrected < 0,
         "NO_ZERO_POINT": (stars["parallax"].notna() & stars["parallax_zp"].isna()).to_numpy(),
+        "DR2_TRAINED": has_parallax & (networks.gaia == "DR2"),  # the star's own is of DR3
         "HIGH_RUWE": stars["ruwe"].to_numpy(float) > RUWE,
         "LOW_SNR_RVS": stars["snr_rvs"].to_numpy(float) < LOW_SNR,
+        "MADE_RVS": stars["rvs_made"].to_numpy(bool),
         "OUTSIDE_LIMITS": outside,
     }
 
@@ -101,7 +107,7 @@ def catalogue(networks, stars, inputs):
     predicted = {name: found[f"{name}_pred"] for name in config.labels}
     table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, networks.limits)
     outside = table["outside_limits"].to_numpy()
-    table["warnings"] = joined(flags_of(stars, presence(inputs), config, outside))
+    table["warnings"] = joined(flags_of(stars, presence(inputs), networks, outside))
     table["file"] = stars["file"].to_numpy()
     return table
 
@@ -149,7 +155,7 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
     run_dir : path-like
         Run folder with the trained networks.
     paths : sequence of path-like
-        See `rvs_hybrid.stars.sources.read_sources`, whose memory grows with the sources.
+        See `rvs_hybrid.stars.sources.gather`, whose memory grows with the sources.
     out : path-like
         Catalogue, see `common.catalogue.make.make`.
     precision : str
@@ -162,6 +168,7 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
     """
     networks = nets.load_networks(run_dir)
     config, source = networks.config, files.StarFiles(paths)
+    release = {"PARALLAX": f"Gaia {networks.gaia}"} if "parallax" in config.inputs else {}
 
     def rows(batch):
         stars, inputs, lost = usable(networks, batch)
@@ -172,15 +179,18 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
         rows=rows,
         run_dir=run_dir,
         options={"precision": precision},
-        notes=notes_of(config.labels),
-        meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=config.rvs),
-        none=lambda: f"None of the {source.n} source(s) can be used",
+        notes=notes_of(config.labels, networks.calibration),
+        meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=networks.rvs, **release),
+        none=source.none,
     )
     return make(recipe, out)
 
 
-def notes_of(labels):
-    """Return units, ucds and descriptions of the columns of a catalogue of some labels."""
+def notes_of(labels, calibrated):
+    """Return units, ucds and descriptions of the columns of a catalogue of some labels.
+
+    `calibrated` holds those whose errors are.
+    """
     units = COLUMN_UNITS | {f"{k}{e}": UNITS[k] for k in labels for e in ("", "_err", "_ensemble")}
     ucds = COLUMN_UCDS | {k: LABEL_UCDS[k] for k in labels}
     ucds |= {f"{k}_err": f"stat.error;{LABEL_UCDS[k]}" for k in labels}
@@ -189,7 +199,9 @@ def notes_of(labels):
     for k in labels:
         texts |= {
             k: f"{NAMES[k]}: mean of the ensemble, on APOGEE's scale",
-            f"{k}_err": f"half-width of the calibrated 68 % interval of {NAMES[k]}",
+            f"{k}_err": f"half-width of the calibrated 68 % interval of {NAMES[k]}"
+            if k in calibrated
+            else f"error of {NAMES[k]} as the networks give it, not calibrated",
             f"{k}_ensemble": f"standard deviation of {NAMES[k]} over the ensemble; not an error",
         }
     return {"units": units, "ucds": ucds, "descriptions": texts}
@@ -228,18 +240,19 @@ def predict_labelled(run_dir, paths):
             continue
         stars = stars[~seen].reset_index(drop=True)
         inputs = {name: values[~seen] for name, values in inputs.items()}
+        names = np.where(stars["rvs_made"], f"{FILES} + {SYNTHETIC}", FILES)
         part = stars.drop(columns=["file", "has_rvs"]).assign(split="real", **presence(inputs))
         for name in labels:
             part[f"{name}_true"], part[f"{name}_true_err"] = stars[name], stars[f"{name}_err"]
         found = nets.columns(networks, inputs)
-        part = part.assign(**found)
+        part = part.assign(**found, dataset=names)
         predicted = {name: found[f"{name}_pred"] for name in labels}
         part["limit_distance"], part["outside_limits"] = judge(inputs, predicted, networks.limits)
         known = part[[f"{name}_true" for name in labels]].notna().any(axis=1)
         for source in part.loc[~known, "source_id"]:
             reason = "no APOGEE label to compare with"
             sources.rejects.append({"file": "", "id": str(source), "reason": reason})
-        parts.append(part[known].assign(dataset="the user's files"))
+        parts.append(part[known])
     if not parts or not sum(len(part) for part in parts):
         raise SuiteError(
             "No source that can be used has a label and was not trained on. Put an APOGEE allStar "

@@ -53,7 +53,9 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
             continue
         say(f"variant {name}")
         if name == MLP:
-            train_mlp(Shards(run_dir / "data"), read_config(run_dir, Config)[0], folder)
+            settings, about = read_config(run_dir, Config)
+            own = about.get("data_dir") is not None
+            train_mlp(Shards(run_dir / "data"), settings, folder, own=own)
             continue
         part = replace(config, inputs=inputs, rvs="none", members=(config.members + 1) // 2)
         train(part, folder, accelerator=accelerator, data_dir=data_dir, resume=True,

@@ -132,19 +132,30 @@ def parallax_sn(df):
     return ((df["parallax"] - zp) / df["parallax_error"]).to_numpy(float)
 
 
-def label_table(df, pred="pred"):
+def label_table(df, pred="pred", null=None):
     """Return bias and scatter of each label for all stars, by kind and by parallax.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions.
+    pred : str
+        End of the columns that are judged.
+    null : DataFrame, optional
+        Predictions of the null for the same rows (`rvs_hybrid.null`).
 
     Returns
     -------
     DataFrame
-        label, stars, `STATISTICS`, and medians of the errors in play, in the label's unit:
-        label_error (APOGEE's own), aleatoric, ensemble.
+        label, stars, `STATISTICS`; null_mad_sigma, of the null on the same stars; and medians of
+        the errors in play, in the label's unit: label_error (APOGEE's own), aleatoric, ensemble.
     """
-    rows = []
+    rows, nulls = [], () if null is None else labels_of(null)
     for label in labels_of(df):
         for name, here in (groups(df) | parallax_groups(df)).items():
             row = {"label": label, "stars": name, **scatter(residual(df[here], label, pred))}
+            if label in nulls:
+                row["null_mad_sigma"] = scatter(residual(null[here], label))["mad_sigma"]
             for key, column in (("label_error", "true_err"), ("aleatoric", "aleatoric"),
                                 ("ensemble", "ensemble")):  # fmt: skip
                 known = f"{label}_{column}" in df
@@ -198,19 +209,21 @@ def binned_table(df, column):
     return kept(rows)
 
 
-def variant_table(variants):
+def variant_table(variants, members=None):
     """Return bias and scatter of several networks on the same stars.
 
     Parameters
     ----------
     variants : dict of str to DataFrame
         Name → predictions with source_id.
+    members : dict of str to int, optional
+        Name → networks of the ensemble.
 
     Returns
     -------
     DataFrame
-        label, stars, network, `STATISTICS`: for each label the stars for which every network has
-        a prediction; empty with fewer than two networks.
+        label, stars, network, members, `STATISTICS`: for each label the stars for which every
+        network has a prediction; empty with fewer than two networks.
     """
     if len(variants) < 2 or not all("source_id" in d for d in variants.values()):
         return pd.DataFrame()
@@ -227,8 +240,10 @@ def variant_table(variants):
         stars = first.loc[common]
         for name, here in (groups(stars) | parallax_groups(stars)).items():
             for network, values in r.items():
-                rows.append({"label": label, "stars": name, "network": variant_name(
-                    network, variants[network]), **scatter(values[here & known])})  # fmt: skip
+                row = {"label": label, "stars": name}
+                row["network"] = variant_name(network, variants[network])
+                row["members"] = (members or {}).get(network, np.nan)
+                rows.append(row | scatter(values[here & known]))
     return kept(rows)
 
 

@@ -103,6 +103,7 @@ def _finish(job, about, keep):
     """Predict held-out stars by both rules, calibrate the errors, write predictions.parquet."""
     from common.calibration import fit_calibration
     from common.files import write_parquet
+    from rvs_hybrid import data
     from rvs_hybrid import networks as nets
     from rvs_hybrid.inputs import split_row
     from rvs_hybrid.model import build_precursor
@@ -147,13 +148,13 @@ def _finish(job, about, keep):
     table = table.assign(**{k: np.asarray(v, "float32") for k, v in found.items()})
     predicted = {name: found[f"{name}_pred"] for name in config.labels}
     table["limit_distance"], table["outside_limits"] = judge(inputs, predicted, trained.limits)
-    table["dataset"] = config.trained  # a table that travels alone still says what it is of
-    if config.rvs == "semi-synthetic":
-        table["dataset"] += " + semi-synthetic RVS"
+    made = bool(shards.labels["rvs_made"].any())
+    table["dataset"] = data.named(config, own=about["data_dir"] is not None, made=made)
     write_parquet(table, run_dir / "predictions.parquet")
     keep(
         calibration={name: c.to_dict() for name, c in calibration.items()},
         calibration_partial=_partial(trained, inputs, stars, calib),
+        rvs_made=made,
     )
     return table
 

@@ -121,6 +121,11 @@ def baseline_run(run_dir, *, pixels=BINNED, stars=None, seconds=None, autogluon=
     known = np.isfinite(y).all(axis=1)
     train = np.flatnonzero(known & (labels["split"] == "reference").to_numpy())
     test = np.flatnonzero(known & (labels["split"] == "test").to_numpy())
+    if not len(train) or not len(test):
+        raise SuiteError(
+            f"{run_dir} has no stars with all five labels to compare models on. Name a run of "
+            "solarlike_distance.train."
+        )
     limit = config.baseline_stars if stars is None else stars
     if limit and limit < len(train):
         rng = np.random.default_rng(config.seed)

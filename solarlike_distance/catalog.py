@@ -26,6 +26,28 @@ from solarlike_distance.labels.photometry import read_photometry
 from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.networks import load_networks, predicted, with_distances
 from solarlike_distance.preprocess import preprocess
+from solarlike_distance.tables.application import why_not
+
+
+def known_table(about, *, photometry=None, stars=None):
+    """Return what tables say of spectra: `about` with lasp_*, source_id and Gaia's columns.
+
+    Parameters
+    ----------
+    about : DataFrame of n rows
+        From `object_table`.
+    photometry, stars
+        As of `star_table`.
+    """
+    table = about.reset_index(drop=True)
+    if stars is not None:
+        table = stars.fill(table)
+    if photometry is not None:
+        own = photometry.columns(photometry.find(table))
+        if "source_id" in table:
+            own["source_id"] = own["source_id"].fillna(table.pop("source_id"))
+        table = pd.concat([table, own], axis=1)
+    return table
 
 
 def star_table(networks, x, about, *, photometry=None, stars=None):
@@ -49,17 +71,15 @@ def star_table(networks, x, about, *, photometry=None, stars=None):
         `about`, lasp_*, source_id, Gaia's columns, L_pred, L_sigma of every label L, and
         `solarlike_distance.distance.columns`.
     """
-    table = about.reset_index(drop=True)
-    if stars is not None:
-        table = stars.fill(table)
+    return predicted_table(networks, x, known_table(about, photometry=photometry, stars=stars))
+
+
+def predicted_table(networks, x, table):
+    """Return the rows of `known_table` with predictions and distances; see `star_table`."""
+    table = table.reset_index(drop=True)
     options = {}
-    if photometry is not None:
-        own = photometry.columns(photometry.find(table))
-        if "source_id" in table:
-            own["source_id"] = own["source_id"].fillna(table.pop("source_id"))
-        table = pd.concat([table, own], axis=1)
-        if photometry.extinction:
-            options = {"ag": table["ag_given"], "ag_error": table["ag_given_error"]}
+    if "ag_given" in table:
+        options = {"ag": table["ag_given"], "ag_error": table["ag_given_error"]}
     table = pd.concat([table, predicted(networks, x, table["snr_g"])], axis=1)
     return with_distances(networks, table, **options)
 
@@ -70,18 +90,33 @@ def usable(networks, spectra):
     return sample.usable(spectra, object_table(spectra, prepared), prepared)
 
 
-def part_of(networks, spectra, about, x, *, photometry=None, stars=None):
-    """Return the rows of a catalogue, with the hidden columns that tell repeated spectra."""
-    table = star_table(networks, x, about, photometry=photometry, stars=stars)
+def part_of(networks, spectra, about, x, *, photometry=None, stars=None, select=None):
+    """Return the rows of a catalogue, with the hidden columns that tell repeated spectra.
+
+    Returns
+    -------
+    DataFrame or None, list of dict
+        The rows, and rejects: the stars that `select` leaves out, which are not predicted.
+    """
+    table, lost = known_table(about, photometry=photometry, stars=stars), []
+    if select == "paper":
+        why = why_not(table, networks.config)
+        use = why == ""
+        lost = [{"file": f, "id": i, "reason": r} for f, i, r in
+                zip(table["file"][~use], table["id"][~use], why[~use], strict=True)]  # fmt: skip
+        spectra, table, x = spectra[use], table[use], x[use]
+    if not len(x):
+        return None, lost
+    table = predicted_table(networks, x, table)
     table["name"] = columns.observation_name(table)
     extinction = photometry is not None and photometry.extinction is not None
     table["warnings"] = joined(columns.flags(table, networks, extinction=extinction))
     part = columns.catalogue(table)
-    return part.assign(**keys_of(spectra, table, part["name"]))
+    return part.assign(**keys_of(spectra, table, part["name"])), lost
 
 
 def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances=None,
-                   extinction=None, precision="float32"):  # fmt: skip
+                   extinction=None, select=None, precision="float32"):  # fmt: skip
     """Predict files and folders and write one catalogue.
 
     Parameters
@@ -100,6 +135,9 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         Bailer-Jones et al.'s distances, joined to the photometry by source_id.
     extinction : str, optional
         Column of the photometry with A_G.
+    select : {"paper"}, optional
+        Only the stars that the paper applies its network to (`tables.application`): the others are
+        rejects.
     precision : str
         What the networks compute in, which is chosen already.
 
@@ -124,6 +162,8 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
     if photometry is None and (extinction or distances):
         option = "--extinction" if extinction else "--distances"
         raise UsageError(f"{option} needs --photometry, the table that it belongs to.")
+    if photometry is None and select:
+        raise UsageError(f"--select {select} needs --photometry: which stars lack a good distance.")
     files, networks = spectrum_files(paths), load_networks(run_dir)
     given = {"photometry": photometry, "lasp": lasp, "distances": distances}
     tables = {}
@@ -131,24 +171,40 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         tables["photometry"] = read_photometry(
             photometry, config=networks.config, extinction=extinction, distances=distances
         )
+        _check_select(select, tables["photometry"])
     if lasp is not None:
         tables["stars"] = StarCatalogue(lasp)
 
     def rows(batch):
         spectra, about, x, lost = usable(networks, batch)
-        return (part_of(networks, spectra, about, x, **tables) if len(x) else None), lost
+        part, out = (
+            part_of(networks, spectra, about, x, select=select, **tables) if len(x) else (None, [])
+        )
+        return part, lost + out
 
     def meta(parts):
         own = {"SPECTRA": _kinds(parts),
-               "AG": extinction or "from bp_rp and cnn_bprp, as in the released code"}  # fmt: skip
+               "AG": extinction or "from bp_rp and cnn_bprp, as in the released code",
+               "SELECTED": select or "all"}  # fmt: skip
         return PAPER.header(networks.config, run_dir) | own
 
     return make_of_files(
         files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, duplicates="keep",
         options={k: stamp(v) for k, v in given.items()}
-        | {"extinction": extinction, "precision": precision},
+        | {"extinction": extinction, "select": select, "precision": precision},
         notes=columns.notes(), meta=meta, revise=without_copies, told=_say_tally,
     )  # fmt: skip
+
+
+def _check_select(select, photometry):
+    """Raise where the photometry cannot say which stars lack a good distance."""
+    needed = ("parallax", "parallax_over_error", "distance_gspphot")
+    lacking = [n for n in needed if not photometry.frame[n].notna().any()]
+    if select and lacking:
+        raise UsageError(
+            f"--select {select}: {photometry.path} has no {', '.join(lacking)}. Needed: parallax, "
+            "parallax_error or parallax_over_error, and distance_gspphot of Gaia DR3."
+        )
 
 
 def _kinds(parts):
@@ -215,6 +271,10 @@ OPTIONS = (
            "source_id", more=TABLE),
     Option("--extinction", "column of the photometry with A_G, such as ag_gspphot (default: from "
            "observed and predicted colour, as in the released code)", more={"metavar": "COLUMN"}),
+    Option("--select", "paper: only the stars that the paper applies its network to, solar-like by "
+           "LASP, S/N_g of 10 or more, and without a good distance of Gaia's (needs --photometry "
+           "with parallax, its error and distance_gspphot); the others are rejects",
+           more={"choices": ("paper",)}),
     Option("--lasp", "LAMOST's catalogue of stellar parameters, joined by obsid, else by night, "
            "plan and fibre", more=TABLE),
 )  # fmt: skip

@@ -19,6 +19,7 @@ NAMES = {
     "teff": "Teff", "logg": "log g", "feh": "[Fe/H]", "mg": "M_G", "bprp": "(BP-RP)0",
 }  # fmt: skip
 OUT_OF_RANGE = ("one", "zero")
+INPUTS = {"paper": (0.0, 1.0), "scaled": (1.0, 0.1)}  # zero, unit: it sees (flux - zero) / unit
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Config(BaseConfig):
     low: float = 0.1  # Sect. 2.3: normalised flux below it is replaced
     high: float = 1.2  # Sect. 2.3: normalised flux above it is replaced
     out_of_range: str = "one"  # "one": what the [code] puts there; "zero": what Sect. 2.3 says
+    input: str = "paper"  # flux as it is, [code]; "scaled", ours: (flux - 1) / 0.1 learns faster
     teff_min: float = 4800.0  # K, Table 1
     teff_max: float = 6800.0  # K, Table 1
     logg_zero: float = 5.98  # dex, Table 1: the line between dwarfs and giants at Teff = 0
@@ -69,6 +71,7 @@ class Config(BaseConfig):
     tree_features: float = 0.1  # default: share of the pixels that a split or a tree looks at
     mlp_units: tuple = (256, 128)  # default: of Table C.1's perceptron
     baseline_stars: int = 0  # default: stars that Table C.1's models learn from; 0 is all
+    tuned_from: str = ""  # default: run whose networks `tune` trains on; "": they begin anew
     explain_stars: int = 2000  # Sect. 5: spectra that SHAP explains
     precision: str = "float32"  # default
 
@@ -77,26 +80,33 @@ class Config(BaseConfig):
         """The common wavelength grid, ndarray of shape (n_pixels,), Å, vacuum, rest frame."""
         return np.linspace(self.wave_min, self.wave_max, self.n_pixels)
 
+    @property
+    def variant(self):
+        """The network in one word where it is not the paper's own."""
+        first = "" if self.input == "paper" else f"{self.input}-input"
+        return "-".join(filter(None, (first, "tuned" if self.tuned_from else "")))
+
 
 SCALES = {
-    "smoke": dict(n_stars=160, members=1, epochs=2, batch_size=16, learning_rate=1e-3,
-                  schedule="cosine", trees=5, tree_features=0.01, mlp_units=(16,),
-                  explain_stars=8),
+    "smoke": dict(input="scaled", n_stars=160, members=1, epochs=2, batch_size=16,
+                  learning_rate=1e-3, schedule="cosine", trees=5, tree_features=0.01,
+                  mlp_units=(16,), explain_stars=8),
     # A demo has minutes: one fold of a fifth of the sample, a short cosine in larger steps.
-    "demo": dict(n_stars=4500, members=1, epochs=8, batch_size=32, learning_rate=5e-4,
-                 schedule="cosine", trees=40, tree_features=0.02, baseline_stars=1000,
-                 explain_stars=48),
+    "demo": dict(input="scaled", n_stars=4500, members=1, epochs=8, batch_size=32,
+                 learning_rate=5e-4, schedule="cosine", trees=40, tree_features=0.02,
+                 baseline_stars=1000, explain_stars=48),
     "paper": dict(),
 }  # fmt: skip
 
 
 def check(config):
-    """Return a configuration; raise `UsageError` where its `out_of_range` is unknown."""
-    if config.out_of_range not in OUT_OF_RANGE:
-        raise UsageError(
-            f"--out-of-range must be one of {', '.join(OUT_OF_RANGE)}. "
-            f"Received {config.out_of_range!r}."
-        )
+    """Return a configuration; raise `UsageError` where one of its choices is unknown."""
+    for name, value, allowed in (
+        ("out-of-range", config.out_of_range, OUT_OF_RANGE),
+        ("input", config.input, INPUTS),
+    ):
+        if value not in allowed:
+            raise UsageError(f"--{name} must be one of {', '.join(allowed)}. Received {value!r}.")
     return config
 
 
@@ -107,6 +117,7 @@ PAPER = Paper(
     config=Config,
     datasets=("lamost-mock", "lamost"),
     scales=SCALES,
+    free=("n_stars", "out_of_range"),
     seed=42,
     check=check,
     data_dir="folder with LAMOST spectra, a LAMOST star catalogue, APOGEE's allStar and Gaia's "
@@ -122,6 +133,9 @@ PAPER = Paper(
         Option("--out-of-range", "what stands for pixels below 0.1 and above 1.2: one (the "
                "released code) or zero (the paper's text)", sets="out_of_range",
                more={"choices": OUT_OF_RANGE}),
+        Option("--input", "what the network sees: scaled, (flux - 1) / 0.1, ours, which learns "
+               "faster (default at smoke and demo scale), or paper, the flux as it is (default at "
+               "paper scale)", sets="input", more={"choices": tuple(INPUTS)}),
     ),
 )  # fmt: skip
 make_config = PAPER.configure

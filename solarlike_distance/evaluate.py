@@ -12,12 +12,12 @@ from common.paper import Option
 from common.rows import held_out, kept, name_of, name_of_table
 from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER, Config
-from solarlike_distance.evaluation import Evaluation, any_mock
+from solarlike_distance.evaluation import Evaluation
 from solarlike_distance.examples import file_examples, run_examples
 from solarlike_distance.tables import comparison
 from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.given import read_ecsv, read_gradients, read_isochrones, with_truth
-from solarlike_distance.tables.rows import read_predictions, with_types
+from solarlike_distance.tables.rows import any_mock, read_predictions, with_types
 
 TEST_STARS = 3715  # Sect. 3.2
 KNOWN = ("reference",)  # splits beside the test set
@@ -81,7 +81,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
         ev = Evaluation(
             df=df,
             everything=own,
-            dataset=name_of(config, len(tables.judged_rows(df)), TEST_STARS),
+            dataset=name_of(PAPER, config, len(tables.judged_rows(df)), TEST_STARS),
             history=runs.history_of(run_dir),
             counts=read_ecsv(run_dir / "data" / "selection.ecsv"),
             baselines=read_ecsv(run_dir / "tables" / "baselines.ecsv"),

@@ -15,8 +15,9 @@ from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER
 from solarlike_distance.figures.plots import plots
 from solarlike_distance.measured import measure
-from solarlike_distance.tables import comparison, gradients, recovery
+from solarlike_distance.tables import application, comparison, gradients, recovery
 from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import any_mock
 
 REFERENCES = (
     "Shen Y.-Y., Luo A-L. 2024, A&A, doi:10.1051/0004-6361/202450164: the paper reproduced here",
@@ -33,9 +34,10 @@ PARTS = {  # section: (text, names of its tables)
     "Labels and distances": (
         "Predicted less label. Labels: APOGEE's Teff, log g and [Fe/H], M_G from the geometric "
         "distance and Gaia's G and A_G, (BP-RP)_0; the distance is the mode of the posterior "
-        "(Eqs. 3-5). Fractions are (predicted - geometric) / geometric. The paper's median of 3.7 "
-        "% is read as that of the signed fraction: Fig. 7 shows it, and the released notebook's "
-        "mean of +8.9 pc has the same sign; the median of the absolute one stands beside it.",
+        "(Eqs. 3-5). Fractions are (predicted - geometric) / geometric. The paper's 3.7 % and 8.2 "
+        "% are the median and the standard deviation of the absolute fraction, as its released "
+        "notebook computes them (`median_abs_fraction`, `sd_abs_fraction`); those of the signed "
+        "one stand beside them.",
         ("selection", "scatter", "scatter_planted", "distance", "by_snr_g", "by_teff", "by_logg",
          "by_feh", "binaries"),
     ),
@@ -69,6 +71,11 @@ PARTS = {  # section: (text, names of its tables)
         ("real", "objects"),
     ),
 }  # fmt: skip
+TUNED = (
+    "Predicted less label: LASP's Teff, log g and [Fe/H], of stars that were held apart. The "
+    "networks began as those of the run named above and were trained on with such stars; of M_G "
+    "and (BP-RP)_0, which LASP lacks, they keep what they said, and the scatter measured there."
+)
 ELSEWHERE = {  # figures of `explain`
     "F15_shap_teff": (
         "As Fig. 15: normalised mean |SHAP| of hot (> 5000 K) and cool stars", "explain"
@@ -78,11 +85,6 @@ ELSEWHERE = {  # figures of `explain`
     ),
     "attributions": ("SHAP, integrated gradients and gradients side by side", "explain"),
 }  # fmt: skip
-
-
-def any_mock(df):
-    """Return whether any row of predictions is of a simulated spectrum."""
-    return "mock" in df and bool(df["mock"].astype(float).gt(0).any())
 
 
 @dataclass(kw_only=True)
@@ -157,6 +159,12 @@ class Evaluation(evaluation.Evaluation):
         """The catalogue where there is one; else every star that the networks did not learn."""
         return self.everything if self.catalogue is None else self.catalogue
 
+    @property
+    def applied(self):
+        """Of `stars` those of the paper's kind, which Figs. 8-14 are of (`application.of_kind`)."""
+        return self._value("applied", lambda: self.stars[
+            application.of_kind(self.stars, self.config)].reset_index(drop=True))  # fmt: skip
+
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         return _tables(self)
@@ -172,11 +180,27 @@ class Evaluation(evaluation.Evaluation):
     def facts(self, source=None):
         """Return what it was made on and with, {name: value}."""
         first = dict.fromkeys(("measured on", "spectra in the test", "stars of the catalogue",
-                               "predictions from", "pixels out of range"))  # fmt: skip
+                               "predictions from", "input", "tuned from",
+                               "pixels out of range"))  # fmt: skip
         return first | super().facts(source) | {
-            "stars of the catalogue": None if self.catalogue is None else len(self.catalogue),
+            "stars of the catalogue": self._stars_told(),
+            "input": None if self.config is None else self.config.input,
+            "tuned from": self.about.get("begun_as"),
             "pixels out of range": (self.about.get("config") or {}).get("out_of_range"),
         }  # fmt: skip
+
+    def _stars_told(self):
+        if self.catalogue is None:
+            return None
+        kind = " (simulated)" if any_mock(self.catalogue) else ""
+        return (f"{len(self.catalogue)}{kind}, {len(self.applied)} of them solar-like and of S/N_g "
+                "of 10 or more: Figs. 8-14, Tables 3, 4")  # fmt: skip
+
+    def text_of(self, title, made):
+        """Return the text of a section: a tuned network's labels are LASP's."""
+        if title == "Labels and distances" and self.config is not None and self.config.tuned_from:
+            return TUNED
+        return super().text_of(title, made)
 
     def told(self, made):
         """Return what is printed of the tables, list of str."""
@@ -198,11 +222,11 @@ class Evaluation(evaluation.Evaluation):
             or "distance_pred" not in self.stars
         ):
             return None
-        return self._value("distances", lambda: comparison.distances(self.stars, self.external))
+        return self._value("distances", lambda: comparison.distances(self.applied, self.external))
 
     def galaxy(self):
         """Return positions and metallicities of the stars, None where they are not known."""
-        return self._value("galaxy", lambda: gradients.of_table(self.stars))
+        return self._value("galaxy", lambda: gradients.of_table(self.applied))
 
     def gradients(self):
         """Return {"radial": Table 3, "vertical": Table 4} of the stars, {} without positions."""
@@ -218,14 +242,15 @@ class Evaluation(evaluation.Evaluation):
 
     def corrected(self):
         """Return gradients corrected for the network's errors, None where these are not known."""
-        return self._value("corrected", lambda: recovery.corrected(self.stars, self.everything))
+        return self._value("corrected", lambda: recovery.corrected(self.applied, self.everything))
 
     def _recovery(self):
         needed = {"feh_planted", "distance_planted", "ra", "dec", "feh_pred", "distance_pred"}
-        if not needed <= set(self.stars) or not self.stars["feh_planted"].notna().any():
+        stars = self.applied
+        if not needed <= set(stars) or not stars["feh_planted"].notna().any():
             raise SuiteError("no planted gradients are known")
         seed = 1 if self.config is None else self.config.seed
-        table = recovery.recovery_table(self.stars, self.everything, seed=seed)
+        table = recovery.recovery_table(stars, self.everything, seed=seed)
         return table if self.law is None else galaxy.with_law(table, self.law)
 
 
@@ -261,8 +286,8 @@ def _compared(ev):
                              comparison.distance_table(found, ev.external))  # fmt: skip
     if any(o.is_survey for o in ev.external):
         out["surveys"] = ("As Fig. 11: this work less a survey's parameters",
-                          comparison.parameter_table(ev.stars, ev.external))  # fmt: skip
-    problems = tables.problem_counts(ev.stars)
+                          comparison.parameter_table(ev.applied, ev.external))  # fmt: skip
+    problems = tables.problem_counts(ev.applied)
     if problems.get("all"):
         out["problems"] = ("As Fig. 8: spectra without a good distance", pd.DataFrame([problems]))
     return out

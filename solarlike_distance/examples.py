@@ -10,7 +10,7 @@ import numpy as np
 
 from common.errors import SuiteError
 from common.files import atomic_path
-from solarlike_distance.preprocess import preprocess, savgol
+from solarlike_distance.preprocess import preprocess, savgol, usable_pixels
 
 MOST_FILES, MOST_SPECTRA = 60, 300  # that are looked through
 MOCK = 60  # spectra of a mock that is made to choose from
@@ -110,11 +110,9 @@ def _some(stream):
 
 
 def _example(replaced, snr_g, spectra, row, config):
-    one = spectra[np.array([row])]
+    one = spectra[np.array([row])].in_vacuum()
     flux, wave = np.asarray(one.flux[0], float), np.asarray(one.wavelength_of(0), float)
-    good = np.isfinite(flux)
-    for mask in (one.mask, one.or_mask):
-        good &= True if mask is None else ~np.asarray(mask[0])
+    good = usable_pixels(one, 0)
     flux, wave = flux[good], wave[good] / (1 + float(one.meta["z"].iloc[0]))
     smooth = savgol(flux[None], np.array([len(flux)]), window=config.savgol_window,
                     order=config.savgol_order)[0]  # fmt: skip

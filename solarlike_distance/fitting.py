@@ -12,6 +12,7 @@ from common.cli import say
 from common.errors import MissingDataError
 from solarlike_distance.config import TARGETS
 from solarlike_distance.networks import load_network
+from solarlike_distance.unseen import say_of
 
 FEWEST = 5  # default: training stars that a network needs at least
 PLATEAU = 0.5  # Sect. 3.2: the rate is halved
@@ -47,7 +48,7 @@ def scaling(job):
     return {"mean": y.mean(axis=0).tolist(), "std": np.maximum(y.std(axis=0), 1e-6).tolist()}
 
 
-def networks(job, scaler, history):
+def networks(job, scaler, history, begun=()):
     """Train the network of every fold, or load what is finished.
 
     Parameters
@@ -57,6 +58,9 @@ def networks(job, scaler, history):
         From `scaling`.
     history : list
         Filled with the rows of history.csv, which is written after each network.
+    begun : sequence of keras.Model
+        Trained networks in physical units, which the folds take in turn to go on from; labels that
+        are missing (NaN) are then what they say themselves. None by default: all begins anew.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def networks(job, scaler, history):
     _check(job)
     load = partial(load_network, config=job.config)
     return [
-        job.once(f"fold_{fold}", partial(_train, fold, job, scaler), history, load=load)
+        job.once(f"fold_{fold}", partial(_train, fold, job, scaler, begun), history, load=load)
         for fold in folds_of(job.config)
     ]
 
@@ -93,7 +97,7 @@ def _check(job):
         )
 
 
-def _train(fold, job, scaler, folder):
+def _train(fold, job, scaler, begun, folder):
     """Train one network; return it with its best weights, in physical units, and its history."""
     import keras
 
@@ -103,7 +107,8 @@ def _train(fold, job, scaler, folder):
     config = job.config
     rows = dict(zip(("train", "valid"), job.fold(fold), strict=True))
     mean, std = (np.asarray(scaler[k]) for k in ("mean", "std"))
-    target = ((job.target() - mean) / std).astype("float32")
+    first = begun[fold % len(begun)] if begun else None
+    target = ((_targets(job, first) - mean) / std).astype("float32")
     steps = math.ceil(len(rows["train"]) / config.batch_size)
     rate, plateau = config.learning_rate, None
     if config.schedule == "plateau":
@@ -115,6 +120,9 @@ def _train(fold, job, scaler, folder):
     keras.utils.set_random_seed(config.seed * 1000 + fold)
     with job.accelerator.scope():
         model = build_model(config)
+        if first is not None:
+            weights = first.get_weights()
+            model.set_weights([*weights[:-2], weights[-2] / std, (weights[-1] - mean) / std])
         model.compile(keras.optimizers.Adam(rate), loss="mse", metrics=["mae"])
     history = job.fit(
         model, target, rows=rows, name=f"fold_{fold}", folder=folder,
@@ -124,6 +132,15 @@ def _train(fold, job, scaler, folder):
     n = len(rows["train"])
     say(f"fold {fold}: {last} (z-scores) after {len(history)} epochs of {n} spectra")
     return _physical(model, config, mean, std), history
+
+
+def _targets(job, first):
+    """Return the labels in physical units; what a network says stands where they are missing."""
+    y = job.target()
+    if first is None or np.isfinite(y).all():
+        return y
+    said = say_of(job, [first], np.arange(len(y)))[0]
+    return np.where(np.isfinite(y), y, said)
 
 
 def _physical(model, config, mean, std):

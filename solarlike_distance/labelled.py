@@ -35,7 +35,7 @@ class Labels:
     """
 
     def __init__(self, paths, config):
-        found, folder = _find(paths)
+        found, folder = find_labels(paths)
         self.tables, self._apogee, self._planted = {}, None, None
         if "stars" in found:
             self.tables["stars"] = StarCatalogue(found["stars"])
@@ -95,7 +95,7 @@ class Labels:
         return out
 
 
-def _find(paths):
+def find_labels(paths):
     """Return {kind: path} of the tables of the first folder that has some, and that folder."""
     for path in map(Path, paths):
         if not path.is_dir():

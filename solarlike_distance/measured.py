@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from solarlike_distance.tables import comparison, gradients
+from solarlike_distance.tables import application, comparison, gradients
 from solarlike_distance.tables import scatter as tables
+from solarlike_distance.tables.rows import any_mock
 
-COUNTS = ("selection", "size", "venn", "catalogue_size", "subsample", "explained")
+COUNTS = ("selection", "size", "explained")
 """Measures that are counts of stars: a mock has as many as it was told to make."""
 
 
@@ -26,7 +27,7 @@ def measure(claims, run):
         name = how.pop("metric")
         if name not in MEASURES:
             raise SuiteError(f"Claim {claim.id}: no measure is called {name!r}.")
-        if run.is_mock and (name in COUNTS or how.get("of") == "n"):
+        if run.is_mock and name in COUNTS:
             continue
         value = MEASURES[name](run, cache, **how)
         if value is not None and np.isfinite(value):
@@ -69,21 +70,68 @@ def _distance(run, cache, of):
     found = tables.spread(off)
     if found["n"] < tables.FEWEST:
         return None
-    if of == "abs_median_fraction":
-        return abs(found["median"])
-    if of == "sd_fraction":
-        return found["sd"]
+    if of.endswith("_abs_fraction"):
+        return tables.spread(np.abs(off))[of.removesuffix("_abs_fraction")]
     return tables.spread(tables.residual(run.df, "distance"))[of]
 
 
-def _venn(run, cache, of):
-    if run.catalogue is None:
+def _application(run, cache):
+    """Return the stars of Sect. 4.1 in a catalogue of the survey; None where it is not here.
+
+    Neither the training sample nor a mock is what the paper applies its network to, and a smaller
+    catalogue cannot confirm or miss what the paper says of its own.
+    """
+    return _once(cache, "application", lambda: _applied_to(run))
+
+
+def _applied_to(run):
+    stars = run.catalogue
+    if stars is None or run.is_mock or any_mock(stars) or "teff_pred" not in stars:
         return None
-    return _once(cache, "venn", lambda: tables.problem_counts(run.catalogue)).get(of)
+    problems = application.problematic(stars, run.config)
+    if problems is None:
+        return None
+    keep = problems & application.of_kind(stars, run.config) & stars["teff_pred"].notna().to_numpy()
+    enough = keep.sum() >= application.SHARE * application.STARS
+    return stars[keep].reset_index(drop=True) if enough else None
+
+
+def _solar_like(run, cache):
+    """Return all solar-like stars of the catalogue; None where it holds the application alone."""
+    chosen = _application(run, cache)
+    if chosen is None:
+        return None
+    whole = run.catalogue[application.of_kind(run.catalogue, run.config, snr=False)]
+    return whole if len(whole) > len(chosen) else None
+
+
+def _venn(run, cache, of):
+    chosen = _application(run, cache)
+    if chosen is None:
+        return None
+    if of == "fraction":
+        whole = _solar_like(run, cache)
+        return None if whole is None else len(chosen) / len(whole)
+    return _once(cache, "venn", lambda: tables.problem_counts(chosen)).get(of)
+
+
+def _with_gaia(run, cache):
+    whole = _solar_like(run, cache)
+    if whole is None or "phot_g_mean_mag" not in whole:
+        return None
+    return int(whole["phot_g_mean_mag"].notna().sum())
+
+
+def _distances(run, chosen):
+    known = any("distance_pc" in other.df for other in run.external)
+    return comparison.distances(chosen, run.external) if known else None
 
 
 def _compare(run, cache, first, second, of):
-    found = _once(cache, "distances", run.distances)
+    chosen = _application(run, cache)
+    if chosen is None:
+        return None
+    found = _once(cache, "distances", lambda: _distances(run, chosen))
     if found is None or not {first, second} <= set(found.columns):
         return None
     value = comparison.difference(found, first, second)
@@ -92,27 +140,36 @@ def _compare(run, cache, first, second, of):
 
 def _survey(run, cache, survey, of, label=None):
     other = next((o for o in run.external if o.kind == survey), None)
-    if other is None:
+    chosen = _application(run, cache)
+    if other is None or chosen is None:
         return None
-    both, matched = _once(
-        cache, f"survey-{survey}", lambda: comparison.parameters(run.stars, other)
-    )
+    both, matched = _once(cache, f"survey-{survey}", lambda: comparison.parameters(chosen, other))
     if of in ("matched", "n"):
-        return None if run.is_mock else {"matched": matched, "n": len(both)}[of]
+        return {"matched": matched, "n": len(both)}[of]
     found = tables.spread(tables.residual(both, label))
     return found[of] if found["n"] >= tables.FEWEST else None
 
 
+def _galaxy(run, cache):
+    """Return positions and metallicities of the application, None where they are not known."""
+    chosen = _application(run, cache)
+    try:
+        return None if chosen is None else gradients.of_table(chosen)
+    except SuiteError:
+        return None
+
+
 def _subsample(run, cache):
-    table = run.galaxy()
+    table = _once(cache, "galaxy", lambda: _galaxy(run, cache))
     return None if table is None else int(gradients.in_subsample(R=table["R"], Z=table["Z"]).sum())
 
 
 def _gradients(run, cache, kind):
-    # A mock's Galaxy has the gradients that it was given: they say nothing of the paper's.
-    if run.is_mock or run.galaxy() is None:
+    table = _once(cache, "galaxy", lambda: _galaxy(run, cache))
+    if table is None:
         return None
-    return _once(cache, f"gradients-{kind}", lambda: run.gradients()[kind])
+    where = dict(R=table["R"], Z=table["Z"], feh=table["feh"])
+    return _once(cache, f"gradients-{kind}", lambda: getattr(gradients, kind)(**where))
 
 
 def _gradient(run, cache, kind, at, of):
@@ -136,9 +193,8 @@ def _mse(run, cache, model, label):
 
 
 def _catalogue_size(run, cache):
-    if run.catalogue is None or "teff_pred" not in run.catalogue:
-        return None
-    return int(run.catalogue["teff_pred"].notna().sum())
+    chosen = _application(run, cache)
+    return None if chosen is None else len(chosen)
 
 
 MEASURES = {
@@ -157,6 +213,5 @@ MEASURES = {
     "gradient_range": _gradient_range,
     "explained": lambda run, cache: run.explained,
     "mse": _mse,
-    # Needs the whole AFGK catalogue with Gaia, which no run reads.
-    "needs_survey": lambda run, cache: None,
+    "with_gaia": _with_gaia,
 }

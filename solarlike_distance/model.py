@@ -6,7 +6,7 @@ import keras
 from keras import layers
 
 from common.errors import UsageError
-from solarlike_distance.config import TARGETS, Config
+from solarlike_distance.config import INPUTS, TARGETS, Config
 
 
 def shortest_input(config):
@@ -20,7 +20,7 @@ def build_model(config=None):
     Parameters
     ----------
     config : Config, optional
-        Grid and widths; the paper's by default.
+        Grid, widths and `input`; the paper's by default.
 
     Returns
     -------
@@ -37,7 +37,9 @@ def build_model(config=None):
     -----
     Convolutions keep the length ("same": 46 080 features, as in the released notebook's summary).
     The leaky ReLU stands behind each pool: it rises everywhere, so that it may change places with
-    a maximum, and it has a third as many pixels to work on there.
+    a maximum, and it has a third as many pixels to work on there. `input` "scaled" puts a layer
+    in front that takes the continuum to 0 and lines to the size of 1, where zeros beyond the ends
+    are continuum too; whoever calls the network gives it the same flux.
     """
     config = config or Config()
     if config.n_pixels < shortest_input(config):
@@ -46,7 +48,12 @@ def build_model(config=None):
             f"of {config.pool}. Received {config.n_pixels}."
         )
     inputs = keras.Input((config.n_pixels,), name="flux")
-    x = layers.Reshape((config.n_pixels, 1))(inputs)
+    x = inputs
+    if config.input != "paper":
+        zero, unit = INPUTS[config.input]
+        # float32: half a precision has too few digits near 1.
+        x = layers.Rescaling(1 / unit, offset=-zero / unit, dtype="float32")(x)
+    x = layers.Reshape((config.n_pixels, 1))(x)
     for filters in config.filters:
         x = layers.Conv1D(filters, config.kernel_size, padding="same")(x)
         x = layers.MaxPooling1D(config.pool)(x)

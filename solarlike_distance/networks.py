@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common import runs
+from common.errors import ReadError
 from common.fitting import load_model
 from solarlike_distance import distance
 from solarlike_distance.config import TARGETS, Config
@@ -89,6 +90,12 @@ def load_networks(run_dir):
     missing = [k for k in ("folds", "scaling", "scatter", "errors") if k not in about]
     folds = about.get("folds", [])
     missing += [p.name for p in (model_path(run_dir, k) for k in folds) if not p.exists()]
+    if missing and config.tuned_from:
+        raise ReadError(
+            run_dir, f"no {', '.join(missing)}", "a run whose tuning is finished",
+            f"Finish it: python -m solarlike_distance.tune --from {config.tuned_from} --run-dir "
+            f"{run_dir} --resume, with the same options.",
+        )  # fmt: skip
     runs.check_finished(run_dir, config, missing)
     return Networks(
         config=config,

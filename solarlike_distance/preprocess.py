@@ -19,6 +19,7 @@ from solarlike_distance.continuum import continuum
 G_BAND = (4000.0, 5500.0)  # Å, default: where S/N_g is measured if the survey does not say
 Z_MAX = 0.01  # default: 3000 km/s, beyond every velocity of a star of the Galaxy
 MIN_ARM = 0.3  # default: share of the pixels on either side of 6000 Å that must carry no flag
+BEYOND = 4.0  # default: above the 3.5 that LAMOST's own pixels without weight reach
 ROWS = 16  # spectra worked on at a time: their polynomials fit a processor's cache
 
 
@@ -39,7 +40,8 @@ class Prepared:
     snr_g : ndarray of shape (n,)
         Signal-to-noise ratio in the g band: the survey's, else measured.
     bad_fraction : ndarray of shape (n,)
-        Share of the pixels within the grid's range that a mask flags or that are not finite.
+        Share of the pixels within the grid's range that a mask flags, that are not finite, or
+        whose value is no star's.
     """
 
     x: np.ndarray
@@ -61,7 +63,7 @@ def preprocess(spectra, config):
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å, heliocentric; mask and or_mask where known, meta with z, class
+        Wavelengths in Å, heliocentric; mask and or_mask where known, meta with z, class
         and snr_g where known.
     config : Config
         Grid, steps and what out-of-range pixels become.
@@ -70,12 +72,12 @@ def preprocess(spectra, config):
     -------
     Prepared
         Rejected, with a reason: no redshift, or one that no star has; galaxies and quasars by their
-        survey's class; wavelengths in air or not heliocentric; no coverage of the grid; an arm with
+        survey's class; wavelengths that are not heliocentric; no coverage of the grid; an arm with
         too few pixels; flux that is negative or the same everywhere; a continuum that is not
         above zero. Kept: low S/N, a set FIBERMASK, any stellar class; the caller has `snr_g`
         and `flag`.
     """
-    n, m = len(spectra), config.n_pixels
+    n, m, spectra = len(spectra), config.n_pixels, spectra.in_vacuum()
     out = Prepared(
         x=np.zeros((n, m), dtype="float32"),
         reason=np.full(n, "", dtype=object),
@@ -86,7 +88,7 @@ def preprocess(spectra, config):
     )
     z = _column(spectra, "z")
     kind = spectra.meta["class"].to_numpy() if "class" in spectra.meta else np.full(n, "")
-    good = [_good(spectra, row) for row in range(n)]
+    good = [usable_pixels(spectra, row) for row in range(n)]
     for row in range(n):
         wave = np.asarray(spectra.wavelength_of(row))
         inside = (wave >= config.wave_min) & (wave <= config.wave_max)
@@ -127,12 +129,23 @@ def _column(spectra, name):
     return spectra.meta[name].to_numpy(dtype=float).copy()
 
 
-def _good(spectra, row):
-    """Return the pixels that neither mask flags and that have a finite flux."""
-    good = np.isfinite(spectra.flux[row])
+def usable_pixels(spectra, row):
+    """Return the pixels that neither mask flags and whose flux is finite and can be a star's.
+
+    Of the pixels without weight [code] uses those that no mask flags: LAMOST fills them with what
+    looks like the star's flux. So they are kept, unless the value lies `BEYOND` times further from
+    those of the pixels with weight than these lie apart.
+    """
+    flux, known = np.asarray(spectra.flux[row]), spectra.informative(row)
+    good = np.isfinite(flux)
     for mask in (spectra.mask, spectra.or_mask):
         if mask is not None:
             good &= ~np.asarray(mask[row])
+    values = flux[good & known].astype(float)
+    if values.size:
+        low, high = values.min(), values.max()
+        reach = BEYOND * (high - low)
+        good &= known | ((flux >= low - reach) & (flux <= high + reach))
     return good
 
 
@@ -152,8 +165,6 @@ def _fault(spectra, row, kind, z, wave, good, config):
     kind = str(kind).strip().upper()
     if kind.startswith(("GALAXY", "QSO", "QUASAR")):
         return f"class {kind} by its survey; the network knows stars only"
-    if spectra.medium != "vacuum":
-        return "wavelengths in air; allowed: vacuum, as LAMOST releases its spectra"
     if spectra.frame not in ("heliocentric", "barycentric"):
         return f"wavelengths in the frame {spectra.frame!r}; allowed: heliocentric"
     if not np.isfinite(z):

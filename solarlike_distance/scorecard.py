@@ -47,14 +47,18 @@ def scatter_rows(folder, name="scatter"):
 
 
 def distance_row(folder):
-    """Return (median, sd) of the fractional distance error in per cent, as text."""
+    """Return (median, sd) of the absolute fractional distance error, the signed one beside them.
+
+    Text, in per cent.
+    """
     table = _read(folder, "distance")
     if table is None or not (table["distance"] == "all").any():
         return NONE, NONE
     row = table[table["distance"] == "all"].iloc[0]
-    median = (f"{100 * row['median_fraction']:+.1f} % (absolute "
-              f"{100 * row['median_abs_fraction']:.1f} %)")  # fmt: skip
-    return median, f"{100 * row['sd_fraction']:.1f} %"
+    return tuple(
+        f"{100 * row[f'{of}_abs_fraction']:.1f} % (signed {100 * row[f'{of}_fraction']:{form}} %)"
+        for of, form in (("median", "+.1f"), ("sd", ".1f"))
+    )
 
 
 def card(run_dir, real=None):
@@ -96,10 +100,9 @@ def _labels(run_dir, real):
         cells = [part.get(what.name, NONE) for part in (ours, planted, theirs)]
         lines.append(f"| scatter of {what.name}, {what.unit} | {what.published:g} | "
                      f"{' | '.join(cells)} | untested |")  # fmt: skip
-    lines.append(f"| median fractional distance error | 3.7 % | {median} | {NONE} | {NONE} | "
-                 "untested |")  # fmt: skip
-    lines.append(f"| sd of the fractional distance error | 8.2 % | {sd} | {NONE} | {NONE} | "
-                 "untested |")  # fmt: skip
+    for of, published, ours in (("median", 3.7, median), ("sd", 8.2, sd)):
+        lines.append(f"| {of} of the absolute fractional distance error | {published} % | {ours} | "
+                     f"{NONE} | {NONE} | untested |")  # fmt: skip
     return "\n".join(lines)
 
 

@@ -14,9 +14,26 @@ RANGE = (0.001, 0.999)  # default: quantiles of the reference set beyond which a
 
 
 def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=False):
-    """Train the networks of a run and predict the stars that they have not seen.
+    """Train the networks of a run and predict the stars that they have not seen: `trained`.
 
     What it takes, `common.commands.train.main` says.
+    """
+    from solarlike_distance.data import prepare
+
+    return trained(config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir,
+                   resume=resume, offline=offline)  # fmt: skip
+
+
+def trained(config, run_dir, prepare, *, begun=None, **how):
+    """Train the networks of a run and predict the stars that they have not seen.
+
+    Parameters
+    ----------
+    config, run_dir, prepare, **how
+        As of `common.runs.start`.
+    begun : Networks, optional
+        Of another run, whose training goes on: their scaling is kept, and of labels that the stars
+        lack their scatter and errors too.
 
     Returns
     -------
@@ -29,48 +46,56 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from common.inference import predict, seconds_each
     from common.runs import finish, start
     from solarlike_distance import fitting
-    from solarlike_distance.data import fingerprint, prepare
+    from solarlike_distance.data import fingerprint
     from solarlike_distance.networks import Networks
     from solarlike_distance.unseen import predict_unseen
 
-    run_dir, about, shards = start(
-        config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
-        offline=offline,
-    )  # fmt: skip
+    accelerator = how["accelerator"]
+    run_dir, about, shards = start(config, run_dir, prepare, **how)
     job = fitting.Job(config, run_dir, shards, accelerator)
     about["data_fingerprint"] = fingerprint(shards.labels)
     about["sizes"] = {s: len(job.rows(s)) for s in ("reference", "test")}
-    about["scaling"] = fitting.scaling(job)
-    about["training_range"] = _ranges(shards.labels.iloc[job.rows("reference")])
+    about |= {"begun_as": begun.config.trained} if begun else {}
+    about["scaling"] = begun.scaler if begun else fitting.scaling(job)
+    about["training_range"] = _ranges(shards.labels.iloc[job.rows("reference")], begun)
     write_json(run_dir / "config.json", about)
     say(f"{config.dataset}: {about['sizes']['reference']} reference and {about['sizes']['test']} "
         f"test spectra; {accelerator.device}, {accelerator.precision}")  # fmt: skip
 
     history = []
-    models = fitting.networks(job, about["scaling"], history)
+    models = fitting.networks(job, about["scaling"], history, begun.models if begun else ())
     about["timing"]["training_s"] = sum(row["seconds"] for row in history)
     about["parameters"] = {"cnn": models[0].count_params()}
-    trained = Networks(config, models, fitting.folds_of(config), about["scaling"],
-                       training_range=about["training_range"])  # fmt: skip
+    first = dict(scatter=dict(begun.scatter), correlation=begun.correlation,
+                 errors=dict(begun.errors)) if begun else {}  # fmt: skip
+    networks = Networks(config, models, fitting.folds_of(config), about["scaling"],
+                        training_range=about["training_range"], **first)  # fmt: skip
     about["timing"]["seconds_per_spectrum"] = seconds_each(
         partial(predict, models[0]), shards.rows(job.rows("test")[:512])
     )
-    table = predict_unseen(job, trained)
+    table = predict_unseen(job, networks)
     about |= {
-        "folds": trained.folds,
-        "scatter": trained.scatter,
-        "correlation": trained.correlation,
-        "errors": {name: model.to_dict() for name, model in trained.errors.items()},
+        "folds": networks.folds,
+        "scatter": networks.scatter,
+        "correlation": networks.correlation,
+        "errors": {name: model.to_dict() for name, model in networks.errors.items()},
     }
     finish(config, run_dir, about, table)
-    say(_summary(table, trained.scatter))
+    say(_summary(table, networks.scatter))
     return table
 
 
-def _ranges(labels):
-    """Return 0.1 and 99.9 % of what the networks learned from."""
+def _ranges(labels, begun=None):
+    """Return 0.1 and 99.9 % of what the networks learned from, before this training too."""
+    out = dict(begun.training_range) if begun else {}
     names = {name: f"{name}_true" for name in TARGETS} | {"snr_g": "snr_g"}
-    return {k: np.nanquantile(labels[v].to_numpy(float), RANGE).tolist() for k, v in names.items()}
+    for key, column in names.items():
+        if not labels[column].notna().any():
+            continue
+        low, high = np.nanquantile(labels[column].to_numpy(float), RANGE).tolist()
+        before = out.get(key, (low, high))
+        out[key] = [min(low, before[0]), max(high, before[1])]
+    return out
 
 
 def _summary(table, scatter):
@@ -82,6 +107,7 @@ def _summary(table, scatter):
             ("teff", "Teff", 0, "K"), ("logg", "log g", 3, "dex"), ("feh", "[Fe/H]", 3, "dex"),
             ("mg", "M_G", 3, "mag"), ("bprp", "(BP-RP)0", 3, "mag"),
         )
+        if test[f"{key}_true"].notna().any()
     )  # fmt: skip
     off = (test["distance_pred"] / test["distance_true"] - 1).dropna()
     if len(off) > 1:

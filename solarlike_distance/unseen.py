@@ -22,7 +22,8 @@ def predict_unseen(job, networks):
     ----------
     job : solarlike_distance.fitting.Job
     networks : Networks
-        Trained; `scatter`, `correlation` and `errors` are filled in.
+        Trained; `scatter`, `correlation` and `errors` are filled in for the labels that are known
+        of the stars, and left as they are for the others.
 
     Returns
     -------
@@ -42,17 +43,18 @@ def predict_unseen(job, networks):
         rows = job.fold(fold)[1]
         parts.insert(-1, (rows, described(networks, say_of(job, [model], rows))))
 
-    networks.scatter = {
-        name: float(np.std(parts[-1][1][f"{name}_pred"].to_numpy() - true[test, k]))
-        for k, name in enumerate(TARGETS)
+    known = [k for k in range(len(TARGETS)) if np.isfinite(true[:, k]).any()]
+    networks.scatter |= {
+        TARGETS[k]: float(np.std(parts[-1][1][f"{TARGETS[k]}_pred"].to_numpy() - true[test, k]))
+        for k in known
     }
     rows = np.concatenate([r for r, _ in parts[:-1]])
     unseen = pd.concat([table for _, table in parts[:-1]], ignore_index=True)
-    residual = {
-        name: unseen[f"{name}_pred"].to_numpy() - true[rows, k] for k, name in enumerate(TARGETS)
-    }
-    networks.errors = calibrate(unseen, residual, snr_g=snr_g[rows], members=members)
-    networks.correlation = correlation(residual["mg"], residual["bprp"])
+    residual = {TARGETS[k]: unseen[f"{TARGETS[k]}_pred"].to_numpy() - true[rows, k] for k in known}
+    kept = {name: model for name, model in networks.errors.items() if name not in residual}
+    networks.errors = kept | calibrate(unseen, residual, snr_g=snr_g[rows], members=members)
+    if {"mg", "bprp"} <= set(residual):
+        networks.correlation = correlation(residual["mg"], residual["bprp"])
 
     out = []
     for at, table in parts:
@@ -82,7 +84,7 @@ def calibrate(unseen, residual, *, snr_g, members):
     unseen : DataFrame of n rows
         L_pred of reference stars, each by the network that was not trained on it.
     residual : dict of str to ndarray of shape (n,)
-        Predicted minus true, per label.
+        Predicted minus true, per label that is known.
     snr_g : ndarray of shape (n,)
     members : ndarray of shape (n_members, m, 5)
         What every network says of the test spectra; their labels are not used.
@@ -93,13 +95,13 @@ def calibrate(unseen, residual, *, snr_g, members):
         Empty where there are too few stars.
     """
     out = {}
-    for k, name in enumerate(TARGETS):
+    for name in residual:
         try:
             model = fit_errors(residual=residual[name], predicted=unseen, snr_g=snr_g)
         except SuiteError as error:
             say(f"the error of {name} is the test set's scatter for all stars: {error}")
             continue
-        model.shrink = shrinkage(members[:, :, k], residual[name])
+        model.shrink = shrinkage(members[:, :, TARGETS.index(name)], residual[name])
         out[name] = model
     return out
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,12 +17,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import overview, training
+from common import overview, released, training
 from common.catalog import FORMATS, is_text, read_table, write_table
 from common.catalogue import parts
 from common.catalogue.assemble import rejects_of
 from common.errors import SuiteError, UsageError
 from common.paper import Paper
+from common.rows import name_of
 from tests.catalogues import fill_disk, killed_at
 
 VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
@@ -154,6 +155,23 @@ class Contract:
         for names in ({"dataset": "nonsense"}, {"scale": "huge"}):
             with pytest.raises(UsageError, match="must be one of"):
                 self.subject.paper.configure(**names)
+
+    def test_only_the_papers_own_settings_bear_the_papers_name(self):
+        paper = self.subject.paper
+        for dataset in (d for d in paper.datasets if not d.endswith("-mock")):
+            full = paper.configure(dataset, "paper")
+            free = {"seed", *paper.free}
+            for f in fields(full):
+                value = getattr(full, f.name)
+                if isinstance(value, int | float):
+                    other = replace(full, **{f.name: value + 1})
+                    name = name_of(paper, other, 1000, wanted=1000)
+                    assert (name == dataset) == (f.name in free), f.name
+            assert name_of(paper, full, 1000, wanted=1000) == dataset
+            assert name_of(paper, full, 500, wanted=1000) != dataset
+            small = paper.configure(dataset, "demo")
+            name = name_of(paper, small, 1000, wanted=1000)
+            assert name == f"{dataset} (demo scale, 1000 test spectra)"
 
     def test_tensorflow_is_not_loaded_before_the_device_is_chosen(self):
         # `explain` computes in float32 alone
@@ -334,6 +352,34 @@ class Contract:
         assert self.predict(house, out) == 0 and not calls
         assert spare.read_bytes() == out.read_bytes()
         shutil.rmtree(spare.parent)
+
+    # --- released networks
+
+    def test_released_network_needs_no_run_dir_and_is_checked(
+        self, house, tmp_path, monkeypatch, capsys
+    ):
+        argv = ("--run-dir", house.run, "--about", "a toy of tests", "--into", tmp_path)
+        assert self.subject.main("release", *argv, "toy") == 0
+        monkeypatch.setattr(released, "room", lambda package: tmp_path)
+        card = (tmp_path / "toy" / "README.md").read_text()
+        assert self.subject.paper.module("train") in card and "Cite:" in card
+        assert str(house.run) not in "".join(p.read_text() for p in tmp_path.rglob("*.json"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            self.subject.main(self.subject.verb, "--list")
+        assert stop.value.code == 0 and "toy (default): a toy of tests" in capsys.readouterr().out
+        out, own = tmp_path / "a.parquet", tmp_path / "own.parquet"
+        argv = ("-o", out, "--precision", "float32", house.files)
+        assert self.subject.main(self.subject.verb, *argv) == 0
+        assert "released network toy: a toy of tests" in capsys.readouterr().out
+        assert self.predict(house, own) == 0
+        pd.testing.assert_frame_equal(read_table(out), read_table(own))
+        assert self.subject.main("evaluate") == 2 and "--on" in capsys.readouterr().err
+        with open(next((tmp_path / "toy" / "models").glob("*.keras")), "ab") as file:
+            file.write(b"x")
+        assert self.subject.main(self.subject.verb, "--run-dir", "toy", *argv) == 1
+        text = capsys.readouterr().err
+        assert ".keras" in text and "sha256" in text
 
     # --- precision
 

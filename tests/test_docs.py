@@ -25,7 +25,7 @@ COMMANDS = [f"{package}.{verb}" for package in PACKAGES for verb in VERBS]
 COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
 COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "mock")]
-COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard")]
+COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
 MORE = {name: {"--on"} for name in PACKAGES} | {"rvs_hybrid": {"--on", "--variants"}}
 """Options of `reproduce` beside those of training."""
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -50,7 +50,8 @@ class SpectrumFiles:
 
     def __init__(self, files, *, grid=None, duplicates="reject"):
         self.files, self.jobs, self.cut = list(files), jobs_of(files), [FILES, BYTES, CHUNK]
-        self._options = {"grid": grid, "duplicates": duplicates, "chunk": CHUNK, "seen": Seen()}
+        self._options = {"grid": grid, "duplicates": duplicates, "chunk": CHUNK, "seen": Seen(),
+                         "beside": {Path(file) for file in files}}  # fmt: skip
 
     def read(self, job, rejects):
         """Yield the batches of a job, `Spectra`; what cannot be read goes to `rejects`."""

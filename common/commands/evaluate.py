@@ -11,6 +11,7 @@ from common.catalog import FORMATS
 from common.cli import parser, run, say
 from common.errors import UsageError
 from common.evaluation import write
+from common.released import add_run_dir, is_released, run_folder, writable
 
 
 def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=()):
@@ -35,8 +36,8 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         Further options of both, and of runs alone.
     """
     p = parser(paper.module("evaluate"), about)
-    source = p.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run-dir", type=Path, help=f"run folder of {paper.package}.train")
+    source = p.add_mutually_exclusive_group()
+    add_run_dir(source, paper)
     source.add_argument("--predictions", type=Path, metavar="FILE", help="table of true and "
                         f"predicted values made elsewhere ({', '.join(FORMATS)})")  # fmt: skip
     p.add_argument("--on", type=Path, metavar="DIR",
@@ -49,7 +50,16 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         more = {o.key: o.checked(args) for o in options}
         only = {o.key: o.checked(args) for o in of_run_only}
         if args.predictions is None:
-            say(f"report: {of_run(args.run_dir, args.output, args.on, **only, **more)}")
+            run_dir = run_folder(paper, args.run_dir)
+            out = args.output
+            if is_released(run_dir):
+                if args.on is None:
+                    raise UsageError(
+                        f"--on is needed: the released network {run_dir.name} comes without "
+                        "predictions of its own; its card says what it scored."
+                    )
+                out = out or writable(paper, run_dir) / f"on_{args.on.resolve().name}"
+            say(f"report: {of_run(run_dir, out, args.on, **only, **more)}")
             return
         if args.output is None:
             raise UsageError("--predictions needs -o DIR, the folder to write to.")
@@ -84,7 +94,7 @@ def evaluate_run(kind, labelled, run_dir, out=None, on=None, *, wanted=0):
     how = dict(config=config, about=about, run_dir=Path(run_dir), history=runs.history_of(run_dir))
     if on is None:
         df = rows.held_out(pd.read_parquet(runs.predictions_of(run_dir, kind.paper.package)))
-        ev = kind(df=df, dataset=rows.name_of(config, len(df), wanted), **how)
+        ev = kind(df=df, dataset=rows.name_of(kind.paper, config, len(df), wanted), **how)
         return write(ev, out or run_dir)
     df, rejects = labelled(run_dir, [on])
     out = rows.kept(df, run_dir, on, out)

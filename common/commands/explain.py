@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from common.cli import parser, run
+from common.errors import UsageError
+from common.released import add_run_dir, is_released, run_folder, writable
 
 
 def main(paper, about, explain, argv=None, *, options=(), paths=""):
@@ -23,8 +25,7 @@ def main(paper, about, explain, argv=None, *, options=(), paths=""):
         Help of the files that may be explained in place of the run's own; "" where none may.
     """
     p = parser(paper.module("explain"), about)
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help=f"run folder of {paper.package}.train")  # fmt: skip
+    add_run_dir(p, paper)
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
     for option in options:
         option.add(p)
@@ -36,6 +37,16 @@ def main(paper, about, explain, argv=None, *, options=(), paths=""):
 
         for option in options:
             option.checked(args)
+        args.run_dir = run_folder(paper, args.run_dir)
+        args.output = writable(paper, args.run_dir, args.output)
+        if is_released(args.run_dir) and not getattr(args, "paths", None):
+            raise UsageError(
+                f"Name the files to explain: the released network {args.run_dir.name} has no data "
+                "of its own."
+                if paths
+                else f"{paper.module('explain')} explains a run's own data, which no released "
+                "network has. Name a run with --run-dir."
+            )
         choose("float32")
         explain(args)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from common.catalog import check_format
 from common.catalogue.assemble import rejects_of
 from common.cli import parser, run, say
+from common.released import add_run_dir, run_folder
 
 KEPT = "Finished parts are kept; go on with the same command."
 
@@ -32,8 +33,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         What a row is of, in words.
     """
     p = parser(paper.module(verb), about)
-    p.add_argument("--run-dir", type=Path, required=True,
-                   help=f"run folder of {paper.package}.train")  # fmt: skip
+    add_run_dir(p, paper)
     p.add_argument("-o", "--output", type=Path, required=True, metavar="OUT",
                    help="catalogue: .fits, .vot, .parquet, .ecsv or .csv")  # fmt: skip
     for option in options:
@@ -47,7 +47,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         check_format(args.output)
         own = {option.key: option.checked(args) for option in options}
         own["precision"] = choose(args.precision).precision
-        made = predict(args.run_dir, args.paths, args.output, **own)
+        made = predict(run_folder(paper, args.run_dir), args.paths, args.output, **own)
         say(f"{made.rows} {unit}{made.told} -> {args.output}")
         for name, path in made.beside:
             say(f"{name} -> {path}")

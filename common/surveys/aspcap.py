@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.spectra import Spectra
+from common.surveys.cards import card, grid_of, medium_of, number
 from common.surveys.columns import column, float32, make_meta, median_snr, names_of, stem
 
 NAME = "APOGEE aspcapStar spectrum"
@@ -25,7 +26,7 @@ def recognise(hdus):
     headers = [hdu.header for hdu in hdus[1:4]]
     return (
         all(h.get("NAXIS") == 1 and h["NAXIS1"] == headers[0]["NAXIS1"] for h in headers)
-        and 4.0 < headers[0].get("CRVAL1", 0) < 4.5
+        and 4.0 < number(card(headers[:1], "CRVAL1", default=0)) < 4.5
     )
 
 
@@ -45,29 +46,28 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         their errors ``*_err``, calibrated (PARAM), NaN where ASPCAP gives none; j, h, k (mag).
     """
     header, table = hdus[1].header, hdus[4]
-    steps = np.arange(header["NAXIS1"]) + 1 - header.get("CRPIX1", 1)
     flux, error = float32(hdus[1].data)[None], float32(hdus[2].data)[None]
     good = np.isfinite(flux) & (flux != 0) & np.isfinite(error) & (error > 0)
     flux[~good] = np.nan
     ivar = np.where(good, 1 / np.where(good, error, 1) ** 2, 0).astype(np.float32)
     primary = hdus[0].header
-    snr = _number(table, "SNR", primary.get("SNR", np.nan))
+    snr = _number(table, "SNR", number(card([primary], "SNR")))
     return Spectra(
-        wavelength=10.0 ** (header["CRVAL1"] + header["CDELT1"] * steps),
+        wavelength=grid_of(path, (header, hdus[0].header), flux.shape[1]),
         flux=flux,
         ivar=ivar,
         mask=~good,
-        ids=[str(primary.get("OBJ") or stem(path)).strip()],
+        ids=[str(card([primary], "OBJ", default=stem(path)))],
         meta=make_meta(
             1,
             file=str(path),
             survey="apogee",
-            ra=_number(table, "RA", primary.get("RA", np.nan)),
-            dec=_number(table, "DEC", primary.get("DEC", np.nan)),
+            ra=_number(table, "RA", number(card([primary], "RA"))),
+            dec=_number(table, "DEC", number(card([primary], "DEC"))),
             snr=snr if np.isfinite(snr) else median_snr(flux, ivar),
             **_labels(table),
         ),
-        medium="vacuum",
+        medium=medium_of(path, (header, primary)),
         frame="rest",
         unit="",  # divided by its continuum
     )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
+
+from common.errors import ReadError
 
 TEXT = ("file", "survey", "class", "subclass", "objtype")
 NUMBERS = ("ra", "dec", "snr", "z", "z_err", "vdisp")
@@ -34,6 +38,11 @@ def column(hdu, *names, rows=slice(None)):
     return None
 
 
+def unit_of(hdu, name):
+    """Return the unit that a table names for a column, by any case; "" where it names none."""
+    return str(hdu.columns[names_of(hdu)[name.lower()]].unit or "").strip()
+
+
 def native(values):
     """Return an array in this machine's byte order; text comes back as stripped str."""
     values = np.asarray(values)
@@ -51,10 +60,66 @@ def float32(values):
 
 def stem(path):
     """Return a file's name without its ending and compression."""
-    name = path.name
-    for ending in (".gz", ".fz", ".fits", ".fit"):
-        name = name.removesuffix(ending)
-    return name
+    return re.sub(r"(?i)(\.fits?)?(\.gz|\.fz)?$", "", path.name, count=1)
+
+
+def vectors(hdu, *names, rows=slice(None)):
+    """Return the first of the named columns as one vector a row, or None.
+
+    Returns
+    -------
+    ndarray of shape (n, n_pixels), or list of n ndarrays where their lengths differ
+    """
+    values = column(hdu, *names, rows=rows)
+    if values is None:
+        return None
+    if values.dtype == object:  # cells of variable length
+        values = [native(value).ravel() for value in values]
+        if len({len(value) for value in values}) > 1:
+            return values
+        return np.stack(values) if values else np.zeros((0, 0))
+    return values.reshape(len(values), int(np.prod(values.shape[1:])))
+
+
+def exact_ids(path, values, *, name="id"):
+    """Return ids as text, exact.
+
+    Parameters
+    ----------
+    path : path-like
+        For the message.
+    values : array-like of shape (n,)
+        Whole numbers, floats or text.
+    name : str
+        What the file calls them.
+
+    Returns
+    -------
+    ndarray of str, shape (n,)
+        "" where there is none: empty, NaN, or below zero (-9999).
+
+    Raises
+    ------
+    ReadError
+        If floating point has rounded one, or made a fraction of it.
+    """
+    values = native(np.atleast_1d(values))
+    if values.dtype.kind in "iub":
+        return np.where(values < 0, "", values.astype(str))
+    if values.dtype.kind != "f":
+        texts = np.char.strip(values.astype(str))
+        return np.array([re.sub(r"^(\d+)\.0*$", r"\1", text) for text in texts], dtype=str)
+    known = np.isfinite(values) & (values >= 0)
+    whole = np.where(known, values, 0)
+    bad = (whole != np.floor(whole)) | (whole > 2.0 ** (np.finfo(values.dtype).nmant + 1))
+    if bad.any():
+        raise ReadError(
+            path,
+            f"{name} {whole[bad][0]!r} as floating point, in {bad.sum()} of {len(values)} rows",
+            "ids as whole numbers or text",
+            "They were rounded when this file was written: write it again from its source.",
+        )
+    return np.where(known, whole.astype(np.int64).astype(str), "")
 
 
 def median_snr(flux, ivar):

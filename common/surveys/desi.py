@@ -14,16 +14,21 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
+from common.surveys.cards import frame_of, medium_of
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
+    exact_ids,
     float32,
     make_meta,
     median_snr,
 )
 from common.surveys.fitsfile import open_fits
+from common.surveys.units import angstrom
 
 NAME = "DESI co-add"
+ALLOWED = "a co-add with FIBERMAP and WAVELENGTH, FLUX and IVAR of each arm"
+FIBERMAPS = ("FIBERMAP", "COADD_FIBERMAP")  # the first one counts
 STEP = 0.8  # Å, spacing of every DESI arm
 
 
@@ -37,14 +42,28 @@ def _arms(hdus):
     return {k: v for k, v in arms.items() if {"WAVELENGTH", "FLUX", "IVAR"} <= set(v)}
 
 
+def _fibermap(hdus):
+    """Return the table with a row for each spectrum, or None."""
+    return next((h for name in FIBERMAPS for h in hdus if h.name.upper() == name), None)
+
+
 def recognise(hdus):
     """Return True for a file with a FIBERMAP and wavelength, flux and ivar of an arm."""
-    return any(hdu.name.upper() == "FIBERMAP" for hdu in hdus) and bool(_arms(hdus))
+    return _fibermap(hdus) is not None and bool(_arms(hdus))
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like DESI's from being read, or None."""
+    if _arms(hdus):
+        return "no HDU FIBERMAP, which names the targets"
+    if any(hdu.name.upper() in FIBERMAPS for hdu in hdus):
+        return "no arm with HDUs WAVELENGTH, FLUX and IVAR (B_WAVELENGTH, B_FLUX, B_IVAR)"
+    return None
 
 
 def count(hdus):
     """Return the number of fibres."""
-    return int(hdus["FIBERMAP"].header["NAXIS2"])
+    return int(_fibermap(hdus).header["NAXIS2"])
 
 
 def join_arms(*, waves, fluxes, ivars, masks):
@@ -139,12 +158,14 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     Raises
     ------
     ReadError
-        If an arm's wavelengths are not on multiples of 0.8 Å, or a label file is damaged.
+        If an arm's wavelengths are not on multiples of 0.8 Å, targets and spectra are not as
+        many, or a label file is damaged.
     """
-    arms, fibermap = _arms(hdus), hdus["FIBERMAP"]
+    arms, fibermap = _arms(hdus), _fibermap(hdus)
+    total, headers = count(hdus), [hdus[0].header]
     waves, fluxes, ivars, masks = [], [], [], []
     for arm, parts in arms.items():
-        wave = np.asarray(parts["WAVELENGTH"].data, dtype=float)
+        wave = angstrom(path, parts["WAVELENGTH"].data, parts["WAVELENGTH"].header.get("BUNIT"))
         if np.any(np.abs(wave / STEP - np.round(wave / STEP)) > 0.01) or np.any(np.diff(wave) <= 0):
             raise ReadError(
                 path,
@@ -153,6 +174,15 @@ def read(path, hdus, *, rows=slice(None), grid=None):
                 "Read files of the DESI pipeline as they are released.",
             )
         waves.append(wave)
+        headers.append(parts["WAVELENGTH"].header)
+        if len(parts["FLUX"].data) != total:
+            raise ReadError(
+                path,
+                f"{total} targets in {fibermap.name} and {len(parts['FLUX'].data)} spectra in arm "
+                f"{arm}",
+                "a row of FIBERMAP for each spectrum",
+                "Read files of the DESI pipeline as they are released.",
+            )
         fluxes.append(float32(parts["FLUX"].data[rows]))
         ivars.append(float32(parts["IVAR"].data[rows]))
         mask = parts.get("MASK")
@@ -161,6 +191,10 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         )
     wave, flux, ivar, mask = join_arms(waves=waves, fluxes=fluxes, ivars=ivars, masks=masks)
     target = column(fibermap, "TARGETID", rows=rows)
+    if target is None:
+        raise ReadError(path, f"no TARGETID in {fibermap.name}", "a row of each target", "")
+    if target.dtype.kind not in "iu":
+        target = exact_ids(path, target, name="TARGETID").astype(np.int64)
     objtype = column(fibermap, "OBJTYPE", rows=rows)
     if objtype is None:
         objtype = np.full(len(target), "")
@@ -191,7 +225,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         mask=mask,
         ids=target.astype(str),
         meta=meta,
-        medium="vacuum",
-        frame="barycentric",
+        medium=medium_of(path, headers),
+        frame=frame_of(path, headers, "barycentric"),
         unit=SURVEY_UNIT,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from common.spectra import Spectra
-from common.surveys.columns import column, float32, make_meta, names_of, stem
+from common.surveys.cards import frame_of, medium_of
+from common.surveys.columns import column, exact_ids, float32, make_meta, names_of, stem
 
 NAME = "table of normalised DESI spectra (FLUX, VALID, Z)"
 WAVE_MIN, WAVE_MAX = 3600.0, 9800.0  # Å
@@ -36,6 +37,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     3600 to 9800 Å.
     """
     table = _table(hdus)
+    headers = (hdus[0].header, table.header)
     flux = float32(column(table, "FLUX", rows=rows))
     valid = column(table, "VALID", rows=rows).astype(bool)
     flux[~valid] = np.nan
@@ -48,15 +50,17 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         z=column(table, "Z", rows=rows),
         class_=column(table, "SPECTYPE", "CLASS", rows=rows),
     )
-    numbers = range(count(hdus))[rows]
+    ids = [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
+    if target is not None:
+        ids = exact_ids(path, target, name="TARGETID")
     return Spectra(
         wavelength=np.geomspace(WAVE_MIN, WAVE_MAX, n_pixels) if grid is None else np.asarray(grid),
         flux=flux,
         ivar=None,
         mask=~valid,
-        ids=[f"{stem(path)}-{i}" for i in numbers] if target is None else target.astype(str),
+        ids=ids,
         meta=meta,
-        medium="vacuum",
-        frame="barycentric",
+        medium=medium_of(path, headers),
+        frame=frame_of(path, headers, "barycentric"),
         unit="",  # divided by its continuum level: no unit left
     )

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from common.errors import ReadError
-from common.surveys.quick import quick_hdus
+from common.errors import ReadError, short
+from common.surveys.quick import SPARE, quick_hdus
 
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
 SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead of read
+UNPACKED = 100  # default: times a gzip file's size, beside `SPARE`, that are unpacked
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
 BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
@@ -26,6 +27,26 @@ BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 def bad_gzip(path, error, allowed, remedy):
     """Return the `ReadError` for one of `BAD_GZIP`."""
     return ReadError(path, f"the gzip stream is damaged or truncated ({error})", allowed, remedy)
+
+
+def unzipped(path, file):
+    """Return what an open gzip file unpacks to.
+
+    Raises
+    ------
+    ReadError
+        If it unpacks to far more than any spectra do, or to another gzip file.
+    """
+    most = SPARE + UNPACKED * os.fstat(file.fileno()).st_size
+    with gzip.GzipFile(fileobj=file) as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise ReadError(
+            path, f"a gzip file that unpacks to more than {most} bytes", ALLOWED, REMEDY
+        )
+    if content.startswith(GZIP_START):
+        raise ReadError(path, "the file is gzipped twice", ALLOWED, "Unpack it once: gunzip.")
+    return content
 
 
 def content_of(path):
@@ -47,8 +68,7 @@ def content_of(path):
                 raise ReadError(path, "the file is empty", ALLOWED, REMEDY)
             if start[:2] == GZIP_START:
                 file.seek(0)
-                with gzip.GzipFile(fileobj=file) as unzipped:
-                    content = unzipped.read()
+                content = unzipped(path, file)
                 start = content[: len(FITS_START)]
             elif os.fstat(file.fileno()).st_size <= SMALL:
                 content = start + file.read()
@@ -86,7 +106,7 @@ def translated(path):
     except (ReadError, MemoryError):
         raise
     except Exception as error:  # damaged headers raise nearly every kind in astropy
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = short(error, 250) or type(error).__name__
         raise ReadError(
             path, f"the file is damaged or truncated ({text})", ALLOWED, REMEDY
         ) from error

@@ -12,13 +12,14 @@ import pandas as pd
 from astropy import units
 from astropy.io import fits
 
-from common.errors import SuiteError
+from common.errors import ReadError, SuiteError
 from common.files import atomic_path
 from common.spectra import Spectra
 from common.surveys.columns import make_meta, median_snr
 from common.surveys.gaia_tables import read_gaia_table
 
 N_PIXELS = 2401
+XP_PIXELS = 343  # of XP_SAMPLED
 WAVELENGTH = np.linspace(8460.0, 8700.0, N_PIXELS)  # Å, vacuum
 GRID = f"{N_PIXELS} pixels from 846 to 870 nm, 0.01 nm apart"
 TOLERANCE = 0.01  # Å, a tenth of a pixel
@@ -49,6 +50,12 @@ def read_rvs(path):
     table = read_gaia_table(path, need=("source_id", "flux", "flux_error"), want=COLUMNS)
     flux = table.columns["flux"]
     per_pixel = flux.ndim == 1 and flux.dtype.kind in "fiu"
+    if _is_sampled_xp(table, per_pixel):
+        raise table.error(
+            "XP spectra sampled in wavelength (XP_SAMPLED: 343 pixels a source)",
+            f"RVS spectra of {GRID}",
+            "Fetch the product RVS; of XP, the product XP_CONTINUOUS, which read_xp takes.",
+        )
     source_id, rows = _pixels(table) if per_pixel else (table.ids(), None)
 
     def get(name):
@@ -83,6 +90,16 @@ def read_rvs(path):
         frame="rest",
         unit="",  # divided by its continuum
     )
+
+
+def _is_sampled_xp(table, per_pixel):
+    """Return whether a table of source_id and flux is that of XP, whose columns are the same."""
+    if per_pixel:
+        return bool(np.all(np.bincount(pd.factorize(table.ids(unique=False))[0]) == XP_PIXELS))
+    try:
+        return bool(np.isfinite(table.vectors("flux", XP_PIXELS)).any())
+    except ReadError:
+        return False
 
 
 def _pixels(table):
@@ -153,7 +170,7 @@ def rvs_array(spectra, *, max_nan=0.01):
     ):
         raise SuiteError(f"These are no Gaia RVS spectra. Allowed: {GRID} (vacuum, rest frame).")
     flux = np.array(spectra.flux, dtype=np.float32)
-    bad = ~np.isfinite(flux)
+    bad = ~spectra.informative(slice(None))
     if spectra.mask is not None:
         bad |= np.asarray(spectra.mask, dtype=bool)
     flux[bad] = 1.0

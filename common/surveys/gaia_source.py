@@ -136,6 +136,41 @@ def parallax_zero_point(*, g, nu_eff, pseudocolour, ecl_lat, params_solved):
     return out
 
 
+def zero_point_by_colour(*, g, bp_rp, ra, dec):
+    """Return `parallax_zero_point` of tables without the astrometric columns, such as allStar.
+
+    The effective wavenumber follows from the colour (Lindegren et al. 2021, A&A 649, A2, Eq. 3),
+    the ecliptic latitude from the position. All solutions count as of 5 parameters, as nearly all
+    of G < 18 are.
+
+    Parameters
+    ----------
+    g, bp_rp : array-like of shape (n,)
+        mag.
+    ra, dec : array-like of shape (n,)
+        Degrees, ICRS.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        mas; NaN where an input is missing, or outside the range that it was derived on.
+    """
+    from astropy import units
+    from astropy.coordinates import BarycentricMeanEcliptic, SkyCoord
+
+    g, bp_rp, ra, dec = (np.asarray(v, dtype=float) for v in (g, bp_rp, ra, dec))
+    known = np.isfinite(ra) & np.isfinite(dec)
+    sky = SkyCoord(np.where(known, ra, 0) * units.deg, np.where(known, dec, 0) * units.deg)
+    latitude = sky.transform_to(BarycentricMeanEcliptic()).lat.deg
+    return parallax_zero_point(
+        g=g,
+        nu_eff=1.76 - 1.61 / np.pi * np.arctan(0.531 * bp_rp),
+        pseudocolour=np.full(g.shape, np.nan),
+        ecl_lat=np.where(known, latitude, np.nan),
+        params_solved=np.full(g.shape, FIVE),
+    )
+
+
 def read_gspspec(path):
     """Read GSP-Spec's parameters from a table with columns of astrophysical_parameters.
 

@@ -6,7 +6,6 @@ stay whole numbers.
 
 from __future__ import annotations
 
-import gzip
 import io
 import warnings
 from dataclasses import dataclass
@@ -18,14 +17,23 @@ from astropy.io.votable import parse as parse_votable
 from astropy.table.meta import get_header_from_yaml
 
 from common.errors import ReadError
+from common.surveys.cards import card
 from common.surveys.columns import column, names_of
-from common.surveys.fitsfile import BAD_GZIP, FITS_START, GZIP_START, bad_gzip, open_fits
+from common.surveys.fitsfile import (
+    BAD_GZIP,
+    FITS_START,
+    GZIP_START,
+    bad_gzip,
+    open_fits,
+    unzipped,
+)
 
 ALLOWED = "a table of the Gaia archive: csv, ecsv, FITS or VOTable, plain or gzipped"
 REMEDY = "Fetch the file again."
 UNZIP = "Unpack an archive (zip, tar) first; fetch anything else again."
 TEXTS = ("source_id", "flags_gspspec")  # digits that a number would round or strip of zeros
 FITS_ENDINGS = (".fits", ".fit")
+ID_CARDS = ("SOURCEID", "SOURCE_ID")  # of DataLink's files of one source
 BOM = b"\xef\xbb\xbf"
 
 
@@ -241,7 +249,8 @@ def _content(path):
                 return None
             content = start + file.read()
         if start[:2] == GZIP_START:
-            content = gzip.decompress(content)
+            with open(path, "rb") as file:
+                content = unzipped(path, file)
             if content.startswith(FITS_START):
                 return None
     except BAD_GZIP as error:
@@ -264,8 +273,19 @@ def _fits(path, keep):
             units = {n: hdu.columns[names_of(hdu)[n]].unit for n in names}
             # Arrays of their own: the file is unmapped on leaving.
             copies = {name: values.copy() for name, values in columns.items()}
-            parts.append((copies, _known(units), list(names_of(hdu))))
+            said = card([hdu.header], *ID_CARDS)
+            parts.append(_with_id(copies, _known(units), list(names_of(hdu)), said))
     return parts
+
+
+def _with_id(columns, units, names, said):
+    """Return a table of one source, whose id stands beside it, with a column source_id."""
+    if "source_id" not in names and said is not None:
+        names = [*names, "source_id"]
+        if columns:
+            n = len(next(iter(columns.values())))
+            columns = columns | {"source_id": np.full(n, str(said), dtype=object)}
+    return columns, units, names
 
 
 def _masked(hdu, name, values):
@@ -296,12 +316,16 @@ def _votable(content, keep):
 def _text(path, content, keep):
     """Read csv or ecsv."""
     header, body = _header(content.removeprefix(BOM))
-    units, separator = {}, ","
+    units, separator, said = {}, ",", None
     if header and "%ECSV" in header[0]:
         described = get_header_from_yaml(header)
         separator = described.get("delimiter", " ")
+        meta = {
+            str(k).lower().replace("_", ""): v for k, v in (described.get("meta") or {}).items()
+        }
+        said = meta.get("sourceid")
         units = {c["name"].lower(): str(c.get("unit") or "") for c in described["datatype"]}
-    first = body.split(b"\n", 1)[0].decode()
+    first = body.split(b"\n", 1)[0].decode().rstrip("\r")
     fields, last = first.count(separator) + 1, body.rstrip().rsplit(b"\n", 1)[-1].decode()
     if '"' not in last and last.count(separator) + 1 != fields:
         raise ReadError(
@@ -325,7 +349,8 @@ def _text(path, content, keep):
         if pd.api.types.is_string_dtype(series) or series.dtype == object:
             series = series.astype(object).where(series.notna(), None)
         columns[name.strip().lower()] = series.to_numpy()
-    return [(columns, _known(units), [name.strip(' "') for name in first.split(separator)])]
+    names = [name.strip(' "') for name in first.split(separator)]
+    return [_with_id(columns, _known(units), names, said)]
 
 
 def _header(content):

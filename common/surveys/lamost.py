@@ -14,15 +14,21 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
+from common.surveys.cards import card, frame_of, grid_of, is_true, medium_of
+from common.surveys.cards import number as number_of
 from common.surveys.columns import (
     column,
+    exact_ids,
     float32,
     make_meta,
     median_snr,
     names_of,
     native,
     stem,
+    unit_of,
+    vectors,
 )
+from common.surveys.units import angstrom
 
 MISSING = -9999  # LAMOST's mark
 Z_RANGE = (-1.0, 99.0)  # outside of it a redshift is a mark of a missing one: -9999, 999
@@ -47,8 +53,13 @@ NAME = "LAMOST low-resolution spectrum"
 
 def recognise(hdus):
     """Return True for a LAMOST file of either resolution."""
-    header = hdus[0].header
-    return "LAMOST" in f"{header.get('TELESCOP', '')} {header.get('ORIGIN', '')}".upper()
+    said = [str(card(_headers(hdus), name, default="")) for name in ("TELESCOP", "ORIGIN")]
+    return "LAMOST" in " ".join(said).upper()
+
+
+def _headers(hdus):
+    """Return the headers with LAMOST's cards: written again by others they may be in HDU 1."""
+    return [hdu.header for hdu in hdus[:2]]
 
 
 def _table(hdus):
@@ -62,13 +73,16 @@ def _table(hdus):
 
 def count(hdus):
     """Return the number of spectra: the rows of a table, else 1."""
-    table = None if _is_image(hdus) or _is_medium(hdus) else _table(hdus)
+    table = None if _image_of(hdus) is not None or _is_medium(hdus) else _table(hdus)
     return 1 if table is None else len(table.data)
 
 
-def _is_image(hdus):
-    header = hdus[0].header
-    return header.get("NAXIS") == 2 and header["NAXIS2"] >= 4
+def _image_of(hdus):
+    """Return the HDU of the image of four or five rows, or None; a compressed one is HDU 1."""
+    for hdu in hdus[:2]:
+        if hdu.is_image and hdu.header.get("NAXIS") == 2 and hdu.header["NAXIS2"] >= 4:
+            return hdu
+    return None
 
 
 def _is_medium(hdus):
@@ -76,13 +90,13 @@ def _is_medium(hdus):
     return any(name.startswith(("COADD_B", "COADD_R", "B-", "R-")) for name in names)
 
 
-def _image(path, hdus):
+def _image(path, hdu, headers):
     """Return wavelength, flux, ivar, and-mask and or-mask of an image, as of a table of one row."""
-    header = hdus[0].header
-    flux, ivar, wave, bad, *some = (native(row) for row in hdus[0].data[:5])
-    if "SUBCONT" in str(header.get("EXTEN0", "")).upper() or not _is_grid(wave):
+    flux, ivar, third, bad, *some = (native(row) for row in hdu.data[:5])
+    wave = angstrom(path, third)
+    if "SUBCONT" in str(card(headers, "EXTEN0", default="")).upper() or not _is_grid(wave):
         # To DR3 the third row is a continuum and the grid stands in the header alone.
-        wave = _header_grid(path, header, len(flux))
+        wave = _header_grid(path, headers, len(flux))
     some = (some[0] != 0)[None] if some else None
     return np.asarray(wave, float), float32(flux)[None], float32(ivar)[None], (bad != 0)[None], some
 
@@ -92,14 +106,11 @@ def _is_grid(row):
     return bool(np.all(np.diff(row) > 0) and 3000 < row[0] < row[-1] < 12000)
 
 
-def _header_grid(path, header, n):
+def _header_grid(path, headers, n):
     """Return the grid that COEFF0, COEFF1 or CRVAL1, CD1_1, CRPIX1 give, Å."""
-    for zero, step in (("COEFF0", "COEFF1"), ("CRVAL1", "CD1_1"), ("CRVAL1", "CDELT1")):
-        if zero in header and step in header:
-            first = header.get("CRPIX1", 1) - 1 if zero == "CRVAL1" else 0
-            wave = 10.0 ** (header[zero] + header[step] * (np.arange(n) - first))
-            if _is_grid(wave):
-                return wave
+    wave = grid_of(path, headers, n)
+    if wave is not None and _is_grid(wave):
+        return wave
     raise ReadError(
         path,
         "an image whose third row is no wavelength, and no usable COEFF0, COEFF1 in the header",
@@ -108,14 +119,18 @@ def _header_grid(path, header, n):
     )
 
 
-def _vectors(table, rows):
+def _vectors(path, table, rows):
     """Return wavelength (one grid or a list), flux, ivar, and-mask and or-mask of some rows."""
     names = ("wavelength", "flux", "ivar", "andmask", "ormask")
-    wave, flux, ivar, bad, some = (column(table, name, rows=rows) for name in names)
-    values = [float32(flux), float32(ivar), bad != 0, None if some is None else some != 0]
-    if (wave == wave[:1]).all():
-        return wave[0].astype(float), *values
-    return [row.astype(float) for row in wave], *(None if v is None else list(v) for v in values)
+    wave, flux, ivar, bad, some = (vectors(table, name, rows=rows) for name in names)
+    unit = unit_of(table, "wavelength")
+    if isinstance(wave, list) or not (wave == wave[:1]).all():
+        parts = [None if v is None else list(v) for v in (flux, ivar, bad, some)]
+        flux, ivar = ([float32(row) for row in part] for part in parts[:2])
+        bad, some = (None if part is None else [row != 0 for row in part] for part in parts[2:])
+        return [angstrom(path, row, unit, where="TUNIT") for row in wave], flux, ivar, bad, some
+    wave = angstrom(path, wave[:1].ravel(), unit, where="TUNIT")
+    return wave, float32(flux), float32(ivar), bad != 0, None if some is None else some != 0
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
@@ -135,7 +150,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     Raises
     ------
     ReadError
-        If the spectra are of medium resolution, or the layout is unknown.
+        If the spectra are of medium resolution, or the layout is unknown; if OBSID was rounded.
     """
     if _is_medium(hdus):
         raise ReadError(
@@ -144,29 +159,30 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             "low-resolution spectra, 3700-9100 Å",
             "Use the low-resolution spectrum of this star, if LAMOST has one.",
         )
-    table = None if _is_image(hdus) else _table(hdus)
-    if table is None and not _is_image(hdus):
+    image, headers = _image_of(hdus), _headers(hdus)
+    table = None if image is not None else _table(hdus)
+    if table is None and image is None:
         raise ReadError(
             path,
             "a LAMOST file in an unknown layout",
             "an image of 5 rows (to DR7), or a table COADD of vectors (from DR8)",
             "Read the spectrum as LAMOST releases it.",
         )
-    header = hdus[0].header
-    wave, flux, ivar, mask, or_mask = _image(path, hdus) if table is None else _vectors(table, rows)
+    parts = _image(path, image, headers) if table is None else _vectors(path, table, rows)
+    wave, flux, ivar, mask, or_mask = parts
     n = len(flux)
 
     def known(*names):
         """Return a property from the table's first column so named, else from the header."""
         value = None if table is None else column(table, *names, rows=rows)
-        return next((header[n] for n in names if n in header), None) if value is None else value
+        return card(headers, *names) if value is None else value
 
     def number(*names):
         """Return a number for each spectrum, NaN where LAMOST has none (-9999)."""
-        value = known(*names)
-        if value is None or isinstance(value, str):
-            value = np.nan
-        value = np.broadcast_to(np.asarray(value, dtype=float), (n,))
+        value = np.atleast_1d(np.asarray(known(*names)))
+        if value.dtype.kind not in "iufb":
+            value = np.array([number_of(one) for one in value])
+        value = np.broadcast_to(value.astype(float), (n,))
         return np.where(value <= MISSING, np.nan, value)
 
     def text(*names):
@@ -175,9 +191,12 @@ def read(path, hdus, *, rows=slice(None), grid=None):
 
     z, (lowest, highest) = number("Z"), Z_RANGE
 
+    observed = is_true(path, headers, "HELIO") is False
     obsid = known("OBSID")
-    if obsid is None or isinstance(obsid, str):
-        obsid = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(n)]
+    obsid = np.full(n, "") if obsid is None else exact_ids(path, obsid, name="OBSID")
+    own = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
+    obsid = [name if name.isdecimal() and int(name) else other for name, other in
+             zip(obsid, own, strict=True)]  # fmt: skip
     meta = make_meta(
         n,
         file=str(path),
@@ -202,9 +221,10 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ivar=ivar,
         mask=mask,
         or_mask=or_mask,
-        ids=np.atleast_1d(np.asarray(obsid, dtype=str)),
+        ids=obsid,
         meta=meta,
-        medium="vacuum" if header.get("VACUUM", True) else "air",
-        frame="heliocentric" if header.get("HELIO", True) else "observed",
+        medium=medium_of(path, headers),
+        frame=frame_of(path, headers, "observed" if observed else "heliocentric"),
         unit="",  # LAMOST calibrates the shape of the flux only
+        mask_is_warning=True,
     )

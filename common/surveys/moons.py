@@ -12,13 +12,15 @@ from __future__ import annotations
 import re
 
 import numpy as np
-from astropy import units
 
+from common.air import air_to_vacuum
 from common.errors import ReadError
 from common.spectra import Spectra
+from common.surveys.cards import card, frame_of, grid_of, medium_of, number
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
+    exact_ids,
     float32,
     make_meta,
     median_snr,
@@ -27,23 +29,34 @@ from common.surveys.columns import (
 )
 from common.surveys.fitsfile import open_fits
 from common.surveys.moons_labels import read_labels  # noqa: F401 - found beside its spectra
+from common.surveys.units import factor
 
 NAME = "MOONS1D spectrum (arms RI, YJ and H)"
 ARMS = ("RI", "YJ", "H")
 TARGET_NUMBERS = ("exposure", "m_h")  # of TARGETS, beside z
-SPELLINGS = {"Angstroms": "Angstrom", "angstroms": "Angstrom", "A": "Angstrom", "microns": "micron"}
+ARM_FILE = re.compile(r"(.*)_(RI|YJ|H)(\.fits?(?:\.gz|\.fz)?)", re.IGNORECASE)
+ALLOWED = "images DATA_x and ERR_x of the arms RI, YJ and H"
 
 
 def recognise(hdus):
     """Return True for a file of MOONS1D or of our mock."""
-    return "MOONS" in str(hdus[0].header.get("INST", "")).upper() and bool(_images(hdus))
+    return _is_moons(hdus) and bool(_images(hdus))
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like MOONS1D's from being read, or None."""
+    return "no image named DATA_RI, DATA_YJ or DATA_H" if _is_moons(hdus) else None
+
+
+def _is_moons(hdus):
+    return "MOONS" in str(card([hdus[0].header], "INST", default="")).upper()
 
 
 def _images(hdus):
     """Return {card NAME: HDU} of the images."""
     found = {}
     for hdu in hdus[1:]:
-        name = str(hdu.header.get("NAME", hdu.name)).strip().upper()
+        name = str(card([hdu.header], "NAME", default=hdu.name)).strip().upper()
         if name.startswith(("DATA_", "ERR_")):
             found.setdefault(name, hdu)
     return found
@@ -74,11 +87,11 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     Raises
     ------
     ReadError
-        If an arm is missing, wavelengths are in air, the mode is high resolution, or a unit or a
+        If an arm is missing, the mode is high resolution, or a unit or a
         length does not fit.
     """
     header = hdus[0].header
-    if str(header.get("R_MODE", "LR")).strip().upper() == "HR":
+    if str(card([header], "R_MODE", default="LR")).upper() == "HR":
         raise ReadError(
             path, "a MOONS spectrum of high resolution (R_MODE = HR)",
             "low resolution (R_MODE = LR), whose arms reach from 0.647 to 1.8 µm",
@@ -89,21 +102,33 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     if len(have) < len(ARMS):
         return _from_siblings(path, hdus, have)
     parts = [_arm(path, images, arm, header, rows) for arm in ARMS]
-    wavelength, flux, ivar = (
-        np.concatenate([part[k] for part in parts], axis=axis)
-        for k, axis in ((0, 0), (1, 1), (2, 1))
-    )
-    return _spectra(path, hdus, rows, wavelength, flux, ivar)
+    return _spectra(path, hdus, rows, parts)
+
+
+def _arm_files(path, have):
+    """Return {arm: its file} of the object that a file of one arm is of; {} without all three."""
+    match = ARM_FILE.fullmatch(path.name)
+    if not match or len(have) != 1 or match[2].upper() != have[0]:
+        return {}
+    files = {}
+    for arm in ARMS:
+        name = f"{match[1]}_{arm if match[2].isupper() else arm.lower()}{match[3]}"
+        files[arm] = path.with_name(name)
+    return files if all(file.is_file() for file in files.values()) else {}
+
+
+def belongs_to(path, hdus):
+    """Return the file of the arm RI by whose name a file of another arm is read, or None."""
+    images = _images(hdus)
+    have = [arm for arm in ARMS if f"DATA_{arm}" in images]
+    return _arm_files(path, have).get("RI") if have and have[0] != "RI" else None
 
 
 def _from_siblings(path, hdus, have):
     """Read the arms of a file that was not merged from those beside it, or say what is missing."""
     missing = " and ".join(f"{arm}" for arm in ARMS if arm not in have)
-    match = re.fullmatch(r"(.*)_(RI|YJ|H)(\.fits?(?:\.gz)?)", path.name)
-    files = {}
-    if match and len(have) == 1 and match[2] == have[0]:
-        files = {arm: path.with_name(f"{match[1]}_{arm}{match[3]}") for arm in ARMS}
-    if not files or not all(file.is_file() for file in files.values()):
+    files = _arm_files(path, have)
+    if not files:
         raise ReadError(
             path, f"a MOONS spectrum without the {missing} arm{'s' * (len(have) < 2)}",
             "the arms RI, YJ and H, merged into one file (MOONS1D's Merge_fitsband) or as "
@@ -129,82 +154,56 @@ def _from_siblings(path, hdus, have):
         raise ReadError(
             path, "different numbers of spectra in its arms' files", "as many in each arm"
         )
-    wavelength, flux, ivar = (
-        np.concatenate([part[k] for part in parts], axis=axis)
-        for k, axis in ((0, 0), (1, 1), (2, 1))
-    )
-    return _spectra(path, hdus, slice(None), wavelength, flux, ivar)
+    return _spectra(path, hdus, slice(None), parts)
 
 
 def _arm(path, images, arm, header, rows):
-    """Return wavelengths (p,), flux and ivar (n, p) of one arm."""
+    """Return vacuum wavelengths (p,), flux and ivar (n, p) of one arm."""
     data, error = images[f"DATA_{arm}"], images.get(f"ERR_{arm}")
     if error is None:
         raise ReadError(
             path, f"no image ERR_{arm} beside DATA_{arm}", "flux and error of every arm",
             "Save the spectrum with MOONS1D's SavetoFits.",
         )  # fmt: skip
-    _refuse_air(path, header, data.header)
-    factor = _unit(path, data.header, "TUNIT2", "erg / (s cm2 Angstrom)", SURVEY_UNIT)
+    cards = data.header
+    density = str(card([cards], "TUNIT2", "BUNIT", default="erg / (s cm2 Angstrom)"))
+    times = np.float32(factor(path, density, SURVEY_UNIT, where="TUNIT2"))
     flux, sigma = (float32(np.atleast_2d(h.data)[rows]) for h in (data, error))
     if flux.shape != sigma.shape:
         raise ReadError(
             path, f"DATA_{arm} {flux.shape} and ERR_{arm} {sigma.shape}", "equal shapes"
         )
     # In multiples of 1e-17: inverse variances in plain erg would not fit float32.
-    flux, sigma = flux * np.float32(factor), sigma * np.float32(factor)
+    flux, sigma = flux * times, sigma * times
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ivar = np.where(np.isfinite(sigma) & (sigma > 0), 1 / sigma**2, np.float32(0))
-    cards = data.header
-    if "CRVAL1" not in cards or "CDELT1" not in cards:
+    wave = grid_of(path, [cards], flux.shape[1], unit=("TUNIT1", "CUNIT1"))
+    if wave is None:
         raise ReadError(path, f"no CRVAL1 or CDELT1 in DATA_{arm}", "a linear wavelength scale")
-    pixel = np.arange(flux.shape[1]) + 1 - cards.get("CRPIX1", 1.0)
-    wave = cards["CRVAL1"] + cards["CDELT1"] * pixel
-    return (
-        wave * _unit(path, cards, "TUNIT1", "Angstrom", "Angstrom"),
-        flux,
-        ivar.astype(np.float32),
+    if medium_of(path, [header, cards]) == "air":
+        wave = air_to_vacuum(wave)
+    return wave, flux, ivar.astype(np.float32)
+
+
+def _spectra(path, hdus, rows, parts):
+    """Return Spectra of the three arms with what headers or TARGETS say of them."""
+    wavelength, flux, ivar = (
+        np.concatenate([part[k] for part in parts], axis=axis)
+        for k, axis in ((0, 0), (1, 1), (2, 1))
     )
-
-
-def _refuse_air(path, *headers):
-    for cards in headers:
-        vacuum = str(cards.get("VACUUM", True)).strip().upper()  # T and F, or as text
-        kind = str(cards.get("CTYPE1", "")).strip().upper()
-        said = str(cards.get("AIRORVAC", "")).strip().lower()
-        if vacuum in ("F", "FALSE", "0", "NO") or kind.startswith("AWAV") or said == "air":
-            raise ReadError(
-                path, "wavelengths in air", "wavelengths in vacuum, as MOONS1D gives them",
-                "Convert them (common.mocks.cannon.air_to_vacuum) and write VACUUM = T.",
-            )  # fmt: skip
-
-
-def _unit(path, cards, card, default, wanted):
-    """Return the factor from a header's unit to the wanted one."""
-    text = str(cards.get(card, "")).strip() or default
-    try:
-        return units.Unit(SPELLINGS.get(text, text)).to(units.Unit(wanted))
-    except (ValueError, units.UnitConversionError):
-        raise ReadError(
-            path, f"{card} = {text!r}", f"a unit that converts to {wanted}", f"Correct {card}."
-        ) from None
-
-
-def _spectra(path, hdus, rows, wavelength, flux, ivar):
-    """Return Spectra with what headers or TARGETS say of them."""
     n, header, table = len(flux), hdus[0].header, _targets(hdus)
-    known = {"galaxy": "", "exposure": np.nan, "m_h": np.nan, "z": header.get("Z")}
+    known = {"galaxy": "", "exposure": np.nan, "m_h": np.nan, "z": number(card([header], "Z"))}
     if table is None:
         ids = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
-        if n == 1 and header.get("BAND"):
-            ids = [re.sub(r"_RI$", "", ids[0])]
-        if "NDIT" in header and "DIT" in header:
-            known["exposure"] = header["NDIT"] * header["DIT"] / 3600
-        if str(header.get("WAVE", "")).upper() in ("H", "2MASS_H", "BESSEL_H"):
-            known["m_h"] = header.get("MAG", np.nan)
+        if n == 1 and card([header], "BAND"):
+            ids = [re.sub(r"(?i)_RI$", "", ids[0])]
+        known["exposure"] = number(card([header], "NDIT")) * number(card([header], "DIT")) / 3600
+        if str(card([header], "WAVE", default="")).upper() in ("H", "2MASS_H", "BESSEL_H"):
+            known["m_h"] = number(card([header], "MAG"))
         known["galaxy"] = ids
     else:
         ids = column(table, "id", rows=rows)
+        ids = None if ids is None else exact_ids(path, ids)
         for name in ("galaxy", "z", *TARGET_NUMBERS):
             values = column(table, name, rows=rows)
             known[name] = known[name] if values is None else values
@@ -225,6 +224,6 @@ def _spectra(path, hdus, rows, wavelength, flux, ivar):
         ids=ids,
         meta=meta,
         medium="vacuum",
-        frame="observed",
+        frame=frame_of(path, [header], "observed"),
         unit=SURVEY_UNIT,
     )

@@ -7,14 +7,21 @@ bytes and maps a table onto a NumPy record array in less than one.
 
 from __future__ import annotations
 
+import math
 import re
 
 import numpy as np
 
 BLOCK, CARD = 2880, 80
+SPARE, PACKED = 2**26, 1100  # bytes, and times: more than what is packed can unpack to (gzip: 1032)
 # FITS binary table format codes and the NumPy types they stand for (FITS standard 4.0, 7.3.1).
 CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 FORMAT = re.compile(r"(\d*)([A-Z])")
+CARDS = 100_000  # default: a header without an end is given up after so many
+MOST_AXES = 999  # FITS standard 4.0, 4.4.1: of NAXIS and TFIELDS
+# What a TZERO makes of the integers that FITS has not (FITS standard 4.0, 7.3.2).
+SHIFTED = {(">i2", 2.0**15): "u2", (">i4", 2.0**31): "u4", (">i8", 2.0**63): "u8",
+           ("u1", -(2.0**7)): "i1"}  # fmt: skip
 QUOTED = re.compile(r"'((?:[^']|'')*)'")  # a doubled quote is a quote inside the text
 
 
@@ -63,15 +70,40 @@ class QuickHDU:
                 self._cards.setdefault(card[:8].decode("latin1").rstrip(), card)
             elif card[:8] == b"END     ":
                 break
+            elif at - start > CARDS * CARD:
+                raise ValueError(f"a header of more than {CARDS} cards")
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
-        size = 0
-        if self.get("NAXIS", 0):
-            size = abs(self.get("BITPIX")) // 8 * self.get("GCOUNT", 1)
-            axes = [self.get(f"NAXIS{i}") for i in range(1, self.get("NAXIS") + 1)]
-            size *= self.get("PCOUNT", 0) + int(np.prod(axes))
+        size = self._size()
         self.end = self._data + -(-size // BLOCK) * BLOCK
         if self._data + size > len(content):
             raise ValueError(f"truncated: {len(content)} bytes of at least {self._data + size}")
+
+    def _count(self, key, default=None, most=2**63 - 1):
+        """Return a card that counts something."""
+        value = self.get(key, default)
+        if type(value) is not int or not 0 <= value <= most:
+            raise ValueError(f"{key} = {value!r}")
+        return value
+
+    def _size(self):
+        """Return the bytes of the data, by the header alone."""
+        n = self._count("NAXIS", 0, MOST_AXES)
+        if not n:
+            return 0
+        axes = [self._count(f"NAXIS{i}") for i in range(1, n + 1)]
+        bytes_each = abs(int(self.get("BITPIX"))) // 8
+        size = bytes_each * self._count("GCOUNT", 1) * (self._count("PCOUNT", 0) + math.prod(axes))
+        if self.is_table:
+            self._count("TFIELDS", 0, MOST_AXES)
+            if axes[-1] and not axes[0]:
+                raise ValueError(f"{axes[-1]} rows of no bytes")
+        if self.get("ZIMAGE") is True:
+            pixels = [self._count(f"ZNAXIS{i}") for i in
+                      range(1, self._count("ZNAXIS", 0, MOST_AXES) + 1)]  # fmt: skip
+            whole = abs(int(self.get("ZBITPIX", 8))) // 8 * math.prod(pixels)
+            if whole > SPARE + PACKED * size:
+                raise ValueError(f"{size} bytes that claim to unpack to {whole}")
+        return size
 
     def get(self, key, default=None):
         """Return a header value, or the default."""
@@ -96,7 +128,7 @@ class QuickHDU:
         ValueError
             If a column's format is unknown, or the columns do not fill the row.
         """
-        names, types = [], []
+        names, types, scaled = [], [], {}
         for i in range(1, self.get("TFIELDS") + 1):
             match = FORMAT.match(self.get(f"TFORM{i}"))
             repeat, code = int(match[1] or 1), match[2]
@@ -111,10 +143,34 @@ class QuickHDU:
             name = self.get(f"TTYPE{i}", f"col{i}").lower()
             names.append(name if name not in names else f"{name}_{i}")
             types.append(kind)
+            zero, scale = self.get(f"TZERO{i}", 0), self.get(f"TSCAL{i}", 1)
+            if (zero, scale) != (0, 1) and code in CODES and code != "L":
+                scaled[names[-1]] = float(zero), float(scale)
         dtype = np.dtype({"names": names, "formats": types})
         if dtype.itemsize != self.get("NAXIS1"):
             raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {self.get('NAXIS1')}")
-        return np.frombuffer(self._content, dtype, count=self.get("NAXIS2"), offset=self._data)
+        rows = np.frombuffer(self._content, dtype, count=self.get("NAXIS2"), offset=self._data)
+        return _scaled(rows, scaled) if scaled else rows
+
+
+def _scaled(rows, scaled):
+    """Return rows with the columns of {name: (TZERO, TSCAL)} as the values that they stand for."""
+    values = {}
+    for name, (zero, scale) in scaled.items():
+        stored = rows[name]
+        whole = SHIFTED.get((stored.dtype.str.replace("|", ""), zero)) if scale == 1 else None
+        if whole is None:
+            values[name] = zero + scale * stored.astype(float)
+        else:  # exact: in whole numbers, modulo their range
+            shift = np.array(int(zero) % 2 ** (8 * stored.dtype.itemsize), f"u{stored.itemsize}")
+            values[name] = (stored.astype(f"i{stored.itemsize}").view(f"u{stored.itemsize}")
+                            + shift).view(whole)  # fmt: skip
+    kinds = [(n, values[n].dtype if n in values else rows.dtype[n].base, rows.dtype[n].shape)
+             for n in rows.dtype.names]  # fmt: skip
+    out = np.empty(len(rows), kinds)
+    for name in rows.dtype.names:
+        out[name] = values.get(name, rows[name])
+    return out
 
 
 def quick_hdus(content, limit=3):

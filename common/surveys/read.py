@@ -58,21 +58,31 @@ def open_survey(path):
     content = content_of(path)
     if content is not None:
         with translated(path):
-            hdus = quick_hdus(content)
-            is_spec = sdss.recognise(hdus)
+            quick = quick_hdus(content)
+            is_spec = sdss.recognise(quick)
             if is_spec:
-                yield sdss, hdus
+                yield sdss, quick
         if is_spec:
             return
     with open_fits(path, content) as hdus:
-        yield _recognise(path, hdus), hdus
+        yield _recognise(path, hdus, content), hdus
 
 
-def _recognise(path, hdus):
+def _recognise(path, hdus, content):
     """Return the reader module of an open file."""
     for reader in FORMATS:
         if reader.recognise(hdus):
             return reader
+    if any(hdu.header.get("ZTABLE") for hdu in hdus):
+        raise ReadError(path, "tables compressed by fpack", "tables as they are", "Run funpack.")
+    # What looks like a survey's file, and is broken, is told as that.
+    lacking = sdss.lacking(quick_hdus(content)) if content is not None else None
+    others = [(reader, reader.lacking(hdus)) for reader in (desi, fourmost, moons)]
+    for reader, lacks in [(sdss, lacking), *others]:
+        if lacks:
+            raise ReadError(
+                path, f"a broken {reader.NAME}: {lacks}", reader.ALLOWED, "Fetch the file again."
+            )
     layout = ", ".join(f"{i} {hdu.name or type(hdu).__name__}" for i, hdu in enumerate(hdus))
     if len(layout) > 200:
         layout = layout[:200] + " ..."

@@ -7,23 +7,64 @@ Wavelengths are vacuum and heliocentric.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
+from common.surveys.cards import frame_of, medium_of
 from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, native, stem
 
 NAME = "SDSS spec or spec-lite file"
+ALLOWED = "a table with flux, loglam and ivar of each pixel in HDU 1"
+NEEDED = ("flux", "loglam", "ivar")  # columns of the co-add
+NUMBERS = re.compile(r"(\d*)[BIJKED]")  # formats of columns of numbers
+MARKS = ("PLATEID", "FIBERID")  # cards of the plates' files
 LOG_STEP = 1e-4  # SDSS co-adds are sampled on multiples of 1e-4 in log10(wavelength / Å)
 
 
+def _formats(hdu):
+    """Return {lower-case column name: format} of a table; empty where it is none."""
+    n = hdu.get("TFIELDS", 0) if hdu.is_table else 0
+    return {str(hdu.get(f"TTYPE{i}", "")).strip().lower(): str(hdu.get(f"TFORM{i}", ""))
+            for i in range(1, n + 1)}  # fmt: skip
+
+
 def recognise(hdus):
-    """Return True for a file whose HDU 1 is a co-add of one spectrum."""
-    if len(hdus) < 2 or not hdus[1].is_table or "LAMOST" in str(hdus[0].get("TELESCOP")):
+    """Return True for a file whose HDU 1 is a co-add of one spectrum.
+
+    A row a pixel, or one row of vectors; many rows of vectors are `common.surveys.sdss_table`'s.
+    """
+    if len(hdus) < 2 or any("LAMOST" in str(hdu.get("TELESCOP")) for hdu in hdus[:2]):
         return False  # LAMOST's medium resolution has columns of the same names
-    keys = [f"TTYPE{i}" for i in range(1, 12)]
-    names = {str(hdus[1].get(key, "")).lower() for key in keys}
-    return {"flux", "loglam", "ivar"} <= names
+    formats = _formats(hdus[1])
+    if not set(NEEDED) <= set(formats):
+        return False
+    match = NUMBERS.fullmatch(formats["flux"].strip())
+    return bool(match) and (int(match[1] or 1) == 1 or hdus[1].get("NAXIS2") == 1)
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like SDSS's from being read, or None.
+
+    Parameters
+    ----------
+    hdus : list of QuickHDU
+    """
+    headers = [hdu for hdu in hdus[:2] if "LAMOST" not in str(hdu.get("TELESCOP"))]
+    ours = len(headers) == len(hdus[:2]) and (
+        "SDSS" in str(hdus[0].get("TELESCOP", "")).upper()
+        or {"PLATEID", "FIBERID"} <= {key for key in MARKS if hdus[0].get(key) is not None}
+        or any(hdu.name.upper() in ("SPECOBJ", "SPALL") for hdu in hdus[1:])
+        or (len(hdus) > 1 and hdus[1].name.upper() == "COADD")
+    )
+    if not ours:
+        return None
+    if len(hdus) < 2 or not hdus[1].is_table:
+        return "no table in HDU 1"
+    missing = [name for name in NEEDED if name not in _formats(hdus[1])]
+    return f"no column {', '.join(missing)} in HDU 1" if missing else None
 
 
 def count(hdus):
@@ -92,13 +133,15 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     Raises
     ------
     ReadError
-        If the co-add is empty.
+        If the co-add is empty, or its wavelengths are in the telescope's frame.
     """
     data = hdus[1].table()
     if not len(data):
         raise ReadError(path, "the co-add has no pixels", "a " + NAME, "Fetch the file again.")
-    flux, ivar = float32(data["flux"])[None], float32(data["ivar"])[None]
-    mask = (data["and_mask"] != 0)[None] if "and_mask" in data.dtype.names else None
+    flux, ivar = (float32(data[name]).reshape(1, -1) for name in ("flux", "ivar"))
+    mask = None
+    if "and_mask" in data.dtype.names:
+        mask = (data["and_mask"] != 0).reshape(1, -1)
     header, get = hdus[0].get, _row(hdus)
     snr = get("SN_MEDIAN_ALL", "SNMEDIAN_ALL")
     ra, dec = get("PLUG_RA", "RACAT", "FIBER_RA"), get("PLUG_DEC", "DECCAT", "FIBER_DEC")
@@ -117,13 +160,14 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         vdisp=get("VDISP"),
     )
     return Spectra(
-        wavelength=10.0 ** snap(data["loglam"]),
+        wavelength=10.0 ** snap(data["loglam"].ravel()),
         flux=flux,
         ivar=ivar,
         mask=mask,
         ids=[_identity(path, header, get)],
         meta=meta,
-        medium="vacuum",
-        frame="heliocentric",
+        medium=medium_of(path, hdus[:1]),
+        frame=frame_of(path, hdus[:1], "heliocentric"),
         unit=SURVEY_UNIT,
+        mask_is_warning=True,
     )

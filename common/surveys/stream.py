@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from common import cli
-from common.errors import ReadError, SuiteError, UsageError
-from common.spectra import Spectra
+from common.errors import ReadError, SuiteError, UsageError, short
+from common.spectra import KIND, Spectra
+from common.surveys.cards import TRUE, card
 from common.surveys.checks import faults
 from common.surveys.find import find_files
 from common.surveys.read import open_survey
+
+LONGEST_ID, LONGEST_REASON = 100, 1500  # characters in a reject
 
 
 def read_many(
@@ -24,6 +27,7 @@ def read_many(
     duplicates="reject",
     rejects=None,
     seen=None,
+    beside=(),
 ):
     """Read files and folders as a stream of Spectra.
 
@@ -45,6 +49,9 @@ def read_many(
         List to append to; a new one by default.
     seen : dict-like of str to str, optional
         Ids of earlier calls and the file of each, such as `common.surveys.seen.Seen`; filled.
+    beside : container of Path
+        Files that other calls read: one whose spectrum is read by the name of one of them, or of
+        another one of `paths`, is passed over.
 
     Returns
     -------
@@ -63,7 +70,9 @@ def read_many(
     if chunk < 1:
         raise UsageError(f"chunk must be at least 1. Received {chunk}.")
     files, unique = find_files(paths), duplicates == "reject"
-    return SpectraStream(files, progress, int(chunk), labels, grid, unique, rejects, seen)
+    return SpectraStream(
+        files, progress, int(chunk), labels, grid, unique, rejects, seen, beside or set(files)
+    )
 
 
 class SpectraStream:
@@ -77,12 +86,13 @@ class SpectraStream:
         file, id ("" where a whole file is meant) and reason of everything left out so far.
     """
 
-    def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen=None):
+    def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen, beside):
         self.files = files
         self.rejects = [] if rejects is None else rejects
         self._progress, self._chunk, self._labels = progress, chunk, labels
         self._grid, self._unique = grid, unique
         self._seen = {} if seen is None else seen
+        self._beside = beside
         self._batches = self._join(self._parts())
 
     def __iter__(self):
@@ -92,7 +102,8 @@ class SpectraStream:
         return next(self._batches)
 
     def _reject(self, file, identity, reason):
-        self.rejects.append({"file": str(file), "id": str(identity), "reason": reason})
+        identity, reason = short(identity, LONGEST_ID), short(reason, LONGEST_REASON)
+        self.rejects.append({"file": str(file), "id": identity, "reason": reason})
 
     def _parts(self):
         """Yield the usable spectra of each file, at most one chunk at a time."""
@@ -100,6 +111,8 @@ class SpectraStream:
             done = 0
             try:
                 with open_survey(path) as (reader, hdus):
+                    if _read_elsewhere(reader, Path(path), hdus) in self._beside:
+                        continue
                     total = reader.count(hdus)
                     if total == 0:
                         self._reject(path, "", "the file holds no spectra")
@@ -152,15 +165,21 @@ class SpectraStream:
             yield Spectra.concatenate(held)
 
 
+def _read_elsewhere(reader, path, hdus):
+    """Return the file by whose name this one is read, where a spectrum comes in several files."""
+    return reader.belongs_to(path, hdus) if hasattr(reader, "belongs_to") else None
+
+
 def _is_mock(hdus):
     """Return True where the file says that it holds a mock (header card MOCK = T)."""
-    return any(bool(getattr(hdu, "header", {}).get("MOCK", False)) for hdu in hdus[:2])
+    headers = [getattr(hdu, "header", hdu) for hdu in hdus[:2]]
+    return str(card(headers, "MOCK", default="F")).upper() in TRUE
 
 
 def _kind(part):
     """Return what must agree between spectra of one batch."""
     absent = (value is None for value in (part.ivar, part.mask, part.or_mask))
-    return (part.medium, part.frame, part.unit, *absent)
+    return (*(getattr(part, name) for name in KIND), *absent)
 
 
 def _label_fault(row):

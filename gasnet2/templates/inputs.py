@@ -15,8 +15,6 @@ BOX = (
     121  # pixels of each of three running means that make the local continuum: 8300 km/s (1 sigma)
 )
 NEAR = 100  # pixels on either side that tell of the scatter at one
-# Whose masks are warnings of all kinds: pixels that are bad have no weight there.
-WARN_ONLY = ("sdss", "lamost")
 FEWEST = 200  # pixels with information that a spectrum needs: a tenth of the grid
 
 
@@ -53,14 +51,13 @@ def rebinned(spectra):
         if of is None or len(of) != len(wave) or not np.array_equal(of, wave):
             matrix, of = overlap(wave), wave
         flux = np.array([spectra.flux[i] for i in rows], dtype=np.float64)
-        good = np.isfinite(flux)
+        good = np.array([spectra.informative(i) for i in rows])
         if spectra.ivar is None:
             ivar = scatter(flux, good)
         else:
             ivar = np.array([spectra.ivar[i] for i in rows], dtype=np.float64)
-        if spectra.mask is not None and not np.isin(_surveys(spectra)[rows], WARN_ONLY).all():
+        if spectra.mask is not None and not spectra.mask_is_warning:
             good &= ~np.array([spectra.mask[i] for i in rows], dtype=bool)
-        good &= np.isfinite(ivar) & (ivar > 0)
         # A common factor, so that no unit of flux leaves the range of single precision.
         scale = np.array([np.median(v[g]) if g.any() else 1.0
                           for v, g in zip(ivar, good, strict=True)])[:, None]  # fmt: skip
@@ -71,13 +68,6 @@ def rebinned(spectra):
     weight[weight < 1e-6] = 0.0
     flux = np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
     return flux, weight
-
-
-def _surveys(spectra):
-    """Return the survey of each spectrum, ndarray of str."""
-    if "survey" not in spectra.meta:
-        return np.full(len(spectra), "")
-    return spectra.meta["survey"].fillna("").to_numpy(str)
 
 
 def scatter(flux, good):
@@ -159,7 +149,7 @@ def prepare(spectra, *, use_ivar=True):
     Parameters
     ----------
     spectra : Spectra
-        Vacuum wavelengths in Å.
+        Wavelengths in Å.
     use_ivar : bool
         False: the survey's inverse variance only says which pixels are good; all others count
         alike, with the error that neighbouring pixels show.
@@ -168,6 +158,7 @@ def prepare(spectra, *, use_ivar=True):
     -------
     gasnet2.preprocess.Prepared
     """
+    spectra = spectra.in_vacuum()
     flux, ivar = rebinned(spectra)
     if not use_ivar:
         good = ivar > 0

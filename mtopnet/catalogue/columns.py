@@ -179,7 +179,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     if "lines" in networks.config.tasks:
         marked, wavelength = line_map(networks, x), grid(networks.config)
         table["lines"] = linemap.found_lines(marked, table["z"], wavelength)
-        value = linemap.strength(marked, linemap.line_channels(table["z"], wavelength))
+        value = linemap.strength(marked, linemap.line_channels(table["z"], wavelength), wavelength)
         seen = np.isfinite(value).sum(axis=1)
         share = (np.nan_to_num(value) > linemap.MARKED).sum(axis=1) / np.maximum(seen, 1)
         share[~(marked > linemap.MARKED).any(axis=1)] = np.nan  # says nothing about this spectrum

@@ -7,11 +7,11 @@ import numpy as np
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 from common.figures import Figure, mark_lines, panels, styled
 from common.lines import LINES_MOONS, visible
+from mtopnet.config import Config
 
 NAMES = {"[O II]": 3728.5, "Hβ": 4862.68, "[O III]": 5008.24, "Hα": 6564.61, "[S II]": 6725.5,
          "Ca H, K": 3952.0, "Mg b": 5176.6, "Na D": 5894.6, "[S III]": 9533.2, "Mg II": 2799.1,
          "Hγ": 4341.68}  # fmt: skip
-Z_SIGMA = 0.001  # Sect. 3.1
 SMOOTH = 7  # channels, of the drawn saliency
 
 
@@ -86,7 +86,7 @@ def _saliency(axis, case, wavelength):
 def _pdf(axis, case, edges):
     middle = (edges[1:] + edges[:-1]) / 2
     target = np.exp(-0.5 * ((middle - middle[np.argmin(np.abs(middle - case["z_true"]))])
-                            / max(Z_SIGMA, np.diff(edges)[0] / 3)) ** 2)  # fmt: skip
+                            / max(Config.z_sigma, np.diff(edges)[0] / 3)) ** 2)  # fmt: skip
     axis.stairs(target * case["pdf"].max(), edges, color=RED, lw=1.4, alpha=0.7,
                 label="target (scaled)")  # fmt: skip
     axis.stairs(case["pdf"], edges, color=BLUE, lw=1.0, fill=True, alpha=0.8, label="predicted")

@@ -7,6 +7,7 @@ import numpy as np
 from common.colours import BLACK, BLUE, GREEN, ORANGE, RED, SKY
 from common.figures import Figure, panels, styled
 from mtopnet import pdf as pdfs
+from mtopnet import published
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 
@@ -93,8 +94,8 @@ def screening(df):
         right = np.where(n >= tables.FEWEST, (keep & good).sum(axis=1) / np.maximum(n, 1), np.nan)
         axes[0].plot(cuts, right, color=colour, label=f"{hours:g} h, {len(part)} spectra")
         axes[1].plot(cuts, 1 - n / len(part), color=colour)
-        told = tables_pdf.PUBLISHED.get(hours)
-        if told:
+        told = published.screening(f"{hours:g} h")
+        if np.isfinite(told).all():
             axes[0].plot([2, 6.5], [told[1], told[0]], "*", ms=11, color=colour, mec=BLACK)
             axes[1].plot([2], [told[2]], "*", ms=11, color=colour, mec=BLACK)
     for axis in axes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from common.figures import Figure, panels, styled
+from mtopnet import published
+from mtopnet.mock.check import speagle, whitaker
 from mtopnet.tables import redshifts as tables
 
 HOURS = {"2 h": BLUE, "4 h": GREEN, "8 h": RED}
@@ -59,6 +60,12 @@ def _plane(figure, axis, galaxies):
         rasterized=True, **({"c": colour[order], "cmap": "viridis"} if has else {"color": colour}),
     )  # fmt: skip
     axis.set(xlabel=LABELS["log M"][0], ylabel=LABELS["log SFR"][0], ylim=(-3, 3.2))
+    m = np.linspace(9.2, 11.2, 30)
+    for z, name, colour in ((0.75, "0.5-1", BLUE), (1.75, "1.5-2", RED)):
+        axis.plot(m, whitaker(m, np.full(len(m), z)), "o", ms=2.5, color=colour,
+                  label=f"Whitaker et al. 2014, z {name}")  # fmt: skip
+    axis.plot(m, speagle(m, np.ones(len(m))), color=BLACK, lw=1, label="Speagle et al. 2014, z 1")
+    axis.legend(fontsize=5.5, loc="lower right")
     if has:
         figure.colorbar(points, ax=axis, label=r"log F(H$\alpha$)", pad=0.01)
 
@@ -99,7 +106,7 @@ def density_levels(x, y, *, levels=LEVELS, width=None, seed=0):
 
 def truth_panel(axis, df, quantity, *, colour=RED):
     """Fill an axis with predicted against labelled, contours of density and the 1:1 line."""
-    true, pred = tables.QUANTITIES[quantity][:2]
+    true, pred = tables.QUANTITIES[quantity]
     part = df[[true, pred]].dropna()
     x, y = part[true].to_numpy(float), part[pred].to_numpy(float)
     name, span = LABELS[quantity]
@@ -122,7 +129,7 @@ def residual_panel(axis, df, quantity, *, bins=61):
     value = value[np.isfinite(value)]
     edges = np.linspace(-half, half, bins)
     counts, _, _ = axis.hist(value, bins=edges, color=PURPLE, alpha=0.55)
-    told = tables.QUANTITIES[quantity][2:]
+    told = published.fit(quantity)
     if np.isfinite(fit["sigma"]) and fit["sigma"] > 0:
         grid = np.linspace(-half, half, 500)
         bell = np.exp(-0.5 * ((grid - fit["mu"]) / fit["sigma"]) ** 2)
@@ -194,8 +201,17 @@ def success_by_threshold(df):
         error = [row[f"{limit:g}_err"] for limit in tables.THRESHOLDS]
         axis.errorbar(x, y, error, ls=style, marker="o" if middle else "s", ms=4, color=colour,
                       capsize=2, label=f"{name} ({row['n']})")  # fmt: skip
-    for name, told in tables.PUBLISHED.items():
-        axis.plot(x[[0, -1]], told, "*", ms=12, color=COLOURS[name], mec=BLACK, mew=0.6, zorder=9)
+    for name in published.SUCCESS:
+        axis.plot(
+            x[[0, -1]],
+            published.success(name),
+            "*",
+            ms=12,
+            color=COLOURS[name],
+            mec=BLACK,
+            mew=0.6,
+            zorder=9,
+        )
     axis.plot([], [], "*", ms=11, color="white", mec=BLACK, label="paper (text)")
     axis.set_xticks(x, [f"{limit:g}" for limit in tables.THRESHOLDS])
     lowest = table[f"{tables.THRESHOLDS[0]:g}"].min()
@@ -228,12 +244,15 @@ def success_by_magnitude(df, expected=None):
                       color=COLOURS[name], label=name)  # fmt: skip
     if expected is not None and len(expected):
         part = expected.dropna(subset=["fraction"])
-        axis.plot((part["low"] + part["high"]) / 2, part["fraction"], "--", color=ORANGE,
-                  label="two lines with S/N > 7 and > 5")  # fmt: skip
-    marks = pd.DataFrame({"m": [21.5, 25.5, 25.5], "f": [0.85, 0.90, 0.65],
-                          "of": ["2 h", "F(Hα) > 1e-17", "8 h"]})  # fmt: skip
-    for row in marks.itertuples():
-        axis.plot(row.m, row.f, "*", ms=12, color=COLOURS[row.of], mec=BLACK, mew=0.6, zorder=9)
+        axis.plot(
+            (part["low"] + part["high"]) / 2,
+            part["fraction"],
+            "--",
+            color=ORANGE,
+            label=f"two lines with S/N > 7 and > 5, {tables.EXPECTED_HOURS:g} h",
+        )
+    for name, m_h, told in published.at_magnitudes():
+        axis.plot(m_h, told, "*", ms=12, color=COLOURS[name], mec=BLACK, mew=0.6, zorder=9)
     axis.plot([], [], "*", ms=11, color="white", mec=BLACK, label="paper (text)")
     axis.set(xlabel=r"$m_H$", ylabel=r"fraction with |$\Delta z$| < 0.01", xlim=(18.5, 27.5),
              ylim=(0, 1.03))  # fmt: skip

@@ -6,7 +6,6 @@ import numpy as np
 
 from common.colours import BLACK, BLUE, GREEN, ORANGE, RED
 from common.figures import panels, save, styled
-from common.mocks import moons
 from mtopnet.mock import check as mock_check
 from mtopnet.mock import lines as mock_lines
 
@@ -75,26 +74,28 @@ def examples(spectra, labels):
     Parameters
     ----------
     spectra : Spectra
-        The chosen ones, see `choose`; on MOONS's pixels.
+        The chosen ones, see `choose`.
     labels : DataFrame
         One row for each, in any order.
     """
     import matplotlib.pyplot as plt
 
     labels = labels.set_index("id").loc[spectra.ids]
-    wave = spectra.wavelength
+    mock = "mock" in spectra.meta and bool(spectra.meta["mock"].all())
     figure, axes = plt.subplots(
         len(spectra), 2, figsize=(10.5, 2.3 * len(spectra)), squeeze=False, layout="constrained",
         gridspec_kw={"width_ratios": [3, 1]},
     )  # fmt: skip
-    for (left, right), flux, (name, row) in zip(axes, spectra.flux, labels.iterrows(), strict=True):
-        for pixels in moons.arm_slices().values():
-            left.plot(wave[pixels] / 1e4, flux[pixels], lw=0.3, color="0.35")
+    for k, ((left, right), (name, row)) in enumerate(zip(axes, labels.iterrows(), strict=True)):
+        wave, flux = spectra.wavelength_of(k), spectra.flux[k]
+        step = np.diff(wave)
+        for part in np.split(np.arange(len(wave)), np.flatnonzero(step > 5 * np.median(step)) + 1):
+            left.plot(wave[part] / 1e4, flux[part], lw=0.3, color="0.35")
         left.set_ylim(*np.nanpercentile(flux, (0.5, 99.7)) * [1.0, 1.6])
         left.set_title(
             f"{name}: z = {row['z']:.3f}, log M = {row['log_mass']:.1f}, log SFR = "
             f"{row['log_sfr']:.1f}, m$_H$ = {row['m_h']:.1f}, log F(Hα) = "
-            f"{np.log10(row['f_ha']):.1f}, {row['kind']} (mock)", fontsize=8,
+            f"{np.log10(row['f_ha']):.1f}, {row['kind']}{' (mock)' if mock else ''}", fontsize=8,
         )  # fmt: skip
         for line, rest in MARKED.items():
             at = rest * (1 + row["z"])

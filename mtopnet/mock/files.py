@@ -18,10 +18,11 @@ UNIT = moons_camera.Camera.UNIT
 SNR_LINES = ("OII3727", "OII3729", "Hb", "OIII4959", "OIII", "Ha", "NII", "SII6716", "SIII9531")
 
 
-def line_snr(*, fluxes, galaxies, share, error):
+def line_snr(*, fluxes, galaxies, share, error, masked):
     """Return the S/N of the strongest and second strongest line, both (n,).
 
-    Each line against the noise of an optimal sum over its profile; [O II] counts as one line.
+    Each line against the noise of an optimal sum over its profile; [O II] counts as one line, and
+    one whose middle no network sees for the sky counts as none.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ def line_snr(*, fluxes, galaxies, share, error):
         From `Universe.make`.
     error : ndarray of shape (n, 12217)
         1e-19 erg / (s cm2 Å).
+    masked : ndarray of bool, shape (12217,)
+        Channels that pre-processing masks (Sect. 3.1).
     """
     wave, sigma_lsf = moons.grid(), moons.lsf_sigma()
     step = np.gradient(wave)
@@ -37,7 +40,7 @@ def line_snr(*, fluxes, galaxies, share, error):
     for name in SNR_LINES:
         line = mock_lines.LINES[name] * (1 + z)
         at = np.clip(np.searchsorted(wave, line), 0, len(wave) - 1)
-        inside = np.abs(wave[at] - line) < 3
+        inside = (np.abs(wave[at] - line) < 3) & ~masked[at]
         width = np.hypot(sigma_lsf[at], line * kms / 299792.458)
         noise = error[row, at] * np.sqrt(2 * np.sqrt(np.pi) * width * step[at])
         best.append(np.where(inside, fluxes[name] / UNIT * share[row, at] / noise, 0.0))
@@ -90,7 +93,7 @@ def write_file(path, key, universe, size, first, exposures, rng):
         seen, sigma = universe.camera.observe(flux, hours=hours, rng=rng)
         data.append(seen)
         error.append(sigma)
-        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma))
+        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma, universe.masked))
     data, error = np.concatenate(data)[order], np.concatenate(error)[order]
     data *= np.float32(UNIT)
     error *= np.float32(UNIT)
@@ -100,12 +103,14 @@ def write_file(path, key, universe, size, first, exposures, rng):
     return table
 
 
-def _targets(first, hours, galaxies, fluxes, share, error):
+def _targets(first, hours, galaxies, fluxes, share, error, masked):
     """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
     at = mock_lines.LINES["Ha"] * (1 + galaxies["z"])
     pixel = np.minimum(np.searchsorted(moons.grid(), at), moons.PIXELS - 1)
     in_fibre = fluxes["Ha"] * share[np.arange(len(pixel)), pixel]
-    strongest, second = line_snr(fluxes=fluxes, galaxies=galaxies, share=share, error=error)
+    strongest, second = line_snr(
+        fluxes=fluxes, galaxies=galaxies, share=share, error=error, masked=masked
+    )
     names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
     columns = {
         "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,

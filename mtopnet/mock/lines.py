@@ -160,7 +160,7 @@ def observed(galaxies, rng, *, shift=None):
         From `mock_population.draw`.
     rng : numpy.random.Generator
     shift : dict, optional
-        See `intrinsic_ratios`.
+        See `intrinsic_ratios`; "lines": dex added to all of them alike.
 
     Returns
     -------
@@ -170,6 +170,7 @@ def observed(galaxies, rng, *, shift=None):
     n = len(galaxies["z"])
     # 0.15 dex of scatter about Kennicutt's law, as EGG.
     luminosity = halpha_luminosity(galaxies["log_sfr"]) + 0.15 * rng.standard_normal(n)
+    luminosity = luminosity + (shift or {}).get("lines", 0.0)
     ha = 10 ** (luminosity - np.log10(4 * np.pi)) / (galaxies["distance"] * MPC) ** 2
     out = {}
     for name, ratio in intrinsic_ratios(galaxies, rng, shift=shift).items():

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from mtopnet import pdf as pdfs
+from mtopnet import published
 from mtopnet.tables import redshifts as tables
 
-PUBLISHED = {2.0: (0.77, 0.97, 0.27), 8.0: (0.90, 0.99, 0.12)}  # Sect. 5.2: before, after, dropped
 LEVELS = (0.38, 0.68, 0.86, 0.95)
 PROPERTIES = {  # Fig. 11
     "z_true": "z",
@@ -57,9 +57,7 @@ def screening_table(df):
                 continue
             keep = kept(part, by)
             after, error, n = tables.fraction(good[keep], part[keep])
-            told = (np.nan,) * 3
-            if by == "entropy":
-                told = next((v for k, v in PUBLISHED.items() if name == f"{k:g} h"), told)
+            told = published.screening(name if by == "entropy" else "")
             rows.append({"sample": name, "cut": text, "n": len(part), "before": good.mean(),
                          "after": after if n >= tables.FEWEST else np.nan, "after_err": error,
                          "dropped": 1 - keep.mean(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rvs_hybrid.stars.sources import find_sources, read_sources
+from rvs_hybrid.stars.sources import find_sources, gather
 
 ROWS = 8192  # default: sources of a batch
 
@@ -13,7 +13,7 @@ class StarFiles:
     Parameters
     ----------
     paths : sequence of path-like
-        See `rvs_hybrid.stars.sources.read_sources`.
+        See `rvs_hybrid.stars.sources.gather`.
 
     Attributes
     ----------
@@ -32,10 +32,16 @@ class StarFiles:
 
     def read(self, job, rejects):
         """Yield batches of `Sources`; what cannot be read goes to `rejects`."""
-        sources = read_sources(job)
+        sources = gather(job)
         rejects += sources.rejects
         self.n = len(sources)
         yield from sources.batches(ROWS)
+
+    def none(self):
+        """Return what to say where there is no row."""
+        if self.n:
+            return f"None of the {self.n} source(s) can be used"
+        return f"None of the {len(self.files)} file(s) can be read"
 
     def skip(self, parts, number):
         """Do nothing: no other job asks what this one saw."""

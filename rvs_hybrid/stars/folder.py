@@ -17,18 +17,19 @@ from common.surveys.find import find_files
 from common.surveys.gaia_source import read_gaia_source
 from rvs_hybrid.config import LABELS
 from rvs_hybrid.stars.sample import Sample, complete
-from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources
+from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources, with_zero_point
 
 APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001
 FROM_APOGEE = ("apogee_id", "snr", "j", "h", "k", "a_k", *LABELS, *(f"{n}_err" for n in LABELS))
 FROM_EITHER = ("ra", "dec", "g", "bp", "rp")
-NEEDED = {
-    "APOGEE": "APOGEE labels (an allStar table, FITS)",
-    "XP": "XP continuous coefficients (Gaia's XP_CONTINUOUS)",
+NEEDED = {  # start of a kind, input that needs it: what is missing
+    ("APOGEE", None): "APOGEE labels (an allStar table, FITS)",
+    ("XP", "xp"): "XP continuous coefficients (Gaia's XP_CONTINUOUS)",
+    ("RVS", "rvs"): "RVS spectra (Gaia's RVS)",
 }
 
 
-def read_folder(data_dir, *, progress=True):
+def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
     """Read a folder of APOGEE's allStar, XP coefficients, gaia_source tables and RVS spectra.
 
     Parameters
@@ -36,6 +37,10 @@ def read_folder(data_dir, *, progress=True):
     data_dir : path-like
         Searched at all levels; kinds are told by the columns. gaia_source and RVS may be missing
         where allStar has the magnitudes.
+    inputs : sequence of str
+        Of the network: XP coefficients and RVS spectra are needed only where they are among these.
+    rvs_dir : path-like, optional
+        Another folder, of RVS spectra.
     progress : bool
         Print the counts.
 
@@ -50,14 +55,23 @@ def read_folder(data_dir, *, progress=True):
     MissingDataError
         If the folder lacks what training needs, or no star is in both.
     """
-    kinds = {file: _kind(file) for file in find_files([Path(data_dir)], ENDINGS, labels=True)}
-    for start, needed in NEEDED.items():
-        if not any(kind.startswith(start) for kind in kinds.values()):
-            found = ", ".join(sorted(set(filter(None, kinds.values())))) or "nothing of use"
-            raise MissingDataError(
-                f"{data_dir}: {needed} are missing; found in {len(kinds)} file(s): {found}. Put "
-                "them into the folder, or train on the registry's stars (without --data-dir)."
-            )
+    folders = [Path(folder) for folder in (data_dir, rvs_dir) if folder is not None]
+    kinds = {file: _kind(file) for file in find_files(folders, ENDINGS, labels=True)}
+    found = ", ".join(sorted(set(filter(None, kinds.values())))) or "nothing of use"
+    lacking = [
+        needed
+        for (start, of), needed in NEEDED.items()
+        if (of is None or of in inputs)
+        and not any(kind.startswith(start) for kind in kinds.values())
+    ]
+    if not lacking and all(kind.startswith("APOGEE") for kind in kinds.values() if kind):
+        lacking = ["Gaia's files (gaia_source, XP or RVS)"]
+    if lacking:
+        raise MissingDataError(
+            f"{data_dir}: {' and '.join(lacking)} are missing; found in {len(kinds)} file(s): "
+            f"{found}. Put them into the folder, leave their input out (--inputs), or train on the "
+            "registry's stars (without --data-dir)."
+        )
     labels, release = _labels([f for f, kind in kinds.items() if kind.startswith("APOGEE")])
     gaia = read_sources([f for f, kind in kinds.items() if not kind.startswith("APOGEE")])
     sources = [f for f, kind in kinds.items() if kind == "gaia_source"]
@@ -153,4 +167,5 @@ def _join(stars, labels, release):
         none = stars["parallax"].isna()
         for name in ("parallax", "parallax_error"):
             new[name] = stars[name].mask(none, labels[name])
+        new["parallax_zp"] = stars["parallax_zp"].fillna(with_zero_point(labels)["parallax_zp"])
     return stars.assign(**new)

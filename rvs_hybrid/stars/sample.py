@@ -32,7 +32,8 @@ COLOURS = {("bp", "rp"): (-1.0, 8.0), ("j", "k"): (-1.0, 5.0), ("g", "k"): (-1.5
 COLUMNS = (
     "source_id", "apogee_id", "ra", "dec", *MAGNITUDES, "a_k", "snr", "parallax",
     "parallax_error", "parallax_zp", "ruwe", "teff", "logg", "m_h", "fe_h", "alpha_m",
-    "teff_err", "logg_err", "m_h_err", "fe_h_err", "alpha_m_err", "medflux", "split",
+    "teff_err", "logg_err", "m_h_err", "fe_h_err", "alpha_m_err", "medflux", "snr_rvs", "rvs_made",
+    "split",
 )  # fmt: skip
 
 
@@ -43,7 +44,8 @@ class Sample:
     Attributes
     ----------
     stars : DataFrame
-        One row a star, sorted by source_id: `COLUMNS`; NaN where missing.
+        One row a star, sorted by source_id: `COLUMNS`; NaN where missing. rvs_made is 1 where the
+        RVS spectrum is none that was observed.
     xp, xp_error : ndarrays of shape (n, 343), float32
         XP flux on `XP_WAVELENGTH` divided by its median, and its error; NaN rows where missing.
     counts : DataFrame
@@ -126,7 +128,7 @@ def load(*, offline=False, progress=True):
     return Sample(stars=complete(stars), xp=xp, xp_error=xp_error, counts=counts)
 
 
-def quality(stars, xp, *, labels=LABELS):
+def quality(stars, xp, *, labels=LABELS, need_xp=True):
     """Return which rows a network can be trained and tested on, and why the others cannot.
 
     Parameters
@@ -137,6 +139,8 @@ def quality(stars, xp, *, labels=LABELS):
         As in `Sample`.
     labels : sequence of str
         Labels that must be known.
+    need_xp : bool
+        False for networks that do not see XP spectra: those are not asked for.
 
     Returns
     -------
@@ -147,8 +151,9 @@ def quality(stars, xp, *, labels=LABELS):
     """
     finite = np.isfinite(xp).all(axis=1)
     cuts = {f"no {label}": stars[label].notna().to_numpy() for label in labels}
-    cuts["no XP spectrum, or gaps in it"] = finite
-    cuts["XP spectrum without flux"] = ~finite | (np.median(xp, axis=1) > 0)
+    if need_xp:
+        cuts["no XP spectrum, or gaps in it"] = finite
+        cuts["XP spectrum without flux"] = ~finite | (np.median(xp, axis=1) > 0)
     for (blue, red), (low, high) in COLOURS.items():
         colour = stars[blue] - stars[red]
         inside = colour.isna() | colour.between(low, high)

@@ -14,7 +14,7 @@ from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.apogee_xp import possible
 from common.surveys.find import find_files
 from common.surveys.gaia_rvs import read_rvs, rvs_array
-from common.surveys.gaia_source import SOURCE, read_gaia_source
+from common.surveys.gaia_source import SOURCE, read_gaia_source, zero_point_by_colour
 from common.surveys.gaia_tables import columns_of
 from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampled
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
@@ -42,7 +42,7 @@ class Sources:
     ----------
     stars : DataFrame
         One row a source, sorted by source_id: that, `NUMBERS` (NaN where missing), `file` (the
-        first that names it) and has_rvs.
+        first that names it), has_rvs and rvs_made (its RVS spectrum is none that was observed).
     xp, xp_error : ndarrays of shape (n, 343), float32
         Flux over its median, and error; rows of NaN where missing.
     rvs : ndarray of shape (n, 2401), float32
@@ -96,6 +96,19 @@ def find_sources(paths):
 
 
 def read_sources(paths):
+    """Return `gather` of some paths; `SuiteError`, with reasons, where nothing can be read."""
+    sources = gather(paths)
+    if not len(sources):
+        files = {reject["file"] for reject in sources.rejects}
+        reasons = list(dict.fromkeys(reject["reason"] for reject in sources.rejects))
+        more = f" (and {len(reasons) - 3} more reasons)" if len(reasons) > 3 else ""
+        raise SuiteError(
+            f"None of the {len(files)} file(s) can be read: {'; '.join(reasons[:3])}{more}."
+        )
+    return sources
+
+
+def gather(paths):
     """Read any mix of Gaia's files and APOGEE's allStar.
 
     Parameters
@@ -108,12 +121,8 @@ def read_sources(paths):
     -------
     Sources
         All sources that any file names. About 12 kB of memory a source: more than a million are
-        better given in parts, such as the archive's own files of a range of source_id.
-
-    Raises
-    ------
-    SuiteError
-        If nothing can be read.
+        better given in parts, such as the archive's own files of a range of source_id. None where
+        nothing can be read: `rejects` says why, file by file.
     """
     read = {"xp": [], "rvs": [], "source": [], "allstar": []}
     rejects, first = [], {}
@@ -132,9 +141,6 @@ def read_sources(paths):
                 reason = f"the same source is in {other} already: that one is used"
                 rejects.append({"file": str(file), "id": str(source), "reason": reason})
         read[kind].append((ids[keep], [v[keep] for v in part]))
-    if not first:
-        why = f" The first: {rejects[0]['reason']}" if rejects else ""
-        raise SuiteError(f"None of the {len(files)} file(s) can be read.{why}")
     return _join(read, rejects, first)
 
 
@@ -154,7 +160,8 @@ def _read(file, rejects):
                 rejects.append(
                     {"file": str(file), "id": spectra.ids[i], "reason": f"RVS: {reasons[i]}"}
                 )
-            about = spectra.meta[["ra", "dec", "snr"]].rename(columns={"snr": "snr_rvs"})
+            about = spectra.meta[["ra", "dec", "snr", "mock"]]
+            about = about.rename(columns={"snr": "snr_rvs", "mock": "rvs_made"})
             return "rvs", spectra.ids[good].astype("int64"), [flux[good], about[good]]
         if kind.startswith("APOGEE"):
             table = read_allstar(file)
@@ -168,18 +175,26 @@ def _read(file, rejects):
             table = table[table["source_id"].notna()].reset_index(drop=True)
             bad = (table["aspcapflag"].to_numpy() & STAR_BAD) != 0
             table.loc[bad, [name for name in LABELS if name in table]] = np.nan
-            return "allstar", table["source_id"].to_numpy("int64"), [table]
+            return "allstar", table["source_id"].to_numpy("int64"), [with_zero_point(table)]
         table = read_gaia_source(file)
         return "source", table["source_id"].to_numpy("int64"), [table]
 
 
+def with_zero_point(allstar):
+    """Return rows of allStar (DR17) with parallax_zp: its parallaxes are as Gaia gives them."""
+    zero_point = zero_point_by_colour(
+        g=allstar["g"], bp_rp=allstar["bp"] - allstar["rp"], ra=allstar["ra"], dec=allstar["dec"]
+    )
+    return allstar.assign(parallax_zp=np.where(allstar["parallax"].notna(), zero_point, np.nan))
+
+
 def _join(read, rejects, first):
     """Return everything that was read as one row a source."""
-    ids = np.unique([source for _, source in first])
+    ids = np.unique(np.array([source for _, source in first], dtype="int64"))
     stars = pd.DataFrame({"source_id": ids, **dict.fromkeys(NUMBERS, np.nan)})
     rows = pd.Series(np.arange(len(ids)), index=ids)
-    files = pd.Series({source: str(file) for (_, source), file in reversed(first.items())})
-    stars["file"] = files.reindex(ids).to_numpy()
+    files = {source: str(file) for (_, source), file in reversed(first.items())}
+    stars["file"], stars["rvs_made"] = [files[source] for source in ids], False
     spectra = {
         "xp": [np.full((len(ids), XP_GRID.size), np.nan, "float32") for _ in range(2)],
         "rvs": [np.full((len(ids), RVS_GRID.size), np.nan, "float32")],
@@ -193,6 +208,7 @@ def _join(read, rejects, first):
             at = rows.reindex(sources).to_numpy()
             if kind == "rvs":
                 spectra["rvs"][0][at] = arrays[0]
+                stars.loc[at, "rvs_made"] = arrays[1]["rvs_made"].to_numpy(bool)
             for name in set(NUMBERS) & set(arrays[-1]):
                 old = stars[name].to_numpy(copy=True)
                 new = arrays[-1][name].to_numpy(float)

@@ -95,6 +95,8 @@ def _beyond():
             f"distance_{name}", "float64", "pc", "stat.value;pos.distance",
             f"{quantile} of the distance's posterior, with the star's own errors",
         )  # fmt: skip
+    out["distance_gspphot"] = Column("distance_gspphot", "float64", "pc", "pos.distance",
+                                     "distance of GSP-Phot in Gaia DR3")  # fmt: skip
     for name in TARGETS:
         out[f"cnn_{name}_err"] = Column(
             f"{name}_sigma", "float64", UNITS[name], f"stat.error;{UCDS[name]}",

@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 from common.errors import SuiteError
 from common.figures import Figure, curve_panel, panels, styled
+from solarlike_distance.config import INPUTS
 from solarlike_distance.figures.sample import span
 from solarlike_distance.tables import scatter as tables
 
@@ -23,7 +24,9 @@ def layers(config):
     config : solarlike_distance.config.Config
     """
     length = config.n_pixels
-    out = [("input", f"{length}", "input")]
+    zero, unit = INPUTS[config.input]
+    text = "input" if config.input == "paper" else f"input: (flux - {zero:g}) / {unit:g}"
+    out = [(text, f"{length}", "input")]
     for filters in config.filters:
         out.append((f"Conv1D {filters}, kernel {config.kernel_size}", f"{length} × {filters}",
                     "convolution"))  # fmt: skip

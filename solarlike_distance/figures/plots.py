@@ -50,7 +50,7 @@ def _pairs(ev):
 def _surveys(ev):
     if not any(o.is_survey for o in ev.external):
         raise SuiteError("name APOGEE's allStar or GALAH's catalogue with --compare")
-    return figures_distance.surveys(ev.stars, ev.external)
+    return figures_distance.surveys(ev.applied, ev.external)
 
 
 def _models(ev):
@@ -69,7 +69,7 @@ def _labelled(df):
 
 def plots(ev):
     """Return the `common.plots.Plot` of every figure of a `solarlike_distance` Evaluation."""
-    df, everything, stars = ev.df, ev.everything, ev.stars
+    df, everything, stars, applied = ev.df, ev.everything, ev.stars, ev.applied
     f, d, g, n = figures, figures_distance, figures_galaxy, figures_network
     labels, far = ("teff_true", "teff_pred"), ("distance_true", "distance_pred")
     lasp = ("lasp_teff", "lasp_logg")
@@ -91,23 +91,23 @@ def plots(ev):
              "bins) and residuals along the labels", lambda: f.residuals(df), labels, 40),
         Plot("F7_fraction", "As Fig. 7: distance error against errors of the labels, and its "
              "distribution", lambda: f.fractional_error(df), far, 40),
-        Plot("F8_problems", "As Fig. 8: spectra without a good distance", lambda: d.venn(stars),
-             (), 1, stars),
+        Plot("F8_problems", "As Fig. 8: spectra without a good distance", lambda: d.venn(applied),
+             (), 1, applied),
         Plot("F9_cmd", "As Fig. 9: predicted colours and magnitudes",
-             lambda: g.colour_magnitude(stars, ev.isochrones),
-             ("bprp_pred", "mg_pred", "feh_pred"), 20, stars),
+             lambda: g.colour_magnitude(applied, ev.isochrones),
+             ("bprp_pred", "mg_pred", "feh_pred"), 20, applied),
         Plot("F10_catalogues", "As Fig. 10: distances of this work and of other catalogues",
-             lambda: _pairs(ev), (), 2, stars),
+             lambda: _pairs(ev), (), 2, applied),
         Plot("F11_surveys", "As Fig. 11: parameters of this work and of other surveys",
-             lambda: _surveys(ev), (), 2, stars),
+             lambda: _surveys(ev), (), 2, applied),
         Plot("F12_density", "As Fig. 12: where the stars are; star: the Sun", lambda: _maps(ev),
-             (), 10, stars),
+             (), 10, applied),
         Plot("F13_metallicity", "As Fig. 13: median metallicity",
-             lambda: _maps(ev, median_feh=True), (), 10, stars),
+             lambda: _maps(ev, median_feh=True), (), 10, applied),
         Plot("F14_gradients", "As Fig. 14: radial and vertical gradients", lambda: _gradients(ev),
-             (), 50, stars),
+             (), 50, applied),
         Plot("recovered", "Planted gradients of the mock Galaxy, as the paper finds them and "
-             "corrected for the network's errors", lambda: _recovered(ev), (), 50, stars),
+             "corrected for the network's errors", lambda: _recovered(ev), (), 50, applied),
         Plot("A1_labels", "As Fig. A.1: labels of reference and test set",
              lambda: f.label_distributions(everything), ("mg_true", "bprp_true"), 20, everything),
         Plot("B1_preprocessing", "As Fig. B.1: pre-processing of two spectra",

@@ -195,6 +195,8 @@ def corrected(df, known, *, against="true", truth=None, seed=1, draws=DRAWS):
     needed = ["ra", "dec", "distance_pred", "feh_pred"]
     needed += [f"{k}_{truth}" for k in ("distance", "feh")] if truth else []
     df = df.dropna(subset=needed).reset_index(drop=True)
+    if not len(df):
+        raise SuiteError("no star has a position, a distance and a metallicity")
     start, step = _rays(df)
     distance, feh = df["distance_pred"].to_numpy(float), df["feh_pred"].to_numpy(float)
     plain = _all(*_at(start, step, distance), feh)

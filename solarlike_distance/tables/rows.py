@@ -62,6 +62,11 @@ def read_predictions(path):
     return with_types(df)
 
 
+def any_mock(df):
+    """Return whether any row of predictions is of a simulated spectrum."""
+    return "mock" in df and bool(df["mock"].astype(float).gt(0).any())
+
+
 def with_types(df):
     """Return predictions with numbers as float, ids as text, `binary` and `mock` as they are."""
     df = df.copy()

@@ -10,6 +10,7 @@ from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.air import air_to_vacuum
 from common.errors import MissingDataError, ReadError
 from common.mocks import moons
 from common.surveys import find_files, read, read_many
@@ -112,23 +113,26 @@ def test_three_files_of_arms_are_read_by_the_first_and_a_missing_arm_is_named(tm
     whole.unlink()
     stream = read_many(tmp_path, progress=False)
     found = [name for part in stream for name in part.ids]
-    assert found == ["target"] and len(stream.rejects) == 2
+    assert found == ["target"] and stream.rejects == []  # the other arms are in it
+    stream = read_many(paths["H"], progress=False)
+    assert list(stream) == [] and "read by the name" in stream.rejects[0]["reason"]
 
 
 @pytest.mark.parametrize(
     "cards",
-    [{"VACUUM": False}, {"VACUUM": "F"}, {"CTYPE1": "AWAV"}, {"CTYPE1": "AWAV-LOG"},
-     {"AIRORVAC": "air"}],
+    [{"VACUUM": False}, {"VACUUM": "F"}, {"VACUUM": 0}, {"CTYPE1": "AWAV"}, {"AIRORVAC": "air"}],
     ids=lambda c: "=".join(map(str, *c.items())),
-)  # fmt: skip
-def test_air_wavelengths_are_refused_wherever_they_are_told(tmp_path, cards):
+)
+def test_air_wavelengths_are_converted_wherever_they_are_told(tmp_path, cards):
     merged(tmp_path / "first.fits", cards=cards)
     images = [h for arm in moons.ARMS for h in arm_hdus(arm, cards=cards)]
     fits.HDUList([primary(), *images]).writeto(tmp_path / "every.fits")
-    for path in tmp_path.iterdir():
-        with pytest.raises(ReadError, match="wavelengths in air; allowed: wavelengths in vacuum"):
-            read(path)
-    assert len(read(merged(tmp_path / "v.fits", cards={"VACUUM": True}))) == 1
+    for name in ("first", "every"):
+        spectra = read(tmp_path / f"{name}.fits")
+        assert spectra.medium == "vacuum"
+        np.testing.assert_allclose(spectra.wavelength, air_to_vacuum(moons.grid()), rtol=1e-12)
+    same = read(merged(tmp_path / "v.fits", cards={"VACUUM": True}))
+    np.testing.assert_allclose(same.wavelength, moons.grid(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

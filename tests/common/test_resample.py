@@ -75,10 +75,12 @@ def test_bad_pixels_are_bridged_and_shorten_the_ends():
     out, covered = to_grid(batch(wave, np.full(10, np.nan)), wave)
     assert not covered.any() and not out.any()
     flux, ivar = np.ones(10), np.ones((1, 10))
-    flux[2], ivar[0, 2] = 99, 0  # pixels without weight are bridged only when asked
-    spectra = batch(wave, flux, ivar)
-    assert to_grid(spectra, wave)[0][0, 2] == 99
-    assert to_grid(spectra, wave, drop_zero_ivar=True)[0][0, 2] == 1
+    flux[2], ivar[0, 2] = 99, 0
+    for nothing in (0, -1, np.nan, np.inf):  # pixels without weight are bridged, unless not wanted
+        ivar[0, 2] = nothing
+        spectra = batch(wave, flux, ivar)
+        assert to_grid(spectra, wave)[0][0, 2] == 1
+        assert to_grid(spectra, wave, bridge=False)[0][0, 2] == 99
 
 
 @pytest.mark.parametrize("grid", [[4000, 3999.0], [4000, np.nan], [], [[1.0, 2.0]]])

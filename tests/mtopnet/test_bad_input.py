@@ -27,15 +27,15 @@ def spoilt(path, labels, what):
     elif what == "negative":
         flux = flux - np.float32(1e-15)
     tiny.write_spectra(path, labels, flux=flux, error=error)
-    if what == "air":
+    if what == "frame":
         with fits.open(path, mode="update") as hdus:
-            hdus[0].header["VACUUM"] = False
+            hdus[0].header["SPECSYS"] = "LSRK"
 
 
 MESSAGES = {
     "no H arm": "without the H arm; allowed: the arms RI, YJ and H",
     "H arm without error": "without information in H (0% of its channels)",
-    "air": "wavelengths in air; allowed: wavelengths in vacuum",
+    "frame": "wavelengths in the frame SPECSYS = 'LSRK'; allowed: BARYCENT or HELIOCEN",
 }
 
 

@@ -9,7 +9,7 @@ from common.errors import MissingDataError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
 from common.spectra import Spectra
-from mtopnet import data
+from mtopnet import data, linemap
 from mtopnet import preprocess as pre
 from mtopnet.config import Config, make_config
 from mtopnet.preprocess import preprocess, running_median
@@ -104,7 +104,6 @@ def test_a_missing_arm_is_named(arm):
 @pytest.mark.parametrize("made, says", [
     (spectra(np.full(moons.PIXELS, np.nan)), "no arm carries information"),
     (spectra(np.full(moons.PIXELS, 4.0)), "no channel lies above the continuum"),
-    (spectra(noise(), medium="air"), "air; the network needs observed vacuum"),
     (spectra(noise(1)[:, :8346], wave=moons.grid()[:8346]), "without information in H"),
 ])  # fmt: skip
 def test_spectra_that_cannot_be_used_say_so(made, says):
@@ -127,6 +126,75 @@ def test_units_do_not_matter():
     a, b = preprocess(spectra(flux), FULL), preprocess(small, FULL)
     assert np.allclose(a.continuum, b.continuum, rtol=1e-4)
     assert np.allclose(a.x, b.x, atol=1e-4)
+
+
+def by_errors(**changes):
+    return make_config("moons-mock", "paper", sky_limit=float("inf"), input="errors", **changes)
+
+
+def test_errors_in_place_of_the_maximum():
+    rng = np.random.default_rng(3)
+    sigma = np.concatenate([np.full(a.pixels, s) for a, s in
+                            zip(moons.ARMS.values(), (1.0, 4.0, 2.0), strict=True)])  # fmt: skip
+    sigma[9000:9100] = 400.0  # a bright line of the sky
+    flux = 3 + sigma * rng.normal(size=(2, moons.PIXELS))
+    flux[:, 5000] += 40 * sigma[5000]
+    flux[1, 7000:7010], ivar = np.nan, np.tile(sigma**-2.0, (2, 1))
+    ivar[0, 100] = 0
+    prepared = preprocess(spectra(flux, ivar=ivar), by_errors(photometry=()))
+    assert prepared.usable.all() and np.isfinite(prepared.inputs).all()
+    assert (np.argmax(prepared.x, axis=1) == 5000).all(), "not a channel under the sky"
+    faithful = preprocess(spectra(flux, ivar=ivar), FULL)
+    assert (abs(faithful.x.argmax(axis=1) - 9050) < 51).all(), "which the maximum takes"
+    assert np.allclose(prepared.x[:, 5000], np.arcsinh(40), atol=0.15)
+    for inside in moons.arm_slices().values():
+        assert np.sinh(prepared.x[:, inside]).std() == pytest.approx(1, abs=0.7)
+        spread = np.diff(np.percentile(np.sinh(prepared.x[:, inside]), [16, 84]))[0] / 2
+        assert spread == pytest.approx(1, abs=0.03)
+    assert prepared.x[0, 100] == 0 and (prepared.x[1, 7000:7010] == 0).all()
+    assert prepared.continuum.shape == (2, 13)
+    assert np.allclose(prepared.continuum[:, 10:], np.log10([1, 4, 2]), atol=1e-6)
+    assert np.array_equal(prepared.continuum[:, :10], faithful.continuum)
+
+
+def test_scaling_by_errors_knows_no_units_and_follows_to_other_pixels():
+    rng, wave = np.random.default_rng(4), moons.grid()
+    sigma = 1 + 0.5 * np.sin(wave / 700)
+    flux = 3 + sigma * rng.normal(size=(1, moons.PIXELS))
+    first = preprocess(spectra(flux, ivar=sigma**-2.0), by_errors())
+    small = spectra(flux * 1e-20)
+    small.ivar = np.tile((sigma * 1e-20) ** -2.0, (1, 1))  # beyond float32
+    small.unit = "erg / (s cm2 Angstrom)"
+    other = preprocess(small, by_errors())
+    assert np.allclose(first.x, other.x, atol=1e-3)
+    assert np.allclose(other.continuum[:, 10:], first.continuum[:, 10:] - 3, atol=1e-3)
+
+    def smooth(wave):
+        flux = np.exp(-0.5 * ((wave - 16000) / 8) ** 2) * 100 + 2
+        return spectra(flux, wave=wave, ivar=(1 + 0.5 * np.sin(wave / 700)) ** -2.0)
+
+    first, moved = (preprocess(smooth(w), by_errors())
+                    for w in (wave, np.arange(6460.0, 18010.0, 0.7)))  # fmt: skip
+    assert first.x.max() > 4 and np.allclose(moved.x, first.x, atol=0.02)
+    assert np.allclose(moved.continuum[:, 10:], first.continuum[:, 10:], atol=0.01)
+
+
+def test_a_spectrum_without_errors_says_what_to_do():
+    given = spectra(noise())
+    given.ivar = None
+    prepared = preprocess(given, by_errors())
+    assert all("--input paper" in reason for reason in prepared.reason)
+    assert np.isfinite(prepared.inputs).all() and (prepared.x == 0).all()
+    assert preprocess(given, FULL).usable.all()
+
+
+def test_a_spectrum_without_an_arm_leaves_its_neighbours_alone():
+    flux, ivar = noise(), np.ones((2, moons.PIXELS))
+    ivar[0, moons.arm_slices()["H"]] = 0
+    prepared = preprocess(spectra(flux, ivar=ivar), by_errors())
+    assert "in H" in prepared.reason[0] and prepared.reason[1] == ""
+    alone = preprocess(spectra(flux[1:]), by_errors())
+    assert np.array_equal(prepared.inputs[1], alone.inputs[0])
 
 
 def test_photometry_is_joined_to_the_continuum_and_its_absence_told():
@@ -157,6 +225,20 @@ def test_line_masks_mark_each_line_within_five_channels():
     assert not mask[2, edge - 11 : edge + 12].any(), "lines in the gap mark nothing"
 
 
+@pytest.mark.parametrize("channel", [0, 2, 5])
+def test_a_line_at_the_end_of_an_arm_marks_nothing_beyond_the_gap(channel):
+    wave, h = moons.grid(), moons.arm_slices()["H"].start
+    for at, own, other in ((h - 1 - channel, slice(h - 20, h), slice(h, h + 20)),
+                           (h + channel, slice(h, h + 20), slice(h - 20, h))):  # fmt: skip
+        z = np.array([wave[at] / LINES_MOONS["Ha"] - 1])
+        mask = data.line_mask(z, FULL)[0]
+        assert mask[own].sum() >= 6 + channel and not mask[other].any()
+        assert np.array_equal(mask.astype(bool), linemap.true_map(z, wave)[0])
+        loud = np.zeros((1, len(wave)))
+        loud[0, other] = 1
+        assert "Ha" not in linemap.found_lines(loud, z, wave)[0].split(";")
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.floats(0.6, 2.9999), st.sampled_from([0.003, 0.0005, 0.0024]), st.floats(1e-6, 0.01))
 def test_redshift_targets_are_gaussians_about_their_bin(z, dz, sigma):
@@ -171,7 +253,8 @@ def test_redshift_targets_are_gaussians_about_their_bin(z, dz, sigma):
 
 @pytest.mark.parametrize("changes, says", [
     ({"dz": 0.0007}, "divide 0.6 to 3 into whole bins"), ({"dz": 0.0}, "whole bins"),
-    ({"head": "deep"}, "head must be one of"), ({"tasks": ("mass",)}, "z among them"),
+    ({"head": "deep"}, "head must be one of"), ({"input": "flux"}, "input must be one of"),
+    ({"tasks": ("mass",)}, "z among them"),
 ])  # fmt: skip
 def test_configurations_that_cannot_be(changes, says):
     with pytest.raises(UsageError, match=says):

@@ -15,8 +15,8 @@ from common import plots as common_plots
 from common.catalog import write_table
 from common.errors import ReadError, SuiteError
 from common.rows import held_out, name_of
-from mtopnet import evaluate, measured
-from mtopnet.config import make_config
+from mtopnet import evaluate, measured, published
+from mtopnet.config import PAPER, make_config
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
@@ -39,7 +39,7 @@ def df(made):
 def write_run(folder, table, pdf=None, **changes):
     """Write a run folder as training leaves it, without networks or data."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = make_config("moons-mock", "smoke", **changes)
+    config = make_config("moons-mock", "smoke", **{"head": "dense", "input": "paper"} | changes)
     about = {"config": asdict(config), "versions": {"keras": "3", "commit": "abc"},
              "sizes": {"train": 70, "valid": 15, "test": 15, "all": 100, "galaxies": 40},
              "masked_fraction": 0.16, "n_bins": 800, "best_epoch": 2}  # fmt: skip
@@ -86,8 +86,9 @@ def test_every_figure_and_table_is_there(run_dir):
         found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
         assert found == wanted
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
-    assert names == {"residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
-                     "errors", "screening", "calibration", "variants", "bin_width"}  # fmt: skip
+    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc",
+                     "confidence", "errors", "screening", "calibration", "variants",
+                     "bin_width"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
@@ -112,7 +113,7 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
 
 def test_every_claim_is_a_number_of_the_paper_and_has_a_measure():
     every = claims.load(CLAIMS)
-    assert len(every) == 50 and {c.dataset for c in every} == {"moons"}
+    assert len(every) == 69 and {c.dataset for c in every} == {"moons"}
     assert all(c.measure["metric"] in measured.MEASURES for c in every)
     printed = {c.id: c.published for c in every}
     wanted = {"z-sigma": 0.001, "mass-mu": 0.02, "mass-sigma": 0.15, "sfr-mu": -0.005,
@@ -192,6 +193,7 @@ def test_magnitudes_and_the_expected_rate(df):
     assert table.loc[table["n"] < tables.FEWEST, "fraction"].isna().all()
     assert not len(tables.expected_table(df))
     lines = df.assign(line_snr_1=np.where(df["m_h"] < 24, 8, 6.9), line_snr_2=5.1)
+    lines.loc[lines["exposure"] > 2, "line_snr_1"] = 99  # no rate of 2 h
     found = tables.expected_table(lines)
     assert set(found.loc[found["high"] <= 24, "fraction"]) == {1.0}
     assert set(found.loc[found["low"] >= 24, "fraction"]) == {0.0}
@@ -332,11 +334,17 @@ def test_predictions_that_are_no_test_or_fit_no_pdf_are_refused(tmp_path, made, 
         tables_variants.read_variants(tmp_path)
 
 
-def test_a_small_run_on_the_papers_set_is_not_the_paper(df):
-    names = [name_of(make_config("moons", scale), n * len(df), evaluate.PAPER_TEST)
-             for scale, n in (("demo", 1), ("paper", 10), ("paper", 11))]  # fmt: skip
-    assert names[0] == "moons (demo scale, 1500 test spectra)"
-    assert names[1] != "moons" and names[2] == "moons"
+def test_a_run_that_is_not_the_papers_does_not_bear_its_name(df):
+    def name(scale, n, **changes):
+        config, wanted = make_config("moons", scale, **changes), published.value("test-size")
+        return name_of(PAPER, config, n, wanted)
+
+    assert name("demo", 1500) == "moons (demo scale, 1500 test spectra)"
+    assert name("paper", 15000) != "moons" and name("paper", 17000, seed=9) == "moons"
+    for changes in ({"head": "comb"}, {"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
+        ((field, value),) = changes.items()
+        assert f"paper scale, {field} {value} instead of" in name("paper", 17000, **changes)
+    assert "demo scale, head dense instead of comb" in name("demo", 1500, head="dense")
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():
@@ -345,3 +353,98 @@ def test_a_short_schedule_says_nothing_of_the_papers_epochs():
     assert measured.measure(wanted, pd.DataFrame(), about=about) == {}
     about["config"]["schedule"] = "paper"
     assert measured.measure(wanted, pd.DataFrame(), about=about) == {"best-epoch": 6.0}
+
+
+def claim(name):
+    return next(c for c in claims.load(CLAIMS) if c.id == name)
+
+
+def verdict(name, df, **run):
+    return claims.verdict(claim(name), measured.measure([claim(name)], df, **run).get(name))
+
+
+def test_the_papers_passes_are_fifty(df):
+    for passes, said in ((10, "untested"), (50, "reproduced")):
+        assert verdict("mc", df, about={"config": {"mc_passes": passes}}) == said
+    assert verdict("mc", df) == "untested", "nobody says how many"
+
+
+@pytest.mark.parametrize(
+    "flux, said",
+    [
+        (1e-17, "reproduced"),
+        (1.8e-17, "reproduced"),
+        (3e-17, "missed"),
+        (1e-22, "missed"),
+        (0.0, "untested"),
+    ],
+)
+def test_a_median_flux_is_close_on_both_sides(df, flux, said):
+    assert verdict("median-ha", df.assign(f_ha=flux)) == said
+
+
+def test_the_sample_is_that_of_all_splits(tmp_path, made, monkeypatch):
+    write_run(tmp_path, made[0])
+    labels = toy.galaxies(3000, seed=8)
+    (tmp_path / "data").mkdir()
+    labels.to_parquet(tmp_path / "data" / "labels.parquet")
+    monkeypatch.setattr(common_plots, "save", lambda figure, path: path)
+    monkeypatch.setattr(common_evaluation, "write_report", lambda path, **kwargs: path)
+    evaluate.evaluate_run(tmp_path)
+    table = read(tmp_path, "sample").set_index("quantity")
+    assert (table["n"] == 3000).all()
+    for quantity, column in (("z", "z_true"), ("log M", "lgm_true"), ("m_H", "m_h")):
+        assert table.loc[quantity, "q50"] == pytest.approx(labels[column].median())
+    flux = np.log10(labels["f_ha"].median())
+    assert table.loc["log F(Hα)", "q50"] == pytest.approx(flux, abs=1e-6)
+    assert table.loc["log M", "published_high"] == 11.2 and table.loc["m_H", "peak"] % 0.5 == 0
+    judged = Table.read(tmp_path / "claims.ecsv").to_pandas()
+    ours = judged[judged["dataset"] == "moons-mock"].set_index("id")["ours"]
+    assert ours["median-ha"] == pytest.approx(flux)
+    assert ours["m_h-peak"] == table.loc["m_H", "peak"]
+
+
+def test_what_fig_1_shows_is_measured_of_galaxies():
+    n = np.arange(1000)
+    mass = np.where(n < 600, 9.05, np.linspace(8.02, 11.22, 1000))
+    df = pd.DataFrame({"galaxy": n.astype(str), "lgm_true": mass, "m_h": 22.1, "dz": 0.0})
+    df["z_true"] = np.linspace(0.70, 2.90, 1000)
+    many = pd.concat([df, df.tail(300), df.tail(300)])  # spectra of one galaxy count once
+    for name, said in (("z-lowest", "reproduced"), ("z-highest", "reproduced"),
+                       ("mass-peak", "reproduced"), ("mass-highest", "reproduced"),
+                       ("m_h-peak", "missed"), ("sfr-peak", "untested")):  # fmt: skip
+        assert verdict(name, many) == said, name
+    assert measured.measure([claim("mass-peak")], many) == {"mass-peak": 9.0}
+    assert verdict("z-highest", df.assign(z_true=df["z_true"] + 0.1)) == "missed"
+
+
+def variant(df, changed, *, lost=0):
+    """A network that is like the run's, but for some of its redshifts and of its settings."""
+    other = df.copy()
+    right = other.index[tables.success(other["dz"]) & tables.exposed(other, 8)][:lost]
+    other.loc[right, "dz"] = 0.9
+    return other, {"tasks": tuple(changed.get("tasks", ("all",))), "dz": 0.003, "changed": changed}
+
+
+def test_which_tasks_lose_more_is_claimed_as_an_order(df):
+    alone, lines = {"tasks": ("z",)}, {"tasks": ("lines", "z")}
+    for lost, said in (((30, 20), "reproduced"), ((20, 30), "missed")):
+        nets = {"a": variant(df, alone, lost=lost[0]), "b": variant(df, lines, lost=lost[1])}
+        assert verdict("order-single-lines", df, variants=nets) == said
+        assert verdict("order-lines-all", df, variants=nets) == "reproduced"
+    assert verdict("order-single-lines", df, variants={"b": nets["b"]}) == "untested"
+
+
+def test_similar_is_judged_by_variants_that_change_one_number(df):
+    few, many = int(0.01 * len(df)), int(0.05 * len(df))
+    for lost, said in ((few, "reproduced"), (many, "missed")):
+        nets = {"x": variant(df, {"dz": 0.0005}, lost=lost)}
+        assert verdict("similar-dz", df, variants=nets) == said
+        masked = {"x": variant(df, {"sky_limit": 2e-5}, lost=lost)}
+        assert verdict("similar-mask", df, variants=masked) == said
+        both = {"a": variant(df, {"line_margin": 1}, lost=lost),
+                "b": variant(df, {"line_margin": 10})}  # fmt: skip
+        assert verdict("similar-margin", df, variants=both) == said
+        assert verdict("similar-margin", df, variants={"a": both["a"]}) == "untested"
+    other = {"x": variant(df, {"dz": 0.0005, "head": "comb"})}
+    assert verdict("similar-dz", df, variants=other) == "untested", "another head is another test"

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from common.errors import UsageError
 from common.mocks import fibre, moons, moons_camera
 from common.mocks.dust import calzetti
+from mtopnet.config import MOCKS
 from mtopnet.mock import check as mock_check
 from mtopnet.mock import continuum as mock_continuum
 from mtopnet.mock import figures as figures_mock
@@ -280,13 +281,17 @@ def test_line_snr_is_that_of_a_fit():
                          kms=one["sigma_gas"])  # fmt: skip
     profile = profile[0].astype(float) * 0.5  # half of it in the fibre
     error = np.full((1, moons.PIXELS), 2.5)
+    seen = np.zeros(moons.PIXELS, bool)
     options = dict(share=np.full((1, moons.PIXELS), 0.5), error=error)
-    strongest, second = mock_files.line_snr(fluxes=lines, galaxies=one, **options)
+    strongest, second = mock_files.line_snr(fluxes=lines, galaxies=one, masked=seen, **options)
     profile = profile[profile > 0]
     noise = np.random.default_rng(0).normal(scale=2.5, size=(8000, len(profile)))
     fits = (noise + profile) @ profile / (profile @ profile)
     assert strongest[0] == pytest.approx(1 / np.std(fits), rel=0.05) and second[0] == 0
     assert np.mean(fits) == pytest.approx(1, abs=0.02)
+    sky = np.abs(moons.grid() - mock_lines.LINES["Ha"] * 2.4) < 5
+    hidden, _ = mock_files.line_snr(fluxes=lines, galaxies=one, masked=sky, **options)
+    assert hidden[0] == 0, "no network sees a line under the sky"
 
 
 def test_shifted_universe_differs_where_it_should(universe):
@@ -328,7 +333,7 @@ def test_make_mock_is_reproducible_resumes_and_grows(universe, tmp_path, monkeyp
 
 @pytest.mark.parametrize("wrong, says", [
     (dict(n=0), "n must be at least 1"), (dict(seed=-1), "seed must not be negative"),
-    (dict(variant="other"), "variant must be one of default, shifted"),
+    (dict(variant="other"), "variant must be one of default, shifted, faint"),
     *((dict(exposures=hours), "exposures must be hours")
       for hours in ((), (0.01,), (np.nan,), (np.inf,))),
     *((dict(exposures=hours), "must differ") for hours in ((2, 2), (2, 2.0000001))),
@@ -339,6 +344,18 @@ def test_make_mock_refuses(wrong, says, tmp_path, capsys):
     assert mock.main(["--n", "1", "--out", str(tmp_path / "x"), "--seed", "-1"]) == 2
     text = capsys.readouterr().err
     assert "seed must not" in text and "Traceback" not in text and not (tmp_path / "x").exists()
+
+
+def test_the_faint_mock_has_the_papers_median_and_the_default_that_of_its_fig_2(universe):
+    assert tuple(mock.VARIANTS) == MOCKS
+    rng, found = np.random.default_rng(5), {}
+    galaxies = universe.draw(1500, rng)
+    for variant in ("default", "faint"):
+        fluxes = mock_lines.observed(galaxies, np.random.default_rng(0),
+                                     shift=mock.VARIANTS[variant][1])  # fmt: skip
+        found[variant] = np.log10(np.median(fluxes["Ha"]))
+    assert found["faint"] == pytest.approx(-17.0, abs=0.07)
+    assert found["default"] == pytest.approx(-16.5, abs=0.1)
 
 
 @rendered()

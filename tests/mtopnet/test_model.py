@@ -204,8 +204,24 @@ def test_outputs_of_the_comb_are_float32_under_mixed_precision():
 @pytest.mark.parametrize("scale", SCALES)
 def test_every_scale_has_a_configuration(dataset, scale):
     config = make_config(dataset, scale)
+    ours = scale != "paper"
+    assert (config.head, config.input) == (("comb", "errors") if ours else ("dense", "paper"))
+    assert config.dz == (0.0005 if ours else 0.003)
+    assert config.variant == ("comb-errors" if ours else "")
     for name in VARIANTS:
-        assert variant_of(config, name) != config
+        if name in (("fine", "comb", "narrow") if ours else ("dense",)):
+            with pytest.raises(UsageError, match=f"--variants {name} would train the run's own"):
+                variant_of(config, name)
+        else:
+            assert variant_of(config, name) != config
+
+
+def test_the_papers_own_network_is_an_option_at_every_scale():
+    for scale in SCALES:
+        config = make_config("moons-mock", scale, head="dense", input="paper")
+        assert config.dz == 0.003 and config.variant == "" and config.n_points == 10
+    assert make_config("moons-mock", "demo", head="dense", dz=0.0005).dz == 0.0005
+    assert make_config("moons-mock", "demo", head="hierarchical").variant == "hierarchical-errors"
 
 
 def test_every_field_names_its_source():

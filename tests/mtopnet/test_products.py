@@ -1,5 +1,6 @@
 """Catalogue, PDFs on disk, explanation and latent space of a network trained in seconds."""
 
+import json
 import sys
 from functools import cache
 from types import SimpleNamespace
@@ -9,16 +10,18 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 from astropy.table import Table
+from matplotlib.figure import Figure
 
 from common.catalog import read_table
 from common.catalogue import files as source
 from common.catalogue.pdf_file import PdfWriter, check_name, read_pdfs
-from common.errors import ReadError, SuiteError, UsageError
+from common.errors import MissingDataError, ReadError, SuiteError, UsageError
 from common.lines import LINES_MOONS
 from common.mocks import moons
 from mtopnet import evaluate, explain, latent, linemap, networks, predict
 from mtopnet import pdf as pdfs
 from mtopnet.catalogue import columns as catalogue
+from mtopnet.examples import draw_spectra
 from mtopnet.figures import explain as figures_explain
 from mtopnet.tables import redshifts as tables
 from tests.catalogues import killed_at
@@ -356,3 +359,22 @@ def test_figure_of_examples_and_of_planes_have_their_panels():
     planes = figures_explain.latent_planes(np.random.default_rng(0).normal(size=(60, 2)), about,
                                            scores, quantities=latent.QUANTITIES)  # fmt: skip
     assert "0.50" in planes.axes[0].get_title()
+
+
+def test_fig_2_shows_spectra_as_they_come(run_dir, monkeypatch):
+    seen = {}
+    monkeypatch.setattr(
+        "mtopnet.mock.figures.examples", lambda *a: seen.update(a=a) or Figure(figsize=(1, 1))
+    )
+    path = draw_spectra(run_dir, tiny.tiny_config())
+    spectra, labels = seen["a"]
+    assert path.name.startswith("F2_spectra") and path.parent.parent == run_dir
+    own = labels.set_index("id").loc[spectra.ids]
+    assert own["z"].between(0.75, 1.5).all() and (own["exposure"] == 2).all()
+    assert own["kind"].tolist() == ["star-forming", "star-forming", "quiescent"]
+    assert np.nanmax(np.abs(spectra.flux)) > 0 and own["f_ha"].iloc[0] > own["f_ha"].iloc[1]
+    about = json.loads((run_dir / "config.json").read_text())
+    (run_dir / "config.json").write_text(json.dumps(about | {"data_dir": "/nowhere"}))
+    with pytest.raises(MissingDataError, match="no longer in /nowhere"):
+        draw_spectra(run_dir, tiny.tiny_config())
+    (run_dir / "config.json").write_text(json.dumps(about))

@@ -83,6 +83,25 @@ def test_mc_dropout_averages_passes(trained, some):
     assert (table["lgm_mc_std"] > 0).all()
 
 
+def test_errors_of_averages_are_calibrated_on_averages(run_dir, trained):
+    assert set(trained.calibration) == {"lgm", "sfr", "lgm_mc", "sfr_mc"}
+    table = pd.read_parquet(run_dir / "predictions.parquet")
+    valid = table[table["split"] == "valid"]
+    shards = Shards(run_dir / "data")
+    at = pd.Series(np.arange(len(shards)), index=shards.labels["id"])
+    mc, _ = networks.mc_predicted(trained, shards.rows(at[valid["id"]].to_numpy()), 3, seed=8)
+    group = networks.entropy_group(mc["entropy"])
+    for name in ("lgm", "sfr"):
+        own = trained.calibration[f"{name}_mc"].apply(sigma=mc[f"{name}_raw"], group=group)
+        assert np.allclose(mc[f"{name}_sigma"], own)
+        assert trained.calibration[f"{name}_mc"] != trained.calibration[name]
+        away = np.abs(valid[f"{name}_pred_mc"] - valid[f"{name}_true"])
+        group_then = networks.entropy_group(valid["entropy_mc"])
+        sigma = trained.calibration[f"{name}_mc"].apply(sigma=valid[f"{name}_raw_mc"],
+                                                        group=group_then)  # fmt: skip
+        assert np.mean(away <= sigma) == pytest.approx(0.68, abs=0.02)
+
+
 def test_parts_of_the_network(trained, some):
     features = networks.shared_features(trained, some)
     assert features.shape == (30, 192) and (features >= 0).all(), "after ReLU"
@@ -199,5 +218,13 @@ def test_adaptation_leaves_a_network_and_its_scores(run_dir, trained, tmp_path, 
     adapted = networks.load_networks(tmp_path / "out")
     old, new = (known.models["mtopnet"].get_weights() for known in (trained, adapted))
     assert any(np.abs(a - b).max() > 0 for a, b in zip(old, new, strict=True))
+    shards = Shards(run_dir / "data")
+    rows = np.flatnonzero(shards.labels["split"] == "valid")
+    valid, _ = networks.predicted(adapted, shards.rows(rows))
+    for name in ("lgm", "sfr"):
+        label = shards.labels[f"{name}_true"].to_numpy()[rows]
+        inside = np.abs(valid[f"{name}_pred"] - label) <= valid[f"{name}_sigma"]
+        assert inside.mean() == pytest.approx(0.68, abs=0.06), "its errors are its own"
+        assert adapted.calibration[name].to_dict() != trained.calibration[name].to_dict()
     with pytest.raises(UsageError, match="holds a run already"):
         adversarial.adapt(run_dir, tmp_path / "out", target_dir=tmp_path / "other")

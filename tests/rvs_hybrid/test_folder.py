@@ -6,8 +6,10 @@ import pytest
 
 from common.errors import MissingDataError
 from common.surveys.gaia_rvs import N_PIXELS, write_rvs
+from common.surveys.gaia_source import parallax_zero_point, zero_point_by_colour
 from rvs_hybrid.stars import sample
 from rvs_hybrid.stars.folder import read_folder
+from rvs_hybrid.stars.sources import read_sources
 from tests.rvs_hybrid import toy
 
 STARS = toy.make_sample(4, with_m_h=True).stars.assign(
@@ -73,6 +75,40 @@ def test_older_releases_are_joined_by_position_with_proper_motion(tmp_path):
     assert set(stars.index) == set(IDS[:3].tolist())
     np.testing.assert_allclose(stars.loc[IDS[:3], "snr"], STARS["snr"][:3])
     assert dict(found.counts.itertuples(index=False))["stars in both (by position)"] == 3
+
+
+def test_parallaxes_of_allstar_get_their_zero_point(tmp_path):
+    toy.allstar(tmp_path / "allStar.fits", APOGEE, gaia=True)
+    stars = STARS.drop(columns=["parallax", "parallax_error"])
+    stars[["source_id", "ra", "dec"]].assign(ruwe=1.0).to_csv(tmp_path / "source.csv", index=False)
+    read = read_sources([tmp_path]).stars.set_index("source_id").loc[IDS[:3]]
+    found = read_folder(tmp_path, inputs=("phot", "parallax")).stars.set_index("source_id")
+    for table in (read, found.loc[IDS[:3]]):
+        np.testing.assert_allclose(table["parallax"], STARS["parallax"][:3])
+        assert table["parallax_zp"].between(-0.09, 0.01).all()
+    sun = dict(g=[12.0], bp_rp=[0.82], ra=[266.0], dec=[-29.0])  # nu_eff of a solar colour is 1.55
+    here = zero_point_by_colour(**sun)
+    there = parallax_zero_point(g=[12.0], nu_eff=[1.546], pseudocolour=[np.nan], ecl_lat=[-5.6],
+                                params_solved=[31])  # fmt: skip
+    assert here == pytest.approx(there, abs=1e-3) and -0.06 < here[0] < -0.01
+
+
+def test_networks_without_xp_need_no_xp(tmp_path):
+    toy.allstar(tmp_path / "allStar.fits", APOGEE, gaia=True)
+    with pytest.raises(MissingDataError, match="Gaia's files"):
+        read_folder(tmp_path, inputs=("phot",))
+    with pytest.raises(MissingDataError, match=r"RVS spectra .* are missing"):
+        read_folder(tmp_path, inputs=("rvs",))
+    own = tmp_path / "rvs"
+    own.mkdir()
+    flux = np.full((2, N_PIXELS), 0.9)
+    write_rvs(own / "rvs.fits", source_id=IDS[:2], flux=flux, flux_error=flux / 50, mock=[1, 0])
+    found = read_folder(tmp_path, inputs=("rvs",), rvs_dir=own)
+    assert found.stars.set_index("source_id")["rvs_made"].loc[IDS[:2]].tolist() == [1, 0]
+    assert np.isfinite(found.rvs).all() and np.isnan(found.xp).all()
+    stars = found.stars.assign(fe_h=0.0, j=found.stars["k"] + 0.6)
+    assert sample.quality(stars, found.xp, labels=("teff",), need_xp=False)[0].all()
+    assert not sample.quality(stars, found.xp, labels=("teff",))[0].any()
 
 
 def test_a_folder_that_lacks_something_says_what(tmp_path):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -7,12 +8,20 @@ import pytest
 from astropy.table import Table
 
 from common.errors import SuiteError, UsageError
+from common.surveys.gaia_rvs import write_rvs
 from rvs_hybrid import data, fitting, predict, reproduce, train
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
 from tests.catalogues import killed_at, read_back
-from tests.rvs_hybrid.toy import LABELS, make_sample, source_table, tiny_config, trained
+from tests.rvs_hybrid.toy import (
+    LABELS,
+    make_sample,
+    replace_stars,
+    source_table,
+    tiny_config,
+    trained,
+)
 
 
 @pytest.fixture(scope="module")
@@ -174,15 +183,95 @@ def test_labels_are_needed_to_evaluate_on_files(run_dir, stars, tmp_path):
         predict.predict_labelled(run_dir, [tmp_path])
 
 
-def test_rvs_folder_without_any_of_the_stars(stars, tmp_path):
+def test_rvs_folder_without_any_of_the_stars(tmp_path, monkeypatch):
+    replace_stars(monkeypatch)
     rvs_file(tmp_path / "r.csv", 5)
     config = tiny_config(inputs=("rvs", "xp"), rvs=str(tmp_path))
     with pytest.raises(UsageError, match="source_id"):
-        data.rvs_spectra(stars.stars, config, tmp_path)
+        data.prepare(config, tmp_path / "data")
+
+
+def test_sampled_xp_spectra_are_not_taken_for_rvs(tmp_path):
+    wave = np.arange(336, 1021, 2.0)
+    long = pd.DataFrame({"source_id": 7, "wavelength": wave, "flux": 1e-16, "flux_error": 1e-18})
+    long.to_csv(tmp_path / "long.csv", index=False)
+    wide = {"source_id": [7, 8], "flux": np.ones((2, 343)), "flux_error": np.ones((2, 343))}
+    Table(wide).write(tmp_path / "wide.fits")
+    for name in ("long.csv", "wide.fits"):
+        with pytest.raises(SuiteError, match=r"XP_SAMPLED.*XP_CONTINUOUS"):
+            sources.read_sources([tmp_path / name])
+
+
+def test_every_unusable_file_has_its_reason(run_dir, tmp_path):
+    files, out = tmp_path / "files", tmp_path / "labels.csv"
+    files.mkdir()
+    (files / "a.csv").write_text("a,b\n1,2\n")
+    (files / "b.fits").write_text("no FITS at all")
+    (files / "c.csv").write_text("")
+    with pytest.raises(SuiteError, match=r"None of the 3 file\(s\) can be read"):
+        predict.predict_files(run_dir, [files], out)
+    rejects = Table.read(out.with_name("labels.csv.rejects.ecsv")).to_pandas()
+    assert [name.rsplit("/")[-1] for name in rejects["file"]] == ["a.csv", "b.fits", "c.csv"]
+    with pytest.raises(SuiteError, match=r"None of the 3 file\(s\).*; .*; "):
+        sources.read_sources([files])
+
+
+def test_mock_rvs_files_are_semi_synthetic_wherever_they_lie(run_dir, tmp_path, monkeypatch):
+    made = make_sample()
+    flux = np.ones((len(made), 2401))
+    ids = made.stars["source_id"].to_numpy()
+    for name, mock in (("mock", True), ("real", False)):
+        (tmp_path / name).mkdir()
+        write_rvs(tmp_path / name / "rvs.fits", source_id=ids, flux=flux, flux_error=flux / 30,
+                  mock=mock)  # fmt: skip
+        config = tiny_config(inputs=("rvs",), rvs=str(tmp_path / name))
+        replace_stars(monkeypatch, made)
+        shards = data.prepare(config, tmp_path / name / "data")
+        assert shards.labels["rvs_made"].all() == mock == shards.labels["rvs_made"].any()
+        assert ("semi-synthetic RVS" in data.named(config, own=False, made=mock)) == mock
+        found = sources.read_sources([tmp_path / name / "rvs.fits"]).stars
+        flags = predict.flags_of(found, data.presence({"rvs": flux}), load_networks(run_dir), False)
+        assert flags["MADE_RVS"].all() == mock == flags["MADE_RVS"].any()
+
+
+def test_stars_without_any_input_are_left_out_and_counted(tmp_path, monkeypatch):
+    made = make_sample(50)
+    made.stars.loc[:9, "g"] = np.nan
+    replace_stars(monkeypatch, made)
+    shards = data.prepare(tiny_config(inputs=("phot",)), tmp_path)
+    assert len(shards.labels) == 40 == len(shards)
+    assert pd.read_csv(tmp_path / "selection.csv").iloc[-1].tolist()[1:] == [10, 40]
+
+
+def test_parallaxes_of_another_release_are_told_of(run_dir, stars, tmp_path):
+    networks = load_networks(run_dir)
+    assert networks.gaia == "DR2"  # the registry's stars
+    near = stars.stars["parallax"].notna().to_numpy()
+    source_table(tmp_path / "a.csv", stars.stars, np.r_[np.flatnonzero(near)[:3],
+                                                        np.flatnonzero(~near)[:2]])  # fmt: skip
+    out, _ = read_back(predict.predict_files, run_dir, [tmp_path / "a.csv"], tmp_path / "o.fits")
+    told = out.set_index("source_id")["warnings"].str.contains("DR2_TRAINED")
+    known = stars.stars.set_index("source_id")["parallax"].notna()
+    assert (told == known.reindex(told.index)).all() and told.sum() == 3
+    assert Table.read(tmp_path / "o.fits").meta["PARALLAX"] == "Gaia DR2"
+    own = replace(networks, gaia="DR3")
+    sources_ = sources.read_sources([tmp_path / "a.csv"])
+    inputs = inputs_of(sources_.stars, own.config, xp=sources_.xp, xp_error=sources_.xp_error)
+    assert not predict.catalogue(own, sources_.stars, inputs)["warnings"].str.contains("DR2").any()
+
+
+def test_an_error_that_is_not_calibrated_is_not_called_so(run_dir):
+    networks = load_networks(run_dir)
+    assert set(networks.calibration) == set(LABELS)
+    texts = predict.notes_of(LABELS, {"teff"})["descriptions"]
+    assert "calibrated 68 %" in texts["teff_err"] and "not calibrated" in texts["logg_err"]
 
 
 @pytest.mark.parametrize("command, options, says", [
     (train, ["--rvs", "nowhere"], "no folder"), (train, ["--inputs", "rvs"], "--rvs"),
+    (train, ["--dataset", "gaia-rvs"], "--data-dir"),
+    (train, ["--rvs", "data-dir"], "--data-dir"),
+    (train, ["--dataset", "gaia-rvs", "--rvs", "semi-synthetic", "--data-dir", "."], "gaia-apogee"),
     (reproduce, ["--variants", "phot"], "--variants"),
 ])  # fmt: skip
 def test_command_line_refuses_what_does_not_go_together(command, options, says, tmp_path, capsys):

@@ -64,13 +64,17 @@ def source_table(path, stars, rows=slice(None), **changes):
     return path
 
 
-def allstar(path, stars, release="GAIAEDR3"):
-    """Write APOGEE's table of some stars with [M/H]."""
+def allstar(path, stars, release="GAIAEDR3", gaia=False):
+    """Write APOGEE's table of some stars with [M/H], and with Gaia's magnitudes and parallaxes."""
     labels = [k for name in (*LABELS, "m_h") for k in (name, f"{name}_err")]
     names = ("apogee_id", "ra", "dec", "snr", "j", "h", "k", *labels)
     columns = {name.upper(): stars[name].to_list() for name in names}
     columns |= {f"{release}_SOURCE_ID": stars["source_id"].to_numpy("int64"),
                 "AK_TARG": stars["a_k"].to_list()}  # fmt: skip
+    if gaia:
+        own = {f"phot_{band}_mean_mag": band for band in ("g", "bp", "rp")}
+        own |= {name: name for name in ("parallax", "parallax_error")}
+        columns |= {f"{release}_{name.upper()}": stars[old].to_list() for name, old in own.items()}
     Table(columns).write(path)
 
 

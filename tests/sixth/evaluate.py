@@ -17,6 +17,7 @@ class Evaluation(evaluation.Evaluation):
     claims = Path(__file__).with_name("claims.toml")
     parts = {"Redshifts": ("", ("scatter",))}  # noqa: RUF012
     printed, cover_figures = ("scatter",), ("F1_redshifts",)
+    beside = evaluation.Beside("Files", "On other files.", "scatter")
     references = ("Nobody 2026: the paper made up here",)
 
     def tables(self, out):

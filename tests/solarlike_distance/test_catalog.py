@@ -8,7 +8,7 @@ import pytest
 from astropy import units as u
 from astropy.io import fits
 from astropy.io.votable.ucd import parse_ucd
-from astropy.table import Table
+from astropy.table import Table, vstack
 
 from common.catalog import read_table, write_table
 from common.catalogue import files as source
@@ -18,6 +18,8 @@ from solarlike_distance import catalog, distance
 from solarlike_distance import networks as nets
 from solarlike_distance.catalogue import columns as catalog_columns
 from solarlike_distance.labels import extinction
+from solarlike_distance.tables import application
+from solarlike_distance.tables.rows import read_predictions as read_rows
 from tests.catalogues import killed_at
 from tests.solarlike_distance import toy
 from tests.solarlike_distance.toy import photometry
@@ -118,6 +120,52 @@ def test_photometry_is_joined_by_obsid_source_or_position(trained, few, tmp_path
     np.testing.assert_allclose(got["gaia_g_mean_mag"], 13 + 0.1 * np.arange(9))
     np.testing.assert_allclose(got["lasp_teff"], about["teff"] + 20, rtol=1e-6)
     assert np.isfinite(got["cnn_distance"]).all()
+
+
+def test_the_papers_application_is_selected_by_lasp_signal_and_gaia(
+    trained, few, tmp_path, monkeypatch
+):
+    folder, about = few
+    toy.write_labels(tmp_path / "labels", about)
+    stars = Table.read(tmp_path / "labels" / "dr9_v1.1_LRS_stellar.fits")
+    stars["logg"][0], stars["teff"][1] = 2.5, np.nan
+    toy.write_image(folder / "dim.fits", about, 2, OBSID=77, SNRG=3.0)
+    more = stars[2:3].copy()
+    more["obsid"], more["planid"] = 77, "F2"
+    vstack([stars, more]).write(tmp_path / "lasp.fits")
+    gaia = toy.photometry(about, distance_gspphot=500.0)
+    gaia.loc[3, "parallax_error"] = 0.5
+    gaia.loc[4, ["parallax", "parallax_error"]] = np.nan
+    gaia.loc[5, "distance_gspphot"] = np.nan
+    gaia.to_csv(tmp_path / "g.csv", index=False)
+    seen, predicted = [], catalog.predicted
+    monkeypatch.setattr(
+        catalog, "predicted", lambda n, x, s: seen.append(len(x)) or predicted(n, x, s)
+    )
+    tables = dict(photometry=tmp_path / "g.csv", lasp=tmp_path / "lasp.fits")
+    table = made(trained, [folder], tmp_path / "a.fits", select="paper", **tables)
+    assert sorted(table["obsid"]) == sorted(about["obsid"][3:6]) and sum(seen) == 3
+    assert fits.getheader(tmp_path / "a.fits", 1)["SELECTED"] == "paper"
+    lost = Table.read(tmp_path / "a.fits.rejects.ecsv").to_pandas()
+    assert len(lost) == 7
+    reason = dict(zip(lost["id"].astype(int), lost["reason"], strict=True))
+    assert "not solar-like by LASP" in reason[about["obsid"][0]]
+    assert "no parameters of LASP" in reason[about["obsid"][1]]
+    assert "S/N_g below 10" in reason[77] and "good distance" in reason[about["obsid"][8]]
+    assert len(made(trained, [folder], tmp_path / "b.fits", **tables)) == 10
+    # What reads the catalogue of all comes to the same stars, where LASP knows them.
+    df = read_rows(tmp_path / "b.fits")
+    df = df[df["lasp_teff"].notna()].reset_index(drop=True)
+    keep = application.of_kind(df) & application.problematic(df)
+    assert sorted(df["id"][keep].astype(int)) == sorted(about["obsid"][3:6])
+
+
+def test_a_selection_says_what_it_needs(trained, few, tmp_path):
+    with pytest.raises(UsageError, match="--select paper needs --photometry"):
+        made(trained, [few[0]], tmp_path / "cat.fits", select="paper")
+    with pytest.raises(UsageError, match=r"gaia\.csv has no distance_gspphot"):
+        made(trained, [few[0]], tmp_path / "cat.fits", select="paper",
+             photometry=tmp_path / "gaia.csv")  # fmt: skip
 
 
 def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_path):

@@ -1,5 +1,8 @@
 """From files to shards: splits, joins, rejects, mocks and what is missing."""
 
+import json
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -7,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import MissingDataError, UsageError
+from common.runs import read_config
 from solarlike_distance import data
-from solarlike_distance.config import make_config
+from solarlike_distance.config import PAPER, Config, make_config
 from tests.solarlike_distance import toy
 
 CONFIG = make_config("lamost", "smoke")
@@ -89,9 +93,26 @@ def test_configuration():
     np.testing.assert_array_equal(config.grid, np.arange(3925, 8800))
     assert config.is_mock and not CONFIG.is_mock and config.out_of_range == "one"
     assert make_config("lamost", n_stars=None).n_stars == make_config("lamost").n_stars
-    for bad in ({"dataset": "sdss"}, {"scale": "huge"}, {"out_of_range": "two"}):
+    for bad in ({"dataset": "sdss"}, {"scale": "huge"}, {"out_of_range": "two"},
+                {"input": "two"}):  # fmt: skip
         with pytest.raises(UsageError, match=f"Received '{next(iter(bad.values()))}'"):
             make_config(**{"dataset": "lamost"} | bad)
+
+
+@pytest.mark.parametrize("scale, asked, words", [
+    ("demo", None, "lamost-mock-scaled-input-demo"), ("demo", "paper", "lamost-mock-demo"),
+    ("paper", None, "lamost-mock-paper"), ("paper", "scaled", "lamost-mock-scaled-input-paper"),
+])  # fmt: skip
+def test_a_run_of_the_scaled_input_is_named_so(scale, asked, words):
+    config = make_config("lamost-mock", scale, input=asked)
+    assert PAPER.run_dir(config).name == words
+    assert ("scaled-input network" in config.trained) == ("scaled" in words)
+
+
+def test_a_run_from_before_there_was_a_choice_has_the_papers_input(tmp_path):
+    about = {k: v for k, v in asdict(make_config("lamost", "demo")).items() if k != "input"}
+    (tmp_path / "config.json").write_text(json.dumps({"config": about}))
+    assert read_config(tmp_path, Config)[0].input == "paper"
 
 
 @settings(max_examples=30, deadline=None)

@@ -25,7 +25,7 @@ def test_parameters_and_layers_are_those_of_the_paper():
 
 
 def test_the_order_of_pool_and_leaky_relu_does_not_matter():
-    config = make_config(n_pixels=96, filters=(4, 4, 8), units=(8, 6))
+    config = make_config(input="paper", n_pixels=96, filters=(4, 4, 8), units=(8, 6))
     model = build_model(config)
     x = inputs = keras.Input((config.n_pixels,))
     x = layers.Reshape((config.n_pixels, 1))(x)
@@ -39,6 +39,20 @@ def test_the_order_of_pool_and_leaky_relu_does_not_matter():
     other.set_weights(model.get_weights())
     flux = np.random.default_rng(0).normal(size=(6, config.n_pixels)).astype("float32")
     np.testing.assert_allclose(model(flux), other(flux), rtol=1e-4, atol=1e-5)
+
+
+def test_the_scaled_input_is_the_papers_network_on_scaled_flux(tmp_path):
+    sizes = dict(n_pixels=96, filters=(4, 4, 8), units=(8, 6))
+    paper, ours = (build_model(make_config(input=name, **sizes)) for name in ("paper", "scaled"))
+    ours.set_weights(paper.get_weights())
+    assert build_model(make_config("lamost", "demo")).count_params() == 23_849_605
+    flux = 1 + 0.1 * np.random.default_rng(0).normal(size=(6, 96)).astype("float32")
+    np.testing.assert_allclose(ours(flux), paper((flux - 1) / 0.1), rtol=1e-4, atol=1e-5)
+    assert np.abs(ours(flux) - paper(flux)).max() > 0.01
+    np.testing.assert_allclose(ours(np.ones((1, 96))), paper(np.zeros((1, 96))), atol=1e-5)
+    ours.save(tmp_path / "ours.keras")
+    again = keras.models.load_model(tmp_path / "ours.keras", compile=False)
+    np.testing.assert_allclose(again(flux), ours(flux), rtol=1e-6)
 
 
 def test_too_few_pixels_are_refused():

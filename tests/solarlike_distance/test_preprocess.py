@@ -159,7 +159,6 @@ def test_a_shifted_star_comes_back_to_rest(star):
         ({"Z": 0.12}, r"z = 0.1200; allowed is \|z\| < 0.01"),
         ({"CLASS": "GALAXY"}, "class GALAXY"),
         ({"CLASS": "QSO"}, "class QSO"),
-        ({"VACUUM": False}, "wavelengths in air"),
         ({"HELIO": False}, "frame 'observed'"),
         ({"or_mask": toy.WAVE < 4000}, "cover 4000-9098 Å.*needs 3925-8799"),
         ({"and_mask": toy.WAVE > 8700}, "cover 3700-8698 Å"),

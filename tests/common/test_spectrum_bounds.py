@@ -1,0 +1,87 @@
+"""Sizes that a header or a gzip file only claims, and messages: all of them bounded."""
+
+import gzip
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from common.errors import ReadError
+from common.surveys import read, read_many
+from tests.common.test_sdss import spec_hdus
+
+
+def header(**cards):
+    """Return the bytes of a header, which says what it likes."""
+    made = b"".join(f"{k:8}= {v:>20}".ljust(80).encode() for k, v in cards.items())
+    return (made + b"END".ljust(80)).ljust(2880)
+
+
+FIRST = {"SIMPLE": "T", "BITPIX": "8", "NAXIS": "0"}
+TABLE = {"XTENSION": "'BINTABLE'", "BITPIX": "8", "NAXIS": "2", "NAXIS1": "4", "NAXIS2": "1",
+         "PCOUNT": "0", "GCOUNT": "1", "TFIELDS": "1", "TFORM1": "'J'"}  # fmt: skip
+HUGE = "99999999999"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        header(**FIRST | {"NAXIS": HUGE, "TELESCOP": "'LAMOST'"}),
+        header(**FIRST | {"NAXIS": "-1"}),
+        header(**FIRST | {"NAXIS": "2", "NAXIS1": HUGE, "NAXIS2": HUGE}),
+        header(**FIRST) + header(**TABLE | {"NAXIS2": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"NAXIS1": "0", "NAXIS2": HUGE}),
+        header(**FIRST) + header(**TABLE | {"TFIELDS": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"PCOUNT": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"PCOUNT": "-9"}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"GCOUNT": HUGE}) + bytes(2880),
+        header(**FIRST) + bytes(2880) + header(**TABLE | {"ZIMAGE": "T", "ZBITPIX": "-64",
+               "ZNAXIS": "2", "ZNAXIS1": HUGE, "ZNAXIS2": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"ZIMAGE": "T", "ZBITPIX": "-64", "ZNAXIS": "2",
+                                            "ZNAXIS1": "99999", "ZNAXIS2": "99999"}) + bytes(2880),
+        header(**FIRST)[:-80] + b"A       = 1".ljust(80) * 200_000,
+        gzip.compress(header(**FIRST) + bytes(200_000_000), 9),
+    ],
+    ids=["NAXIS", "negative", "NAXISn", "rows", "empty rows", "TFIELDS", "PCOUNT", "PCOUNT-",
+         "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
+)  # fmt: skip
+def test_absurd_sizes_are_refused_at_once(tmp_path, content):
+    path = tmp_path / "absurd.fits"
+    path.write_bytes(content)
+    tracemalloc.start()
+    start = time.process_time()
+    with pytest.raises(ReadError) as caught:
+        read(path)
+    taken = time.process_time() - start
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken < 5 and peak < 3e8  # seconds, bytes
+    assert len(str(caught.value)) < 1500
+
+
+def test_a_file_gzipped_twice_says_so(tmp_path):
+    path = tmp_path / "a.fits.gz"
+    path.write_bytes(gzip.compress(gzip.compress(header(**FIRST))))
+    with pytest.raises(ReadError, match=r"the file is gzipped twice.*Unpack it once"):
+        read(path)
+
+
+@settings(max_examples=25)
+@given(n=st.integers(1, 10**6))
+def test_no_message_holds_an_array(n):
+    error = ReadError("f", f"found {np.arange(n).tolist() if n < 2000 else 'x' * n}", "less")
+    assert len(str(error)) < 450
+
+
+def test_a_reject_holds_no_array(tmp_path):
+    hdus = spec_hdus(PLATE=None)
+    columns = hdus[2].columns + fits.Column("PLATE", "900J", array=[np.arange(900)])
+    hdus[2] = fits.BinTableHDU.from_columns(columns, name="SPALL")
+    hdus.writeto(tmp_path / "a.fits")
+    stream = read_many(tmp_path, progress=False)
+    assert list(stream) == [] or stream.rejects == []
+    assert all(len(str(value)) < 1600 for row in stream.rejects for value in row.values())
