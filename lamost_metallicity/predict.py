@@ -21,6 +21,7 @@ from lamost_metallicity import selection
 from lamost_metallicity.config import PAPER
 from lamost_metallicity.data import label_folder, object_table, spectrum_files
 from lamost_metallicity.networks import load_networks, predicted, prediction_table
+from lamost_metallicity.pipelinelines import pipeline_lines
 from lamost_metallicity.preprocess import preprocess
 
 OII, HA, NII = 3728.48, 6564.61, 6585.27  # Å, vacuum
@@ -200,7 +201,8 @@ def predict_labelled(run_dir, paths):
     -------
     DataFrame, DataFrame
         As `lamost_metallicity.networks.prediction_table`, for every spectrum that can be used,
-        with its strong lines, survey and dataset; and the rejects.
+        with its strong lines, those of its survey's pipeline where the file lists them, survey and
+        dataset; and the rejects.
 
     Raises
     ------
@@ -219,7 +221,7 @@ def predict_labelled(run_dir, paths):
         if mpajhu is not None:
             labels["in_class"] = np.any(selection.kinds(labels, networks.config.class_2), axis=0)
             labels["in_oh"] = labels["is_sf"].eq(True) & labels["oh_true"].notna()
-        labels = pd.concat([labels, strong_lines(spectra)], axis=1)
+        labels = pd.concat([labels, strong_lines(spectra), pipeline_lines(about)], axis=1)
         split = np.full(len(x), "real", dtype=object)
         table = prediction_table(networks, lambda rows: x[rows], labels, split=split)
         table["survey"] = about["survey"].to_numpy()
