@@ -86,8 +86,9 @@ def test_every_figure_and_table_is_there(run_dir):
         found = {p.stem for p in (run_dir / "figures").glob(f"*.{kind}") if p.stat().st_size > 5000}
         assert found == wanted
     names = {p.stem for p in (run_dir / "tables").glob("*.ecsv")}
-    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc", "confidence",
-                     "errors", "screening", "calibration", "variants", "bin_width"}  # fmt: skip
+    assert names == {"sample", "residuals", "success", "magnitude", "dark", "failures", "mc",
+                     "confidence", "errors", "screening", "calibration", "variants",
+                     "bin_width"}  # fmt: skip
     text = (run_dir / "report.html").read_text()
     assert "MOCK DATA" in text and "Not drawn" in text and "mtopnet.latent" in text
     assert 'src="http' not in text and 'href="http' not in text
