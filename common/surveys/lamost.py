@@ -23,6 +23,7 @@ from common.surveys.columns import (
     native,
     stem,
 )
+from common.surveys.ids import whole_ids
 
 MISSING = -9999  # LAMOST's mark
 Z_RANGE = (-1.0, 99.0)  # outside of it a redshift is a mark of a missing one: -9999, 999
@@ -175,9 +176,11 @@ def read(path, hdus, *, rows=slice(None), grid=None):
 
     z, (lowest, highest) = number("Z"), Z_RANGE
 
+    names = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(n)]
     obsid = known("OBSID")
-    if obsid is None or isinstance(obsid, str):
-        obsid = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(n)]
+    if obsid is not None:  # exact, or the file's name: never another spectrum's
+        obsid, _ = whole_ids(np.broadcast_to(obsid, (n,)))
+        names = [own or name for own, name in zip(obsid, names, strict=True)]
     meta = make_meta(
         n,
         file=str(path),
@@ -202,7 +205,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ivar=ivar,
         mask=mask,
         or_mask=or_mask,
-        ids=np.atleast_1d(np.asarray(obsid, dtype=str)),
+        ids=np.array(names, dtype=str),
         meta=meta,
         medium="vacuum" if header.get("VACUUM", True) else "air",
         frame="heliocentric" if header.get("HELIO", True) else "observed",

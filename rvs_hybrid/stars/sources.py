@@ -20,7 +20,7 @@ from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampl
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
 
 MANY = 5000
-PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
+PLAIN = (".fits", ".fit", ".csv", ".tsv", ".ecsv", ".xml", ".vot", ".votable")
 ENDINGS = tuple(ending + gz for ending in PLAIN for gz in ("", ".gz"))
 NUMBERS = (
     "ra", "dec", "g", "bp", "rp", "j", "h", "k", "a_k", "snr", "snr_rvs", "parallax",
@@ -144,7 +144,7 @@ def _read(file, rejects):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they count shows in the catalogue's flags
         if kind.startswith("XP"):
-            coefficients = read_xp(file)
+            coefficients = read_xp(file, rejects=rejects)
             return "xp", coefficients.source_id, [coefficients]
         if kind.startswith("RVS"):
             spectra = read_rvs(file)
@@ -169,7 +169,7 @@ def _read(file, rejects):
             bad = (table["aspcapflag"].to_numpy() & STAR_BAD) != 0
             table.loc[bad, [name for name in LABELS if name in table]] = np.nan
             return "allstar", table["source_id"].to_numpy("int64"), [table]
-        table = read_gaia_source(file)
+        table = read_gaia_source(file, rejects=rejects)
         return "source", table["source_id"].to_numpy("int64"), [table]
 
 
