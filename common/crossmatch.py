@@ -161,9 +161,7 @@ def say_joined(path, way, ways):
     counts = np.bincount(np.asarray(way, dtype=int), minlength=len(ways))
     told = ", ".join(f"{n} {how}" for n, how in zip(counts, ways, strict=True) if n)
     if counts[0] == len(way):
-        say(
-            f"WARNING: {path} joins NONE of {len(way)} rows: none of its ids or positions is theirs"
-        )
+        say(f"WARNING: {path} joins NONE of {len(way)} rows: no id or position is theirs")
     else:
         say(f"{path}: {len(way) - counts[0]} of {len(way)} rows joined ({told})")
 

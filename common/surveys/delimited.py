@@ -72,7 +72,7 @@ def reject(rejects, path, ids, reason):
         rejects += [{"file": str(path), "id": str(i), "reason": reason} for i in ids]
 
 
-def read_text(path, opened, keep=None, texts=(), rejects=None):
+def read_text(path, opened, keep=None, texts=(), rejects=None, *, nulls=None):
     """Read some columns of a text: csv, ecsv, or what people's tools make of them.
 
     Comments, blank lines, a header behind "#", units and dashes below the names, commas, tabs,
@@ -91,6 +91,8 @@ def read_text(path, opened, keep=None, texts=(), rejects=None):
         Columns that stay text: ids of 19 digits do not fit a float.
     rejects : list of dict, optional
         See `reject`: gets the rows that have another number of fields than there are names.
+    nulls : sequence of str, optional
+        What alone stands for a missing value; by default all that is known to.
 
     Returns
     -------
@@ -108,12 +110,12 @@ def read_text(path, opened, keep=None, texts=(), rejects=None):
     with opened() as raw:
         first = "utf-16" if raw.read(2) in UTF16 else "utf-8-sig"
     try:
-        return _read(path, opened, first, keep, texts, rejects)
+        return _read(path, opened, first, keep, texts, rejects, nulls)
     except UnicodeDecodeError:
-        return _read(path, opened, "latin-1", keep, texts, rejects)
+        return _read(path, opened, "latin-1", keep, texts, rejects, nulls)
 
 
-def _read(path, opened, encoding, keep, texts, rejects):
+def _read(path, opened, encoding, keep, texts, rejects, nulls):
     with opened() as raw, io.TextIOWrapper(raw, encoding=encoding, newline=None) as lines:
         layout = layout_of(path, lines)
         lower = [name.lower() for name in layout.names]
@@ -126,7 +128,7 @@ def _read(path, opened, encoding, keep, texts, rejects):
         if encoding != "utf-16":
             _check_end(path, opened, layout, encoding)
         lines.seek(layout.start)
-        frame = _rows(path, lines, layout, wanted, texts, rejects)
+        frame = _rows(path, lines, layout, wanted, texts, rejects, nulls)
     columns = {name: _column(frame[at], name in texts) for name, at in wanted.items()}
     return columns, layout.units, layout.names
 
@@ -165,7 +167,7 @@ def layout_of(path, lines):
                 "Write the names above the columns.",
             )  # fmt: skip
         names, start = behind[0], at
-        below = [(at, head)] + _next(lines)
+        below = [(at, head), *_next(lines)]
         units = {}
     else:
         start, below = lines.tell(), _next(lines)
@@ -258,7 +260,7 @@ def _check_end(path, opened, layout, encoding):
         )  # fmt: skip
 
 
-def _rows(path, lines, layout, wanted, texts, rejects):
+def _rows(path, lines, layout, wanted, texts, rejects, nulls):
     """Return the rows as a DataFrame by number of column, without comments and empty rows."""
     n = len(layout.names)
     chosen = sorted({0, *wanted.values(), n})  # what stands beyond the names lands in column n
@@ -272,7 +274,8 @@ def _rows(path, lines, layout, wanted, texts, rejects):
         usecols=[str(at) for at in chosen],
         dtype={str(at): str for at in kept_as_text},
         decimal=layout.decimal,
-        na_values=list(NULLS),
+        na_values=list(NULLS if nulls is None else nulls),
+        keep_default_na=nulls is None,
         skipinitialspace=True,
         index_col=False,
         low_memory=False,

@@ -18,13 +18,12 @@ from common.surveys.ids import lost, named_ids, through_floats, whole_ids
 from common.surveys.quantities import QUANTITIES, numbers_of
 from common.surveys.tableparts import parts_of
 
-TEXTS = ("source_id", "designation", "flags_gspspec")  # digits that a number would round or strip
-LOST_IDS = (
-    "A table that went through floating point or a spreadsheet has lost them: fetch it again."
-)
+TEXTS = ("source_id", "flags_gspspec")  # digits that a number would round or strip of zeros
+LOST_IDS = "A spreadsheet or floating point has lost them: fetch the table again."
 ARCHIVE = {  # column of VizieR's copies (I/355) and of joins, in lower case: the archive's name
     "source": "source_id", "gaia_source_id": "source_id", "dr3_source_id": "source_id",
-    "gaiadr3_source_id": "source_id", "edr3source": "source_id", "designation": "source_id", "dr3name": "source_id",
+    "gaiadr3_source_id": "source_id", "edr3source": "source_id", "designation": "source_id",
+    "dr3name": "source_id",
     "ra_icrs": "ra", "de_icrs": "dec", "plx": "parallax", "e_plx": "parallax_error",
     "pmde": "pmdec", "gmag": "phot_g_mean_mag", "bpmag": "phot_bp_mean_mag",
     "rpmag": "phot_rp_mean_mag", "bp-rp": "bp_rp", "epoch": "ref_epoch",

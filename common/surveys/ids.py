@@ -12,6 +12,7 @@ NULLS = frozenset(("", "null", "none", "nan", "na", "n/a", "<na>", "--", "-", "m
 MARKS = frozenset(f"-{'9' * n}" for n in range(2, 8))  # -99 to -9999999
 EXACT = {4: 2**24, 8: 2**53}  # bytes of a float: from here on it skips whole numbers
 DIGITS = 15  # significant ones that a spreadsheet keeps
+WHOLE = re.compile(r"^([0-9]+)\.0$")
 PLAIN = re.compile(r"[0-9]{1,20}")
 GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 REAL = re.compile(r"([0-9]+)(?:[.,]([0-9]*))?(?:[eEdD]\+?([0-9]{1,2}))?")
@@ -81,7 +82,7 @@ def named_ids(values):
     -------
     ndarray of str, shape (n,)
     """
-    texts = _texts(values)
+    texts = [WHOLE.sub(r"\1", text) for text in _texts(values)]
     return np.array(["" if t.lower() in NULLS or t in MARKS else t for t in texts], dtype=object)
 
 
@@ -98,9 +99,12 @@ def place_of(ids, wanted):
     ----------
     ids, wanted : sequences of str
         An id that is not there as it is written is found by its number, where both are whole
-        numbers and one row alone has that number: 12 of a table of numbers is 0012.
+        numbers and one row, and one wanted id, has that number: 12 of a table of numbers is 0012.
     """
-    exact, by_number = {}, {}
+    exact, by_number, asked = {}, {}, {}
+    for name in wanted:
+        if str(name).isdecimal():
+            asked.setdefault(int(name), set()).add(name)
     for row, name in enumerate(ids):
         exact.setdefault(name, row)
         if str(name).isdecimal():
@@ -108,7 +112,8 @@ def place_of(ids, wanted):
     out = []
     for name in wanted:
         rows = by_number.get(int(name), []) if str(name).isdecimal() else []
-        out.append(exact.get(name, rows[0] if len(rows) == 1 else -1) if name != "" else -1)
+        plain = len(rows) == 1 and len(asked[int(name)]) == 1
+        out.append(exact.get(name, rows[0] if plain else -1) if name != "" else -1)
     return np.array(out, dtype=int)
 
 
@@ -155,7 +160,7 @@ def spoilt(faults):
 def _texts(values):
     """Return values as stripped text, "" where they are masked, None or NaN; 5.0 as "5"."""
     if np.ma.isMaskedArray(values):
-        values = np.ma.filled(values.astype(object), None)
+        values = np.where(np.ma.getmaskarray(values), None, np.asarray(values).astype(object))
     values = np.asarray(values) if not isinstance(values, pd.Series) else values.to_numpy(object)
     if values.dtype.kind in "iu":
         return values.astype(str).astype(object)

@@ -88,14 +88,25 @@ def numbers_of(values, quantity, unit=""):
     ValueError
         If the unit cannot be turned into the column's; it says both.
     """
-    values = np.array(values, dtype=float)
     own, low, high = QUANTITIES.get(quantity, ("", -np.inf, np.inf))
-    marks = np.array(MARKS if quantity in QUANTITIES else MARKS + SHORT)
+    marks = MARKS if quantity in QUANTITIES else MARKS + SHORT
+    values = without_marks(values, marks) * _factor(unit, own, quantity)
+    values[~np.isfinite(values) | (values < low) | (values > high)] = np.nan
+    return values
+
+
+def without_marks(values, marks=MARKS):
+    """Return numbers as float64, NaN where a mark of a missing value stands.
+
+    Parameters
+    ----------
+    values : array-like of float
+    marks : sequence of float
+    """
+    values, marks = np.array(values, dtype=float), np.array(marks)
     rows = np.flatnonzero(np.isin(np.rint(values * 100), np.rint(marks * 100)))
     near = np.isclose(values[rows][:, None], marks, rtol=1e-7, atol=0).any(axis=1)
-    values[rows[near]] = np.nan  # before the unit is changed
-    values *= _factor(unit, own, quantity)
-    values[~np.isfinite(values) | (values < low) | (values > high)] = np.nan
+    values[rows[near]] = np.nan
     return values
 
 

@@ -39,7 +39,7 @@ def parts_of(path, keep=None, texts=(), rejects=None):
     ReadError
         If the file is missing, damaged, empty or of another format.
     """
-    opened, start = _opened(path)
+    opened, start = text_of(path)
     if opened is None:
         return _fits(path, keep)
     start = start if start[:2] in UTF16 else start.removeprefix(BOM).lstrip()
@@ -64,10 +64,15 @@ def parts_of(path, keep=None, texts=(), rejects=None):
         ) from error
 
 
-def _opened(path):
-    """Return what opens a text, unpacked, and its first bytes; None for FITS (by content or name).
+def text_of(path):
+    """Return what opens a text, and its first bytes; None for FITS (by content or name).
 
     A gzipped file is unpacked as it is read.
+
+    Raises
+    ------
+    ReadError
+        If the file is missing, empty, no whole gzip file or gzipped twice.
     """
     try:
         with open(path, "rb") as file:
@@ -87,8 +92,10 @@ def _opened(path):
     except BAD_GZIP as error:
         raise bad_gzip(path, error, ALLOWED, REMEDY) from None
     except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        why = "there is no such file" if missing else error.strerror
         raise ReadError(
-            path, f"the file cannot be read ({error.strerror})", ALLOWED, "Check the path."
+            path, f"the file cannot be read ({why})", ALLOWED, "Check the path."
         ) from None
     if not start.strip() and len(start) < START:
         raise ReadError(path, "the file is empty", ALLOWED, REMEDY)

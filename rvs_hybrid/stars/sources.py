@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from common.cli import progress
+from common.cli import progress, say
 from common.errors import ReadError, SuiteError
 from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.apogee_xp import possible
@@ -32,6 +32,7 @@ KINDS = {
     "XP coefficients (one column each)": {"bp_coeff_0"},
     "RVS spectra": {"flux", "flux_error"},
 }
+NOUNS = {"xp": "XP spectra", "rvs": "RVS spectra", "source": "gaia_source", "allstar": "APOGEE"}
 
 
 @dataclass
@@ -135,7 +136,20 @@ def read_sources(paths):
     if not first:
         why = f" The first: {rejects[0]['reason']}" if rejects else ""
         raise SuiteError(f"None of the {len(files)} file(s) can be read.{why}")
+    _say_shared(first)
     return _join(read, rejects, first)
+
+
+def _say_shared(first):
+    """Say how many sources each kind of file has, and which kind has none of the others'."""
+    ids = {}
+    for kind, source in first:
+        ids.setdefault(kind, set()).add(source)
+    for kind, own in ids.items() if len(ids) > 1 else ():
+        rest = set().union(*(other for name, other in ids.items() if name != kind))
+        both = len(own & rest)
+        told = f"{both} of them in files of another kind" if both else "WARNING: NONE in the others"
+        say(f"{NOUNS[kind]}: {len(own)} sources, {told}")
 
 
 def _read(file, rejects):

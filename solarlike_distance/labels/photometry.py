@@ -265,8 +265,8 @@ def _check_ids(table, frame):
         names = [n for n in (*OBSID, *SOURCE) if n in table]
         wrong = [f"{n} {table.texts(n)[0]!r}: {lost(table.whole_ids(n)[1])}" for n in names]
         raise table.error(
-            f"no row to join by ({'; '.join(wrong) or 'no position'})", "whole numbers with all their digits",
-            LOST_IDS,
+            f"no row to join by ({'; '.join(wrong) or 'no position'})",
+            "whole numbers with all their digits", LOST_IDS,
         )  # fmt: skip
 
 

@@ -132,27 +132,21 @@ def read_external(path):
 
 def _read(path):
     """Return a table with lower-case columns of one value a row, and {column: unit}."""
-    from astropy.table import Table
-
     from common import catalog
+    from common.surveys.gaia_tables import read_gaia_table
 
-    if path.suffix.lower() in (".fits", ".ecsv", ".gz", ".vot", ".xml"):
-        form = "votable" if path.suffix.lower() in (".vot", ".xml") else None
-        try:
-            table = Table.read(path, **({"format": form} if form else {}))
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-            allowed = "a table (.fits, .vot, .parquet, .ecsv, .csv)"
-            raise ReadError(path, f"it cannot be read: {error}", allowed) from error
-        flat = [name for name in table.colnames if table[name].ndim == 1]
-        units = {name.lower(): str(table[name].unit or "") for name in flat}
-        df = table[flat].to_pandas()
-        for name in df:
-            if df[name].dtype == object:
-                df[name] = df[name].map(lambda v: v.decode() if isinstance(v, bytes) else v)
-    else:
-        df, units = catalog.read_table(path), {}
+    if path.suffix.lower() != ".parquet":
+        table = read_gaia_table(path, need=(), texts=(*SOURCE_IDS, "apogee_id"), names={})
+        flat = [name for name, values in table.columns.items() if values.ndim == 1]
+        columns = {name: table.columns[name] for name in flat}
+        for name in ("apogee_id", *SOURCE_IDS):
+            if name in columns:
+                text = name == "apogee_id"
+                columns[name] = table.texts(name) if text else table.whole_ids(name)[0]
+        return pd.DataFrame(columns), table.units
+    df = catalog.read_table(path)
     df = df.rename(columns={c: str(c).lower() for c in df})
-    return df.loc[:, ~df.columns.duplicated()], units
+    return df.loc[:, ~df.columns.duplicated()], {}
 
 
 def _kind(df, path):
