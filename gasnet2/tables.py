@@ -10,7 +10,7 @@ import pandas as pd
 from common import metrics
 from common.catalog import read_table
 from common.errors import ReadError, UsageError
-from common.surveys.ids import whole_ids
+from common.surveys.ids import named_ids
 from common.surveys.quantities import without_marks
 from gasnet2.config import CLASSES, COARSE, extragalactic, gf_threshold
 
@@ -83,7 +83,7 @@ def read_predictions(path):
         known = all(k is not None for k in keys)
         rows = pd.Series(np.arange(len(table)).astype(str))
         out["id"] = (
-            ["-".join(row) for row in zip(*(whole_ids(k)[0] for k in keys), strict=True)]
+            ["-".join(row) for row in zip(*(named_ids(k) for k in keys), strict=True)]
             if known
             else rows
         )

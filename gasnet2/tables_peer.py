@@ -8,7 +8,7 @@ import pandas as pd
 from common import metrics
 from common.catalog import read_table
 from common.errors import ReadError, UsageError
-from common.surveys.ids import named_ids, whole_ids
+from common.surveys.ids import named_ids
 from common.surveys.quantities import without_marks
 from gasnet2.config import gf_threshold
 from gasnet2.tables import SNR_BINS, coarse, outlier_limit, scalar_columns
@@ -51,7 +51,7 @@ def read_peer(path):
     if "id" in lower:
         ids = named_ids(lower["id"])
     else:
-        ids = ["-".join(row) for row in zip(*(whole_ids(v)[0] for v in found), strict=True)]
+        ids = ["-".join(row) for row in zip(*(named_ids(v) for v in found), strict=True)]
     names = [k for k in CLASS if k in lower and "pred_bar" not in lower]
     kinds = lower[names[0]].astype(str).str.strip().str.upper() if names else [""] * len(table)
     z = without_marks(pd.to_numeric(z, errors="coerce").to_numpy(float))

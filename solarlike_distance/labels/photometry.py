@@ -197,7 +197,7 @@ def read_photometry(path, *, config, extinction=None, distances=None):
     if not known & set(wanted):
         found = f"columns {', '.join(sorted(known)[:12])}"
         raise ReadError(path, found, "a table with columns of gaia_source")
-    table = read_gaia_table(path, need=(), want=wanted)
+    table = read_gaia_table(path, need=(), want=wanted, texts=(*OBSID, *SOURCE, "apogee_id"))
     have = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
     _check(table, have, extinction)
     numbers = {ours: table.numbers(n, ours) if n else np.full(len(table), np.nan)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from common.crossmatch import by_id, by_position
 from common.errors import ReadError, SuiteError
+from common.surveys.quantities import numbers_of
 from solarlike_distance.tables import scatter as tables
 
 RADIUS = 1.0  # arcsec, default: where only positions are there
@@ -110,7 +111,7 @@ def read_external(path):
     df, units = _read(path)
     kind = _kind(df, path)
     if kind is None:
-        column, scale = _distance(df, units)
+        column, scale = _distance(df)
         if column is None:
             raise ReadError(
                 path,
@@ -122,8 +123,12 @@ def read_external(path):
     else:
         name, column, scale = KINDS[kind].name, KINDS[kind].distance, KINDS[kind].scale
     if column:
-        value = pd.to_numeric(df[column], errors="coerce").to_numpy(float) * scale
-        df = df.assign(distance_pc=np.where(value > 0, value, np.nan))  # -9999: no distance
+        value, unit = pd.to_numeric(df[column], errors="coerce").to_numpy(float), units.get(column)
+        try:
+            value = numbers_of(value if unit else value * scale, "r_med_geo", unit)
+        except ValueError as error:
+            raise ReadError(path, f"column {column} has {error}", "a distance") from None
+        df = df.assign(distance_pc=value)
     if not (_source_id(df) or "apogee_id" in df or {"ra", "dec"} <= set(df)):
         allowed = f"{', '.join(SOURCE_IDS[:4])}, apogee_id, or ra and dec"
         raise ReadError(path, "no identifier and no position", allowed)
@@ -160,12 +165,12 @@ def _kind(df, path):
     return None
 
 
-def _distance(df, units):
+def _distance(df):
     if "distance_kpc" in df:
         return "distance_kpc", 1000.0
     for name in OTHER:
         if name in df:
-            return name, 1000.0 if units.get(name, "").strip() == "kpc" else 1.0
+            return name, 1.0
     return None, 1.0
 
 

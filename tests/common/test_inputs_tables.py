@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from common.crossmatch import say_joined
 from common.errors import ReadError
+from common.surveys import read
 from common.surveys.gaia_source import read_gaia_source
 from common.surveys.gaia_tables import columns_of, read_gaia_table
 from common.surveys.ids import NO_NUMBER, NONE, ROUNDED, place_of, through_floats, whole_ids
@@ -20,6 +21,7 @@ from common.surveys.lamost_catalogue import read_star_catalogue
 from common.surveys.moons_labels import read_labels
 from common.surveys.mpajhu import read_mpajhu
 from common.surveys.quantities import numbers_of
+from tests.solarlike_distance import toy
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*parallaxes have no zero point")
 IDS = [5853498713190525697, 5762406957886626817, 4408087461749558913, 2771993642553377281]
@@ -331,3 +333,19 @@ def test_marks_and_labels_of_the_folder(inputs):
     assert stars["gaia_source_id"].isna().tolist() == [False, True]
     with pytest.raises(ReadError, match="rounded"):
         read_star_catalogue(inputs / "lasp/excel.csv")
+
+
+@pytest.mark.parametrize("obsid, found", [
+    (900000028, "900000028"), ("900000028", "900000028"), (900000028.0, "900000028"),
+    ("9E+08", "a"), (-9999, "a"),
+])  # fmt: skip
+def test_an_obsid_of_any_type_is_exact_or_the_files_name(tmp_path, obsid, found):
+    toy.write_image(tmp_path / "a.fits", toy.stars(1), 0, OBSID=obsid)
+    assert read(tmp_path / "a.fits").ids.tolist() == [found]
+
+
+def test_obsids_of_the_folder(inputs):
+    spectra = read(inputs / "lamost/spec-58575-TEST01_sp03-028.fits")
+    assert spectra.ids.tolist() == ["900000028"]
+    spectra = read(inputs / "lamost/stack_obsid_float.fits")
+    assert spectra.ids.tolist() == [f"9000000{n}" for n in (34, 35, 36)]
