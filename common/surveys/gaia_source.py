@@ -167,8 +167,11 @@ def read_gspspec(path):
     )
     frame = pd.DataFrame({"source_id": table.ids()})
     for new, old in names.items():
-        frame[new] = table.numbers(old)
-        frame[f"{new}_err"] = (table.numbers(f"{old}_upper") - table.numbers(f"{old}_lower")) / 2
+        measure = "teff" if new == "teff" else "feh"  # in K, or dex
+        low, frame[new], high = (
+            table.numbers(f"{old}{end}", measure) for end in ("_lower", "", "_upper")
+        )
+        frame[f"{new}_err"] = (high - low) / 2
     frame["fe_h"] = frame["m_h"] + frame["fe_m"]
     frame["fe_h_err"] = np.hypot(frame["m_h_err"], frame["fe_m_err"])
     frame["flags"] = table.texts("flags_gspspec")

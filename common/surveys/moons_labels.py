@@ -75,7 +75,8 @@ def read_labels(path):
     for name in dict.fromkeys(("z", *NUMBERS, *flat)):
         magnitude = name == "m_h" or name.startswith("mag_")
         if name in ("z", *NUMBERS) or magnitude:
-            table[name] = found.numbers(name, "magnitude" if magnitude else name)
+            # A redshift may lie anywhere: who uses it says what is outside.
+            table[name] = found.numbers(name, "magnitude" if magnitude else f"label {name}")
         else:
             table[name] = flat[name]
     table = table[table["id"] != ""].reset_index(drop=True)  # rows that no spectrum can have

@@ -46,8 +46,6 @@ QUANTITIES = {  # column: unit, lowest and highest possible value, in that unit
     **dict.fromkeys(("logg_err", "feh_err"), ("", 0.0, 50.0)),
     "rv": ("km/s", -990.0, 1e6),
     "rv_err": ("km/s", 0.0, 1e6),
-    "log_mass": ("", -10.0, 20.0),
-    "log_sfr": ("", -30.0, 10.0),
 }
 SPELLINGS = {  # lower case, without blanks and brackets: as astropy writes it
     **dict.fromkeys(("degree", "degrees", "degs", "°"), "deg"),
@@ -104,7 +102,8 @@ def without_marks(values, marks=MARKS):
     marks : sequence of float
     """
     values, marks = np.array(values, dtype=float), np.array(marks)
-    rows = np.flatnonzero(np.isin(np.rint(values * 100), np.rint(marks * 100)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        rows = np.flatnonzero(np.isin(np.rint(values * 100), np.rint(marks * 100)))
     near = np.isclose(values[rows][:, None], marks, rtol=1e-7, atol=0).any(axis=1)
     values[rows[near]] = np.nan
     return values

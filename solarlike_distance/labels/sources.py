@@ -15,7 +15,7 @@ from common.surveys.apogee import read_allstar
 from common.surveys.gaia_tables import read_gaia_table
 from common.surveys.lamost_catalogue import read_star_catalogue
 
-ENDINGS = (".fits", ".fit", ".csv", ".txt", ".ecsv", ".vot", ".xml")  # and these gzipped
+ENDINGS = (".fits", ".fit", ".csv", ".tsv", ".txt", ".ecsv", ".vot", ".xml")  # and these gzipped
 PATTERNS = {  # kind of table: names of its files, in lower case
     "stars": ("lamost-stars*", "*stellar*", "*lasp*", "*afgk*"),
     "apogee": ("allstar*",),

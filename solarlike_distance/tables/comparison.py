@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.crossmatch import by_id, by_position
+from common.crossmatch import by_id, by_position, say_joined
 from common.errors import ReadError, SuiteError
 from common.surveys.quantities import numbers_of
 from solarlike_distance.tables import scatter as tables
@@ -148,6 +148,7 @@ def _read(path):
             if name in columns:
                 text = name == "apogee_id"
                 columns[name] = table.texts(name) if text else table.whole_ids(name)[0]
+        columns |= {name: table.numbers(name) for name in ("ra", "dec") if name in columns}
         return pd.DataFrame(columns), table.units
     df = catalog.read_table(path)
     df = df.rename(columns={c: str(c).lower() for c in df})
@@ -252,7 +253,8 @@ def distances(df, others):
     out = pd.DataFrame({"cnn": df["distance_pred"].to_numpy(float)}, index=df.index)
     for other in others:
         if "distance_pc" in other.df:
-            left, right, _ = match(df, other)
+            left, right, how = match(df, other)
+            say_joined(other.name, np.isin(np.arange(len(df)), left), ("not at all", f"by {how}"))
             value = np.full(len(df), np.nan)
             value[left] = other.df["distance_pc"].to_numpy(float)[right]
             out[other.kind] = value

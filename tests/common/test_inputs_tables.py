@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from common.crossmatch import say_joined
 from common.errors import ReadError
+from common.rows import read_predictions
 from common.surveys import read
-from common.surveys.gaia_source import read_gaia_source
+from common.surveys.gaia_source import read_gaia_source, read_gspspec
 from common.surveys.gaia_tables import columns_of, read_gaia_table
 from common.surveys.ids import NO_NUMBER, NONE, ROUNDED, place_of, through_floats, whole_ids
 from common.surveys.lamost_catalogue import read_star_catalogue
@@ -349,3 +350,21 @@ def test_obsids_of_the_folder(inputs):
     assert spectra.ids.tolist() == ["900000028"]
     spectra = read(inputs / "lamost/stack_obsid_float.fits")
     assert spectra.ids.tolist() == [f"9000000{n}" for n in (34, 35, 36)]
+
+
+def test_marks_in_predictions_made_elsewhere_are_missing(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_text("id;z_true;z_pred;class\n0012;0,5;-9999,0;nan\nb;1,5;1,25;GALAXY\n")
+    df = read_predictions(path, ["z_true", "z_pred"])
+    np.testing.assert_array_equal(df["z_pred"], [np.nan, 1.25])
+    assert df["id"].tolist() == ["0012", "b"] and df["class"].tolist() == ["nan", "GALAXY"]
+
+
+def test_marks_in_gspspec_are_missing(tmp_path):
+    columns = {f"{name}_gspspec{end}": [value, -9999.0] for name, value in
+               (("teff", 5000.0), ("logg", 4.0), ("mh", 0.1), ("fem", 0.0), ("alphafe", 0.0))
+               for end in ("", "_lower", "_upper")}  # fmt: skip
+    Table({"source_id": IDS[:2], **columns}).write(tmp_path / "a.fits")
+    table = read_gspspec(tmp_path / "a.fits")
+    for name in ("teff", "teff_err", "logg", "m_h", "fe_h", "fe_h_err", "alpha_m"):
+        assert table[name].isna().tolist() == [False, True]
