@@ -12,6 +12,7 @@ from common import sample
 from common.catalog import joined
 from common.catalogue.files import make_of_files
 from common.commands import predict as command
+from common.crossmatch import say_joined
 from common.errors import MissingDataError, UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
@@ -211,7 +212,7 @@ def predict_labelled(run_dir, paths):
     """
     from lamost_metallicity.stronglines import strong_lines
 
-    networks, mpajhu = load_networks(run_dir), _labels(paths)
+    networks, mpajhu, way = load_networks(run_dir), _labels(paths), []
 
     def step(batch):
         spectra, about, x, lost = usable(networks, batch)
@@ -219,6 +220,7 @@ def predict_labelled(run_dir, paths):
             return None, lost
         labels = about if mpajhu is None else selection.label(about, mpajhu)
         if mpajhu is not None:
+            way.append(labels["separation"].notna())
             labels["in_class"] = np.any(selection.kinds(labels, networks.config.class_2), axis=0)
             labels["in_oh"] = labels["is_sf"].eq(True) & labels["oh_true"].notna()
         labels = pd.concat([labels, strong_lines(spectra), pipeline_lines(about)], axis=1)
@@ -227,7 +229,10 @@ def predict_labelled(run_dir, paths):
         table["survey"] = about["survey"].to_numpy()
         return table.assign(dataset=of_files(about["mock"])), lost
 
-    return collected(read_many(spectrum_files(paths)), step)
+    table, rejects = collected(read_many(spectrum_files(paths)), step)
+    if way:
+        say_joined("the MPA-JHU catalogue", np.concatenate(way), ("not at all", "by position"))
+    return table, rejects
 
 
 def _labels(paths):
