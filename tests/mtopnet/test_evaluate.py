@@ -339,12 +339,13 @@ def test_a_run_that_is_not_the_papers_does_not_bear_its_name(df):
         config, wanted = make_config("moons", scale, **changes), published.value("test-size")
         return name_of(PAPER, config, n, wanted)
 
-    assert name("demo", 1500) == "moons (demo scale, 1500 test spectra)"
+    assert name("demo", 1500) == "moons (comb-errors network)"
     assert name("paper", 15000) != "moons" and name("paper", 17000, seed=9) == "moons"
-    for changes in ({"head": "comb"}, {"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
+    for changes in ({"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
         ((field, value),) = changes.items()
         assert f"paper scale, {field} {value} instead of" in name("paper", 17000, **changes)
-    assert "demo scale, head dense instead of comb" in name("demo", 1500, head="dense")
+    found = name("demo", 1500, head="dense", input="paper")
+    assert found.startswith("moons (demo scale, ") and "head dense instead of comb" in found
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():
