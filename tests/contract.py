@@ -375,7 +375,7 @@ class Contract:
         assert self.predict(house, own) == 0
         pd.testing.assert_frame_equal(read_table(out), read_table(own))
         assert self.subject.main("evaluate") == 2 and "--on" in capsys.readouterr().err
-        with open(next((tmp_path / "toy" / "models").glob("*.keras")), "ab") as file:
+        with open(next((tmp_path / "toy" / "models").rglob("*.keras")), "ab") as file:
             file.write(b"x")
         assert self.subject.main(self.subject.verb, "--run-dir", "toy", *argv) == 1
         text = capsys.readouterr().err

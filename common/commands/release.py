@@ -119,11 +119,13 @@ def release(paper, evaluation, run_dir, name, *, about, into, load, predict, err
 
 def _copy(run_dir, folder, copy):
     """Copy what a network is made of; `copy` is for the networks' own files."""
-    (folder / "models").mkdir(parents=True)
+    folder.mkdir(parents=True)
     about = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
     write_json(folder / "config.json", {k: v for k, v in about.items() if k not in LEFT_OUT})
-    for path in sorted((run_dir / "models").glob("*.keras")):
-        copy(path, folder / "models" / path.name)
+    for path in sorted(run_dir.glob("models/**/*.keras")):
+        target = folder / path.relative_to(run_dir)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copy(path, target)
 
 
 def _catalogue(predict, run_dir, paths, folder):
