@@ -18,6 +18,8 @@ from astropy.table.meta import get_yaml_from_table
 
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
+from common.surveys.delimited import read_text
+from common.surveys.tableparts import text_of
 
 DEX = "dex"  # a unit of every stellar catalogue, though not of the FITS standard
 # astropy's compiled writer of rows writes one byte past its buffer at some lengths of a row, and
@@ -140,7 +142,9 @@ def read_table(path):
             return _fill_text(pd.read_parquet(path))
         if ending == ".csv":
             # "nan" is a text here (a class without subclass); only an empty field is missing.
-            return _fill_text(pd.read_csv(path, keep_default_na=False, na_values=[""]))
+            columns, _, names, _ = read_text(path, text_of(path)[0], nulls=("",))
+            known = {name.lower(): name for name in reversed(names)}
+            return _fill_text(pd.DataFrame(columns).rename(columns=known))
         form = {".fits": "fits", ".ecsv": "ascii.ecsv"}.get(ending, "votable")
         options = {"hdu": 1} if form == "fits" else {}
         with warnings.catch_warnings():

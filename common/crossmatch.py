@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from common.cli import say
 from common.errors import UsageError
 
 EXACT = 2**53  # beyond it float64 no longer tells neighbouring integers apart
@@ -143,6 +144,26 @@ def _ids(values, side):
         return series.astype("int64")
     text = series.map(lambda v: v.decode() if isinstance(v, bytes) else str(v)).str.strip()
     return text[text != ""].astype(object)
+
+
+def say_joined(path, way, ways):
+    """Say how rows were joined with a table; that none is, in capitals.
+
+    Parameters
+    ----------
+    path : path-like
+        Of the table.
+    way : ndarray of int, shape (n,)
+        Of each row the place in `ways`; 0 where it has no partner.
+    ways : sequence of str
+        In words, "not at all" the first.
+    """
+    counts = np.bincount(np.asarray(way, dtype=int), minlength=len(ways))
+    told = ", ".join(f"{n} {how}" for n, how in zip(counts, ways, strict=True) if n)
+    if counts[0] == len(way):
+        say(f"WARNING: {path} joins NONE of {len(way)} rows: no id or position is theirs")
+    else:
+        say(f"{path}: {len(way) - counts[0]} of {len(way)} rows joined ({told})")
 
 
 def by_position(*, ra, dec, other_ra, other_dec, radius_arcsec, pmra=None, pmdec=None, epoch=None,

@@ -12,6 +12,7 @@ from common.catalogue.assemble import reject_table
 from common.errors import ReadError, SuiteError
 from common.files import write_parquet
 from common.pipeline import ahead
+from common.surveys.quantities import without_marks
 
 MOCK_FILES, REAL_FILES = "mock files", "real files"  # what the data set of files is called
 
@@ -24,7 +25,7 @@ def read_predictions(path, needs):
     path : path-like
         Of a format of `common.catalog.FORMATS`.
     needs : sequence of str
-        Columns that it must have.
+        Columns that it must have. Marks of missing values (-9999 and its kin) become NaN.
 
     Raises
     ------
@@ -35,6 +36,8 @@ def read_predictions(path, needs):
     missing = [name for name in needs if name not in df]
     if missing:
         raise ReadError(path, f"no column {', '.join(missing)}", f"the columns {', '.join(needs)}")
+    for name in df.select_dtypes("float"):
+        df[name] = without_marks(df[name]).astype(df[name].dtype)
     return df
 
 

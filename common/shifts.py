@@ -67,24 +67,32 @@ class ShiftedTemplates(keras.layers.Layer):
 
     def build(self, shape):
         """Make the templates, (n_classes, n_maps, n_rest)."""
-        self.n_pixels, n_maps = shape[1], shape[2]
-        self.n_rest = self.n_pixels - self.first - self.rest_first
-        low, high = -self.rest_first - self.last, -self.rest_first - self.first
-        # What a transform wraps around must fall on zeros.
-        size = max(self.n_pixels + max(high, 0), self.n_rest + max(-low, 0))
-        self.n_fft = next_fast_len(int(size), real=True)
+        self.measure(shape)
         self.templates = self.add_weight(
-            shape=(self.n_classes, n_maps, self.n_rest),
+            shape=(self.n_classes, shape[2], self.n_rest),
             initializer=keras.initializers.RandomNormal(stddev=0.01),
             name="templates",
             dtype="float32",
             autocast=False,
         )
 
+    def measure(self, shape):
+        """Set how many pixels spectrum, templates and their transform have."""
+        self.n_pixels = shape[1]
+        self.n_rest = self.n_pixels - self.first - self.rest_first
+        low, high = -self.rest_first - self.last, -self.rest_first - self.first
+        # What a transform wraps around must fall on zeros.
+        size = max(self.n_pixels + max(high, 0), self.n_rest + max(-low, 0))
+        self.n_fft = next_fast_len(int(size), real=True)
+
+    def at_rest(self):
+        """Return the templates, tensor of shape (n_classes, n_maps, n_rest)."""
+        return ops.convert_to_tensor(self.templates)
+
     def call(self, maps):
         """Return the scores."""
         maps = ops.transpose(ops.cast(maps, "float32"), (0, 2, 1))
-        templates = ops.convert_to_tensor(self.templates)
+        templates = self.at_rest()
         if self.rough:
             step = templates[..., 1:] - templates[..., :-1]
             self.add_loss(self.rough * ops.mean(ops.square(step)))

@@ -10,6 +10,8 @@ import pandas as pd
 from common import metrics
 from common.catalog import read_table
 from common.errors import ReadError, UsageError
+from common.surveys.ids import named_ids
+from common.surveys.quantities import without_marks
 from gasnet2.config import CLASSES, COARSE, extragalactic, gf_threshold
 
 # Names that a column may have elsewhere (the authors' released tables use these).
@@ -81,14 +83,15 @@ def read_predictions(path):
         known = all(k is not None for k in keys)
         rows = pd.Series(np.arange(len(table)).astype(str))
         out["id"] = (
-            keys[0].astype(str) + "-" + keys[1].astype(str) + "-" + keys[2].astype(str)
+            ["-".join(row) for row in zip(*(named_ids(k) for k in keys), strict=True)]
             if known
             else rows
         )
     result = pd.DataFrame({k: np.asarray(v) for k, v in out.items()})
     for name in NUMBERS:
         if name in result:
-            result[name] = pd.to_numeric(result[name], errors="coerce").astype(float)
+            values = pd.to_numeric(result[name], errors="coerce").to_numpy(float)
+            result[name] = without_marks(values)
     result.attrs["layout"] = "authors" if "pred_bar" in lower else "own"
     if "class_pred" not in result and not {"z_true", "z_pred"} <= set(result):
         raise ReadError(

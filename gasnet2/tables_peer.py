@@ -8,6 +8,8 @@ import pandas as pd
 from common import metrics
 from common.catalog import read_table
 from common.errors import ReadError, UsageError
+from common.surveys.ids import named_ids
+from common.surveys.quantities import without_marks
 from gasnet2.config import gf_threshold
 from gasnet2.tables import SNR_BINS, coarse, outlier_limit, scalar_columns
 
@@ -47,13 +49,13 @@ def read_peer(path):
             path, f"columns {list(table.columns)}", "id (or plate, mjd, fiber), and z; also class"
         )
     if "id" in lower:
-        ids = lower["id"].astype(str)
+        ids = named_ids(lower["id"])
     else:
-        ids = ["-".join(map(str, row)) for row in zip(*found, strict=True)]
+        ids = ["-".join(row) for row in zip(*(named_ids(v) for v in found), strict=True)]
     names = [k for k in CLASS if k in lower and "pred_bar" not in lower]
     kinds = lower[names[0]].astype(str).str.strip().str.upper() if names else [""] * len(table)
-    peer = pd.DataFrame({"id": [key(i) for i in ids], "z": pd.to_numeric(z, errors="coerce"),
-                         "class": coarse(kinds)})  # fmt: skip
+    z = without_marks(pd.to_numeric(z, errors="coerce").to_numpy(float))
+    peer = pd.DataFrame({"id": [key(i) for i in ids], "z": z, "class": coarse(kinds)})
     peer.attrs["name"] = str(getattr(path, "name", path))
     return peer.drop_duplicates("id", ignore_index=True)
 

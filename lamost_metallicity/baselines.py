@@ -25,12 +25,10 @@ def colour(spectra):
 
     Medians of flux in two bands, which emission lines do not move.
     """
-    out = np.full(len(spectra), np.nan)
+    spectra, out = spectra.in_vacuum(), np.full(len(spectra), np.nan)
     for i in range(len(spectra)):
         wave, flux = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.flux[i], float)
-        good = np.isfinite(flux)
-        if spectra.ivar is not None:
-            good &= np.asarray(spectra.ivar[i]) > 0
+        good = spectra.informative(i)
         parts = [flux[good & (wave >= low) & (wave <= high)] for low, high in BANDS]
         blue, red = (np.median(part) if len(part) else np.nan for part in parts)
         if blue > 0 and red > 0:

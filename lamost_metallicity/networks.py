@@ -18,7 +18,7 @@ SNR_EDGES = (7.0, 15.0)  # default: S/N_r between the groups that errors are cal
 LABELS = ("file", "ra", "dec", "z", "snr_r", "petro_r", "bptclass", "is_sf", "in_oh", "in_class",
           "oh_true", "oh_true_err", "oh_planted", "lgm_fib_true", "lgm_tot_true", "sfr_true",
           "sfr_tot_true", "z_mpajhu", "specobjid")  # fmt: skip
-STRONG_LINES = ("flux_", "ew_", "sigma_v", "shift_v", "n2", "o3n2", "oh_n2", "oh_o3n2")
+STRONG_LINES = ("flux_", "ew_", "sigma_v", "shift_v", "n2", "o3n2", "oh_n2", "oh_o3n2", "pipe_")
 
 
 @dataclass

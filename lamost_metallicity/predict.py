@@ -12,6 +12,7 @@ from common import sample
 from common.catalog import joined
 from common.catalogue.files import make_of_files
 from common.commands import predict as command
+from common.crossmatch import say_joined
 from common.errors import MissingDataError, UsageError
 from common.paper import Option, number
 from common.pipeline import ahead
@@ -21,6 +22,7 @@ from lamost_metallicity import selection
 from lamost_metallicity.config import PAPER
 from lamost_metallicity.data import label_folder, object_table, spectrum_files
 from lamost_metallicity.networks import load_networks, predicted, prediction_table
+from lamost_metallicity.pipelinelines import pipeline_lines
 from lamost_metallicity.preprocess import preprocess
 
 OII, HA, NII = 3728.48, 6564.61, 6585.27  # Å, vacuum
@@ -200,7 +202,8 @@ def predict_labelled(run_dir, paths):
     -------
     DataFrame, DataFrame
         As `lamost_metallicity.networks.prediction_table`, for every spectrum that can be used,
-        with its strong lines, survey and dataset; and the rejects.
+        with its strong lines, those of its survey's pipeline where the file lists them, survey and
+        dataset; and the rejects.
 
     Raises
     ------
@@ -209,7 +212,7 @@ def predict_labelled(run_dir, paths):
     """
     from lamost_metallicity.stronglines import strong_lines
 
-    networks, mpajhu = load_networks(run_dir), _labels(paths)
+    networks, mpajhu, way = load_networks(run_dir), _labels(paths), []
 
     def step(batch):
         spectra, about, x, lost = usable(networks, batch)
@@ -217,15 +220,19 @@ def predict_labelled(run_dir, paths):
             return None, lost
         labels = about if mpajhu is None else selection.label(about, mpajhu)
         if mpajhu is not None:
+            way.append(labels["separation"].notna())
             labels["in_class"] = np.any(selection.kinds(labels, networks.config.class_2), axis=0)
             labels["in_oh"] = labels["is_sf"].eq(True) & labels["oh_true"].notna()
-        labels = pd.concat([labels, strong_lines(spectra)], axis=1)
+        labels = pd.concat([labels, strong_lines(spectra), pipeline_lines(about)], axis=1)
         split = np.full(len(x), "real", dtype=object)
         table = prediction_table(networks, lambda rows: x[rows], labels, split=split)
         table["survey"] = about["survey"].to_numpy()
         return table.assign(dataset=of_files(about["mock"])), lost
 
-    return collected(read_many(spectrum_files(paths)), step)
+    table, rejects = collected(read_many(spectrum_files(paths)), step)
+    if way:
+        say_joined("the MPA-JHU catalogue", np.concatenate(way), ("not at all", "by position"))
+    return table, rejects
 
 
 def _labels(paths):

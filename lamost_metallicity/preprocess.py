@@ -213,8 +213,7 @@ def _errors(spectra, config, rows):
     """
     out = np.ones((len(spectra), config.n_pixels))
     for i in np.flatnonzero(rows):
-        ivar = np.asarray(spectra.ivar[i], dtype=float)
-        good = np.isfinite(spectra.flux[i]) & np.isfinite(ivar) & (ivar > 0)
-        wave = np.asarray(spectra.wavelength_of(i))[good]
-        out[i] = np.interp(config.grid, wave, 1 / np.sqrt(ivar[good]))
+        good = spectra.informative(i)
+        wave, ivar = np.asarray(spectra.wavelength_of(i)), np.asarray(spectra.ivar[i], dtype=float)
+        out[i] = np.interp(config.grid, wave[good], 1 / np.sqrt(ivar[good]))
     return out

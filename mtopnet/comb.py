@@ -3,8 +3,8 @@
 A dense output layer learns for each redshift bin by itself where the lines then are, so that bins a
 sixth as wide need six times the spectra. Lines, however, move together: on a grid of log wavelength
 by log(1 + z). This head takes a few maps of evidence for lines from the spectrum's first block,
-reads them at the wavelengths of all lines of the table for each redshift, and scores the pattern
-with weights that are the same at every redshift.
+lays them over a template at rest whose only pixels are the lines of the table, one weight each, and
+scores every redshift (`common.shifts`). `RestTemplates` learns the pixels between the lines too.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from common.shifts import ShiftedTemplates
 from mtopnet.data import line_windows
 
 STEP = 2e-4  # default: of log wavelength, 60 km/s, two channels
+ROUGH = 1.0  # default: penalty on learned templates that are not smooth, as gasnet2's
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def make_grid(config):
 
 
 @keras.saving.register_keras_serializable("mtopnet")
-class LineComb(layers.Layer):
+class LineComb(ShiftedTemplates):
     """Score of each redshift bin from evidence maps: (n, n_pixels, k) -> (n, n_bins).
 
     The score is a sum over lines and maps with one weight each, as logarithms of likelihood ratios
@@ -81,20 +83,21 @@ class LineComb(layers.Layer):
     """
 
     def __init__(self, settings, **options):
-        super().__init__(**options)
+        from mtopnet.config import Config
+
         self.settings = dict(settings)
+        self.grid = make_grid(Config(**self.settings))
+        super().__init__(1, first=0, last=self.grid.n_shifts - 1, **options)
 
     def get_config(self):
         """Return what rebuilds the layer."""
-        return super().get_config() | {"settings": self.settings}
+        return layers.Layer.get_config(self) | {"settings": self.settings}
 
     def build(self, shape):
         """Make the weights, (n_lines, k), and look up where lines are read."""
         from mtopnet.config import Config
 
-        config = Config(**self.settings)
-        grid = make_grid(config)
-        self.lines, self.n_shifts = grid.lines, grid.n_shifts
+        config, grid = Config(**self.settings), self.grid
         self.left = grid.left.astype("int32")
         self.share = grid.share.astype("float32")[:, None]
         self.known = grid.known.astype("float32")[:, None]
@@ -102,10 +105,19 @@ class LineComb(layers.Layer):
         at = (np.log(1 + middle) - np.log(1 + config.z_min)) / STEP
         self.below = np.floor(at).astype("int32")
         self.beyond = (at - self.below).astype("float32")
+        self.measure((shape[0], len(grid.left), shape[2]))
+        # Lines may share a pixel at rest (a doublet): a product of matrices adds their weights up.
+        self.places = np.zeros((len(grid.lines), self.n_rest), "float32")
+        for row, (point, shift, _) in enumerate(grid.lines):
+            self.places[row, point - shift - self.rest_first] = 1
         spread = keras.initializers.RandomNormal(mean=0.3, stddev=0.1)
         self.weight = self.add_weight(
-            shape=(len(self.lines), shape[-1]), initializer=spread, name="lines"
+            shape=(len(grid.lines), shape[-1]), initializer=spread, name="lines"
         )
+
+    def at_rest(self):
+        """Return the template: the weight of each line at its pixel, 0 elsewhere."""
+        return ops.matmul(ops.transpose(ops.cast(self.weight, "float32")), self.places)[None]
 
     def call(self, evidence):
         """Return scores: logarithms of unnormalised probabilities per bin."""
@@ -113,16 +125,7 @@ class LineComb(layers.Layer):
         left = ops.take(x, self.left, axis=1)
         right = ops.take(x, self.left + 1, axis=1)
         fine = (left + (right - left) * self.share) * self.known
-        # All lines' weighted sums first, as one product of matrices, then one array a line: the
-        # gradient of a slice is as large as what it was cut from.
-        n = ops.shape(fine)[0]
-        weight = ops.broadcast_to(self.weight[None], (n, *self.weight.shape))
-        mixed = ops.unstack(ops.matmul(weight, ops.transpose(fine, (0, 2, 1))), axis=1)
-        parts = []
-        for i, (point, shift, count) in enumerate(self.lines):
-            part = mixed[i][:, point : point + count]
-            parts.append(ops.pad(part, ((0, 0), (shift, self.n_shifts - shift - count))))
-        score = sum(parts[1:], parts[0])
+        score = super().call(fine)[:, 0]
         low = ops.take(score, self.below, axis=1)
         return low + (ops.take(score, self.below + 1, axis=1) - low) * self.beyond
 
@@ -130,6 +133,28 @@ class LineComb(layers.Layer):
         """Return the shape of the scores."""
         s = self.settings
         return (shape[0], round((s["z_max"] - s["z_min"]) / s["dz"]))
+
+
+@keras.saving.register_keras_serializable("mtopnet")
+class RestTemplates(LineComb):
+    """The comb with all pixels between its lines: absorption, breaks and blends are learned.
+
+    They begin at 0, where it is the comb.
+    """
+
+    def build(self, shape):
+        """Make the weights of the lines and of the template, (1, k, n_rest)."""
+        super().build(shape)
+        self.learned = self.add_weight(
+            shape=(1, shape[-1], self.n_rest), initializer="zeros", name="template"
+        )
+
+    def at_rest(self):
+        """Return the template: lines and what is learned between them."""
+        learned = ops.cast(self.learned, "float32")
+        step = learned[..., 1:] - learned[..., :-1]
+        self.add_loss(ROUGH * ops.mean(ops.square(step)))
+        return super().at_rest() + learned
 
 
 @keras.saving.register_keras_serializable("mtopnet")

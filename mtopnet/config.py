@@ -10,7 +10,8 @@ from common.errors import UsageError
 from common.paper import BaseConfig, Option, Paper, number, whole
 
 TASKS = ("z", "lines", "mass", "sfr")
-HEADS = ("dense", "hierarchical", "comb")
+HEADS = ("dense", "hierarchical", "comb", "templates")
+COMBS = ("comb", "templates")  # that score one pattern of lines at every redshift
 INPUTS = ("paper", "errors")
 MOCKS = ("default", "shifted", "faint")  # those of mtopnet.mock.make
 LEVELS = 3  # of the errors, one an arm
@@ -23,7 +24,8 @@ VARIANTS = {
         "dz": 0.0005,
         "head": "comb",
     },  # Sect. 3.1 leaves this width for later; the head is ours
-    "comb": {"head": "comb"},  # ours: see model.py
+    "comb": {"head": "comb"},  # ours: see comb.py
+    "templates": {"head": "templates"},  # ours: see comb.py
     "dense": {"head": "dense", "dz": 0.003},  # the paper's head, beside one of ours
     "narrow": {"dz": 0.0005},  # Sect. 3.1, as the paper tried it: its own head
     "margin-1": {"line_margin": 1},  # Sect. 3.1
@@ -56,7 +58,7 @@ class Config(BaseConfig):
     z_units: tuple = (64, 128)  # Sect. 3.2.1
     scalar_units: tuple = (64, 32)  # Sect. 3.2.1
     dropout: float = 0.2  # Sect. 3.2.1
-    head: str = "dense"  # Sect. 3.2.1; "hierarchical" and "comb" are ours
+    head: str = "dense"  # Sect. 3.2.1; the others are ours
     scalar_pdf: bool = False  # Sect. 4 leaves PDFs of mass and SFR for later: ours
     tasks: tuple = TASKS  # Sect. 3.2.2; those left out have weight 0 (Sect. 4)
     weight_z: float = 1.0  # Sect. 3.2.3
@@ -187,7 +189,7 @@ def variant_of(config, name):
             f"--variants {name} would train the run's own network ({config.head} head, bins of "
             f"{config.dz:g}) again. Leave it out."
         )
-    if config.schedule == "cosine" and own.head == "comb" and config.head != "comb":
+    if config.schedule == "cosine" and own.head in COMBS and config.head not in COMBS:
         own = replace(own, epochs=max(1, config.epochs // 2))  # a short run is enough for it
     return checked(own)
 
@@ -224,7 +226,8 @@ PAPER = Paper(
         number("--dz", "width of the redshift bins (default: 0.003 with the dense head and at "
                "paper scale, else 0.0005)", sets="dz"),
         Option("--head", "of the redshift: the paper's dense layer (default at paper scale), fine "
-               "bins within wide ones, or a comb of lines (default else)", sets="head",
+               "bins within wide ones, a comb of lines (default else), or the comb with "
+               "learned templates", sets="head",
                more={"choices": HEADS}),
         Option("--input", "what the flux is divided by: its maximum, as in the paper (default at "
                "paper scale), or its errors (default else)", sets="input",

@@ -15,6 +15,7 @@ from common.lines import LINES_MOONS
 from common.pipeline import Shards, ShardWriter, finished
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
+from common.surveys.ids import place_of
 from common.surveys.moons_labels import find_labels, read_labels
 from mtopnet.linemap import true_map
 from mtopnet.preprocess import grid, preprocess
@@ -220,7 +221,9 @@ def with_labels(spectra, table, config):
             dict.fromkeys(NAMES.values(), float)
         )
         table["galaxy"] = table["galaxy"].astype(object)
-    part = table.drop(columns="id").reindex(spectra.ids)
+    rows = place_of(table.index, spectra.ids)
+    part = table.drop(columns="id").reset_index(drop=True)
+    part = part.reindex(np.where(rows < 0, len(part), rows))  # beyond the end: all missing
     part.insert(0, "id", spectra.ids)
     part = part.reset_index(drop=True)
     lost = part["galaxy"].isna()

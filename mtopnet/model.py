@@ -7,7 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from common.errors import UsageError
-from mtopnet.config import TASKS
+from mtopnet.config import COMBS, TASKS
 
 FINE = 0.0005  # bins that the comb scores, whatever is asked for; Sect. 3.1 names this width
 MOMENTUM = 0.9  # default: Keras's 0.99 takes several hundred steps to forget the start
@@ -154,20 +154,21 @@ def _trunk(config):
     c = Standardise(name="continuum_standard", dtype="float32")(continuum)
     c = layers.Dense(config.continuum_units, activation="relu", name="continuum_dense")(c)
     parts = [flat, c]
-    if config.head == "comb":
+    if config.head in COMBS:
         parts.append(_comb(first, config))
     return {"spectrum": spectrum, "continuum": continuum}, parts
 
 
 def _comb(first, config):
     """Scores of fine bins from the first block, at full resolution (ours)."""
-    from mtopnet.comb import LineComb
+    from mtopnet.comb import LineComb, RestTemplates
 
     x = _convolution(EVIDENCE, config.kernel_size, "evidence_conv")(first)
     x = layers.Reshape((config.n_pixels, EVIDENCE), name="evidence")(x)
     settings = {k: getattr(config, k) for k in ("n_pixels", "z_min", "z_max")}
     settings["dz"] = min(FINE, config.dz)
-    return LineComb(settings, name="line_comb", dtype="float32")(x)
+    kind = RestTemplates if config.head == "templates" else LineComb
+    return kind(settings, name="line_comb", dtype="float32")(x)
 
 
 def output_heads(parts, config, always=False):

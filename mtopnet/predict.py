@@ -18,6 +18,7 @@ from common.paper import Option, number, whole
 from common.rows import collected
 from common.sample import rejected
 from common.surveys import read_many
+from common.surveys.ids import place_of
 from mtopnet.catalogue.columns import DESCRIPTIONS, UCDS, UNITS, catalogue, object_table
 from mtopnet.config import PAPER
 from mtopnet.tables import redshifts as tables
@@ -41,7 +42,9 @@ def usable(networks, spectra, *, magnitudes=None):
 
     if magnitudes is not None:
         for name in magnitudes:
-            spectra.meta[name] = magnitudes[name].reindex(spectra.ids).to_numpy(float)
+            rows = place_of(magnitudes.index, spectra.ids)
+            values = np.append(magnitudes[name].to_numpy(float), np.nan)
+            spectra.meta[name] = values[rows]  # the last where there is none
     prepared = preprocess(spectra, networks.config)
     about, use = object_table(spectra, prepared), prepared.usable
     return about[use].reset_index(drop=True), prepared.inputs[use], rejected(about, prepared)
@@ -181,18 +184,20 @@ def predict_labelled(run_dir, paths):
 
     networks, pdf = load_networks(run_dir), []
     labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
-    labels = labels.drop_duplicates("id").set_index("id")
+    labels = labels.drop_duplicates("id", ignore_index=True)
     magnitudes = _magnitudes(paths, networks.config)
 
     def step(batch):
         about, x, lost = usable(networks, batch, magnitudes=magnitudes)
-        known = about["id"].isin(labels.index).to_numpy()
+        rows = place_of(labels["id"], about["id"])
+        known = rows >= 0
         for row in about[~known].itertuples():
             lost.append({"file": row.file, "id": row.id, "reason": "no label of this id"})
         if not known.any():
             return None, lost
         values, probabilities = predicted(networks, x[known])
-        own = labels.loc[about.loc[known, "id"]].reset_index()
+        own = labels.iloc[rows[known]].reset_index(drop=True)
+        own["id"] = about.loc[known, "id"].to_numpy()
         values = values.drop(columns=[c for c in own if c in values])
         pdf.append(probabilities)
         return pd.concat([own, values.reset_index(drop=True)], axis=1), lost

@@ -86,11 +86,10 @@ def rvs_spectra(stars, config, folder, *, offline=False):
     made : ndarray of bool, shape (n,)
         True where the file says that the spectrum is none that was observed.
     """
-    from common.surveys.find import find_files
-    from rvs_hybrid.stars.sources import ENDINGS, kind_of
+    from rvs_hybrid.stars.sources import find_sources, kind_of
 
     if config.rvs != RVS[1]:
-        files = find_files([Path(config.rvs)], ENDINGS)
+        files = find_sources([Path(config.rvs)])
         files = [file for file in files if kind_of(file) == "RVS spectra"]
     else:
         files = list(_semi_synthetic(stars, config, Path(folder), offline))

@@ -154,18 +154,17 @@ def beside_synthetic(networks, paths, out, *, most=6):
     from common.figures import save
     from common.mocks.rvs import RVS
     from common.spectra import Spectra
-    from common.surveys.find import find_files
     from common.surveys.gaia_rvs import read_rvs
     from rvs_hybrid.figures.rvs import compare, compare_figure
     from rvs_hybrid.predict import chunks
-    from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources
+    from rvs_hybrid.stars.sources import find_sources, kind_of, read_sources
 
     labels = {}
     for stars, inputs in chunks(networks, read_sources(paths)):
         mean, *_ = physical(networks, inputs)
         for source, row in zip(stars["source_id"], mean, strict=True):
             labels[str(source)] = dict(zip(networks.config.labels, row.tolist(), strict=True))
-    parts = [read_rvs(f) for f in find_files(paths, ENDINGS) if kind_of(f) == "RVS spectra"]
+    parts = [read_rvs(f) for f in find_sources(paths) if kind_of(f) == "RVS spectra"]
     spectra = Spectra.concatenate(parts)[:most]
     wanted = ("teff", "logg", "fe_h", "alpha_m")
     known = {

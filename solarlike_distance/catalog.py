@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from common import sample
@@ -14,6 +15,7 @@ from common.catalogue.files import make_of_files
 from common.catalogue.parts import stamp
 from common.cli import say
 from common.commands import predict as command
+from common.crossmatch import say_joined
 from common.errors import UsageError
 from common.paper import Option
 from common.rows import collected
@@ -22,6 +24,8 @@ from solarlike_distance.catalogue import columns
 from solarlike_distance.catalogue.repeats import keys_of, without_copies
 from solarlike_distance.config import PAPER
 from solarlike_distance.data import object_table, spectrum_files
+from solarlike_distance.labels import photometry as photometry_table
+from solarlike_distance.labels import starlabels
 from solarlike_distance.labels.photometry import read_photometry
 from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.networks import load_networks, predicted, with_distances
@@ -43,11 +47,18 @@ def known_table(about, *, photometry=None, stars=None):
     if stars is not None:
         table = stars.fill(table)
     if photometry is not None:
-        own = photometry.columns(photometry.find(table))
+        row, way = photometry.find(table)
+        own = photometry.columns(row).assign(_photometry=way)
         if "source_id" in table:
             own["source_id"] = own["source_id"].fillna(table.pop("source_id"))
         table = pd.concat([table, own], axis=1)
     return table
+
+
+JOINED = {  # hidden column: the table, and the ways in which a spectrum is found in it
+    "_photometry": ("photometry", photometry_table.WAYS),
+    "_lasp": ("stars", starlabels.WAYS),
+}
 
 
 def star_table(networks, x, about, *, photometry=None, stars=None):
@@ -69,7 +80,7 @@ def star_table(networks, x, about, *, photometry=None, stars=None):
     -------
     DataFrame of n rows
         `about`, lasp_*, source_id, Gaia's columns, L_pred, L_sigma of every label L, and
-        `solarlike_distance.distance.columns`.
+        `solarlike_distance.distance.columns`; `JOINED`, how a spectrum was found in each table.
     """
     return predicted_table(networks, x, known_table(about, photometry=photometry, stars=stars))
 
@@ -112,7 +123,8 @@ def part_of(networks, spectra, about, x, *, photometry=None, stars=None, select=
     extinction = photometry is not None and photometry.extinction is not None
     table["warnings"] = joined(columns.flags(table, networks, extinction=extinction))
     part = columns.catalogue(table)
-    return part.assign(**keys_of(spectra, table, part["name"])), lost
+    hidden = {name: table[name] for name in JOINED if name in table}
+    return part.assign(**hidden, **keys_of(spectra, table, part["name"])), lost
 
 
 def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances=None,
@@ -192,7 +204,8 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, duplicates="keep",
         options={k: stamp(v) for k, v in given.items()}
         | {"extinction": extinction, "select": select, "precision": precision},
-        notes=columns.notes(), meta=meta, revise=without_copies, told=_say_tally,
+        notes=columns.notes(), meta=meta, revise=without_copies,
+        told=partial(_say_tally, tables=tables),
     )  # fmt: skip
 
 
@@ -213,9 +226,13 @@ def _kinds(parts):
     return " and ".join(name for name in ("observed", "mock") if (name == "mock") in values)
 
 
-def _say_tally(parts):
-    """Say how many have a distance and what is warned of, before repeats are looked for."""
+def _say_tally(parts, *, tables):
+    """Say how many are joined, have a distance, are warned of, before repeats are looked for."""
     warned, distances = Counter(), 0
+    for name, (what, known) in JOINED.items():
+        if what in tables:
+            ways = [table[name].to_numpy() for table in parts.tables([name])]
+            say_joined(tables[what].path, np.concatenate(ways), known)
     for table in parts.tables(["cnn_distance", "warnings"]):
         distances += int(table["cnn_distance"].notna().sum())
         for text in table["warnings"]:
@@ -259,7 +276,11 @@ def predict_labelled(run_dir, paths):
         return labels.label(star_table(networks, x, about, **labels.tables)), lost
 
     stream = read_many(spectrum_files(paths), duplicates="keep", progress=False)
-    return collected(stream, step)
+    df, rejects = collected(stream, step)
+    for name, (what, known) in JOINED.items():
+        if what in labels.tables:
+            say_joined(labels.tables[what].path, df[name].to_numpy(), known)
+    return df.drop(columns=[name for name in JOINED if name in df]), rejects
 
 
 TABLE = {"type": Path, "metavar": "TABLE"}

@@ -1,4 +1,4 @@
-"""Make a released network of a run: ``python -m solarlike_distance.release --run-dir RUN NAME``."""
+"""Make a released network of a run: ``python -m solarlike_distance.release NAME --run-dir RUN``."""
 
 from functools import partial
 

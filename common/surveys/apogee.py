@@ -11,6 +11,7 @@ import pandas as pd
 from common.errors import ReadError
 from common.surveys.columns import column, names_of
 from common.surveys.fitsfile import open_fits
+from common.surveys.ids import int64, spoilt, whole_ids
 
 MISSING = -9990.0  # allStar writes -9999 and values near it
 BAD_MAGNITUDE = 90.0  # allStar writes 99 and 99.9999
@@ -66,7 +67,8 @@ def read_allstar(path):
     Warns
     -----
     UserWarning
-        With the number of rows left out, or if source_id is that of Gaia DR2.
+        With the number of rows left out, of ids that were rounded, or if source_id is that of Gaia
+        DR2.
 
     Raises
     ------
@@ -109,9 +111,10 @@ def _columns(hdus, table):
     frame = pd.DataFrame({"apogee_id": column(table, "APOGEE_ID").astype(object)})
     frame["source_id"] = pd.array([pd.NA] * n, dtype="Int64")
     if release:
-        ids = column(table, SOURCE_IDS[release]).astype(np.int64)
-        frame["source_id"] = pd.array(ids, dtype="Int64")
-        frame.loc[ids <= 0, "source_id"] = pd.NA
+        ids, faults = whole_ids(column(table, SOURCE_IDS[release]))
+        frame["source_id"] = int64(ids)
+        if spoilt(faults):
+            warnings.warn(f"{SOURCE_IDS[release]}: {spoilt(faults)}; these have no source_id.")
     for name, olds in ALLSTAR.items():
         values = column(table, *olds)
         frame[name] = _clean(np.full(n, np.nan) if values is None else values, name)

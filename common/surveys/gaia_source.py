@@ -35,13 +35,15 @@ GSPSPEC = {"teff": "teff", "logg": "logg", "m_h": "mh", "fe_m": "fem", "alpha_m"
 FIVE, SIX = 31, 95  # astrometric_params_solved of 5- and 6-parameter solutions
 
 
-def read_gaia_source(path):
+def read_gaia_source(path, *, rejects=None):
     """Read a table with columns of gaia_source.
 
     Parameters
     ----------
     path : path-like
-        csv, ecsv, FITS or VOTable, plain or gzipped.
+        csv and its kin, ecsv, FITS or VOTable, plain or gzipped; VizieR's names are known too.
+    rejects : list of dict, optional
+        Gets the rows without a source_id; without it a warning counts them.
 
     Returns
     -------
@@ -59,11 +61,13 @@ def read_gaia_source(path):
     Raises
     ------
     ReadError
-        If the file is damaged, has none of these columns, or a source_id is missing or repeated.
+        If the file is damaged, has none of these columns, no good source_id or a repeated one, or
+        a unit of another kind.
     UsageError
         If the columns for the zero point are there and the package is not installed.
     """
-    table = read_gaia_table(path, want=[*SOURCE.values(), *ZERO_POINT.values()])
+    want = [*SOURCE.values(), *ZERO_POINT.values()]
+    table = read_gaia_table(path, want=want, rejects=rejects)
     if not any(name in table for name in SOURCE.values()):
         raise table.error(
             "a table with source_id and nothing of gaia_source",
@@ -198,8 +202,11 @@ def read_gspspec(path):
     )
     frame = pd.DataFrame({"source_id": table.ids()})
     for new, old in names.items():
-        frame[new] = table.numbers(old)
-        frame[f"{new}_err"] = (table.numbers(f"{old}_upper") - table.numbers(f"{old}_lower")) / 2
+        measure = "teff" if new == "teff" else "feh"  # in K, or dex
+        low, frame[new], high = (
+            table.numbers(f"{old}{end}", measure) for end in ("_lower", "", "_upper")
+        )
+        frame[f"{new}_err"] = (high - low) / 2
     frame["fe_h"] = frame["m_h"] + frame["fe_m"]
     frame["fe_h_err"] = np.hypot(frame["m_h_err"], frame["fe_m_err"])
     frame["flags"] = table.texts("flags_gspspec")

@@ -86,7 +86,7 @@ class XPCoefficients:
         return np.isfinite(self.rp).all(axis=1)
 
 
-def read_xp(path):
+def read_xp(path, *, rejects=None):
     """Read XP coefficients of one or many sources.
 
     Parameters
@@ -94,6 +94,8 @@ def read_xp(path):
     path : path-like
         csv, ecsv, FITS or VOTable, plain or gzipped: XP_CONTINUOUS of DataLink or the bulk download
         (bp_coefficients, ... as arrays), or a flat table (bp_coeff_0, ..., e_bp_coeff_0, ...).
+    rejects : list of dict, optional
+        Gets the rows without a source_id; without it a warning counts them.
 
     Returns
     -------
@@ -107,7 +109,7 @@ def read_xp(path):
     """
     arrays = [f"{b}_coefficient{end}" for b in BANDS for end in ("s", "_errors", "_correlations")]
     flat = [f"{e}{b}_coeff_{i}" for e in ("", "e_") for b in BANDS for i in range(N_COEFFICIENTS)]
-    table = read_gaia_table(path, want=[*arrays, *flat])
+    table = read_gaia_table(path, want=[*arrays, *flat], rejects=rejects)
     if any(f"{band}_coefficients" in table for band in BANDS):
 
         def get(band, what):

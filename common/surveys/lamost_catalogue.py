@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.cli import say
 from common.errors import ReadError
+from common.surveys.ids import int64
 from common.surveys.tablefile import read_columns
 
 NAMES = {  # ours: theirs, of all releases, in order of preference; "cat_" in hand-made tables
@@ -41,7 +43,9 @@ NAMES = {  # ours: theirs, of all releases, in order of preference; "cat_" in ha
     "rv_err": ("rv_err", "e_rv", "e_hrv", "rv_lasp_err"),
 }
 PARAMETERS = ("teff", "logg", "feh")
-TEXT = ("id", "class", "subclass", "gaia_source_id", "file", "planid")
+TEXT = ("class", "subclass", "file", "planid")
+IDS = ("id", "gaia_source_id")
+MEASURES = {"petro_r": "magnitude", **{f"snr_{band}": "snr" for band in "ugriz"}}  # else its name
 
 
 def read_star_catalogue(path):
@@ -50,8 +54,8 @@ def read_star_catalogue(path):
     Parameters
     ----------
     path : path-like
-        .fits or .csv (comma, "|", tab or semicolon), plain or gzipped, with the names of LAMOST's
-        releases or of VizieR's copies.
+        As `common.surveys.tablefile.read_columns` takes it, with the names of LAMOST's releases or
+        of VizieR's copies.
 
     Returns
     -------
@@ -59,21 +63,24 @@ def read_star_catalogue(path):
         id (obsid as text), key (`observation_key`), ra, dec (deg), z, z_err, snr_u ... snr_z,
         class, subclass, petro_r, fibermask, gaia_source_id (Int64), file, lmjd, planid, spid,
         fiberid, teff (K), logg, feh (dex), rv (km/s) and their errors ``*_err``; NaN, "" or <NA>
-        where the catalogue has no such column or the value is -9999.
+        where the catalogue has no such column or the value is -9999. An obsid that a spreadsheet
+        has rounded is "", and a line says how many are.
 
     Raises
     ------
     ReadError
-        If it is damaged, or has no obsid (nor a file name) or none of Teff, log g and [Fe/H].
+        If it is damaged, has no good obsid (nor a file name) or none of Teff, log g and [Fe/H].
     """
     path = Path(path)
-    result = _read(path)
-    if not (result["id"].any() or result["file"].any()):
-        raise ReadError(path, "no column for the spectrum", "obsid, or file with names of spectra")
-    source = result["gaia_source_id"].where(result["gaia_source_id"].str.fullmatch(r"[0-9]{2,19}"))
-    result["gaia_source_id"] = source.astype("Int64")
+    result, wrong = _read(path)
     parts = [result[name] for name in ("lmjd", "planid", "spid", "fiberid")]
     result.insert(1, "key", observation_key(*parts))
+    if not (result["id"].any() or result["file"].any() or (wrong and result["key"].any())):
+        found = f"obsid: {wrong}" if wrong else "no column for the spectrum"
+        raise ReadError(path, found, "obsid with all its digits, or file with names of spectra")
+    if wrong:
+        say(f"{path}: obsid: {wrong}; these rows are not joined by it")
+    result["gaia_source_id"] = int64(result["gaia_source_id"])
     return result
 
 
@@ -100,10 +107,12 @@ def observation_key(lmjd, planid, spid, fiberid):
 
 
 def _read(path):
-    """Return the columns of a catalogue under our names."""
+    """Return the columns of a catalogue under our names, and what is wrong with its obsids."""
     every = [name for theirs in NAMES.values() for name in theirs]
-    texts = [name for ours in TEXT for name in NAMES[ours]]
-    table = read_columns(path, every, text=texts)
+    texts, ids = ([name for ours in group for name in NAMES[ours]] for group in (TEXT, IDS))
+    numbers = {name: MEASURES.get(ours, ours) for ours, theirs in NAMES.items() for name in theirs
+               if ours not in (*TEXT, *IDS)}  # fmt: skip
+    table = read_columns(path, every, text=texts, ids=ids, quantities=numbers)
     found = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
     missing = [name for name in PARAMETERS if found[name] is None]
     if missing:
@@ -112,15 +121,6 @@ def _read(path):
             f"no column for {', '.join(missing)}",
             "; ".join(f"{name} as {' or '.join(NAMES[name])}" for name in missing),
         )
-    out = {}
-    for ours, theirs in found.items():
-        if ours in TEXT:
-            out[ours] = table[theirs].astype(str).str.strip() if theirs else ""
-        else:
-            value = pd.to_numeric(table[theirs], errors="coerce") if theirs else np.nan
-            value = np.asarray(value, dtype=float) * np.ones(len(table))
-            out[ours] = np.where(value <= -999, np.nan, value)
-    result = pd.DataFrame(out, index=table.index)
-    for name in ("id", "gaia_source_id"):
-        result[name] = result[name].str.removesuffix(".0")
-    return result.reset_index(drop=True)
+    blank = {name: "" if name in (*TEXT, *IDS) else np.nan for name in NAMES}
+    out = {ours: table[theirs] if theirs else blank[ours] for ours, theirs in found.items()}
+    return pd.DataFrame(out, index=table.index), table.attrs["spoilt"].get(found["id"], "")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from astropy.table import Table
 
 from common.errors import MissingDataError, ReadError
+from common.surveys.gaia_tables import GaiaTable, read_gaia_table
 
 NAMES = ("labels.fits", "labels.ecsv", "labels.parquet", "labels.csv")
 REQUIRED = ("id", "z")
@@ -17,6 +15,7 @@ NUMBERS = (
     "log_mass", "log_sfr", "exposure", "m_h", "f_ha", "f_oiii", "f_ha_fibre", "sersic_n", "r_e",
     "oh", "fibre_h", "line_snr_1", "line_snr_2",
 )  # fmt: skip
+TEXTS = ("id", "galaxy", "kind")
 
 
 def find_labels(path):
@@ -53,7 +52,8 @@ def read_labels(path):
     Returns
     -------
     DataFrame
-        With galaxy (the id where unknown), kind ("" where unknown) and all of `NUMBERS` (NaN).
+        With galaxy (the id where unknown), kind ("" where unknown) and all of `NUMBERS` (NaN, also
+        where a mark such as -9999 stands).
 
     Raises
     ------
@@ -65,36 +65,21 @@ def read_labels(path):
     """
     file = find_labels(path)
     try:
-        # Text as text: an id such as 0012 is not a number.
-        options = {"converters": {"id": str, "galaxy": str}} if file.suffix == ".csv" else {}
-        if file.suffix == ".parquet":
-            table = pd.read_parquet(file)
+        found = _columns(file)
+    except ReadError as error:
+        allowed = f"a table in FITS, ECSV, Parquet or CSV with columns {', '.join(REQUIRED)}"
+        raise ReadError(file, error.found, allowed, error.remedy) from error
+    flat = {name: v for name, v in found.columns.items() if v.ndim == 1 and name not in TEXTS}
+    table = pd.DataFrame({name: found.texts(name) for name in TEXTS})
+    table["galaxy"] = table["galaxy"].where(table["galaxy"] != "", table["id"])
+    for name in dict.fromkeys(("z", *NUMBERS, *flat)):
+        magnitude = name == "m_h" or name.startswith("mag_")
+        if name in ("z", *NUMBERS) or magnitude:
+            # A redshift may lie anywhere: who uses it says what is outside.
+            table[name] = found.numbers(name, "magnitude" if magnitude else f"label {name}")
         else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of damage, which ends in the error below
-                table = Table.read(file, **options).to_pandas()
-    except Exception as error:  # astropy's readers raise nearly every kind
-        text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ReadError(file, text, "a table in FITS, ECSV, Parquet or CSV") from error
-    table.columns = [str(name).lower() for name in table.columns]
-    missing = [name for name in REQUIRED if name not in table]
-    if missing:
-        raise ReadError(
-            file, f"no column {', '.join(missing)} (it has {', '.join(table.columns[:12])})",
-            f"a table with columns {', '.join(REQUIRED)}",
-        )  # fmt: skip
-    table = _text(table)
-    for name in ("z", *NUMBERS):
-        values = table.get(name, pd.Series(np.nan, index=table.index))
-        numbers = pd.to_numeric(values, errors="coerce").astype(float)
-        wrong = numbers.isna() & values.notna() & (values.astype(str).str.strip() != "")
-        if wrong.any():
-            bad = values[wrong].iloc[0]
-            raise ReadError(
-                file, f"{bad!r} in the column {name}, row {np.flatnonzero(wrong)[0] + 1}",
-                "numbers; leave unknown ones empty",
-            )  # fmt: skip
-        table[name] = numbers
+            table[name] = flat[name]
+    table = table[table["id"] != ""].reset_index(drop=True)  # rows that no spectrum can have
     twice = table["id"][table["id"].duplicated()]
     if len(twice):
         raise ReadError(
@@ -103,11 +88,16 @@ def read_labels(path):
     return table
 
 
-def _text(table):
-    """Return the table with id, galaxy and kind as stripped text."""
-    for name in ("id", "galaxy", "kind"):
-        values = table.get(name, pd.Series("", index=table.index))
-        values = values.map(lambda v: v.decode() if isinstance(v, bytes) else v)
-        table[name] = values.fillna("").astype(str).str.strip()
-    table["galaxy"] = table["galaxy"].where(table["galaxy"] != "", table["id"])
-    return table
+def _columns(file):
+    """Return the table in a file as `GaiaTable`, whose columns have lower-case names."""
+    if file.suffix != ".parquet":
+        return read_gaia_table(file, need=REQUIRED, texts=TEXTS, names={})
+    try:
+        table = pd.read_parquet(file)
+    except Exception as error:  # pyarrow's own kinds
+        raise ReadError(file, " ".join(str(error).split())[:200], "Parquet") from error
+    columns = {str(name).lower(): table[name].to_numpy() for name in table}
+    missing = [name for name in REQUIRED if name not in columns]
+    if missing:
+        raise ReadError(file, f"no column {', '.join(missing)}", "Parquet")
+    return GaiaTable(file, columns, {})

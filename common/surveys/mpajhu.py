@@ -47,6 +47,7 @@ REMEDY = (
     "Fetch galSpecInfo-dr8.fits, galSpecExtra-dr8.fits and galSpecLine-dr8.fits from the SDSS "
     "archive (or the tables galSpecInfo, galSpecExtra, galSpecLine from CasJobs) into that folder."
 )
+PLACES = {"ra": "ra", "dec": "dec"}
 MISSING = -90.0  # logarithms at or below this are sentinels: -99, -99.9, -999, -9999
 
 
@@ -58,8 +59,7 @@ def read_mpajhu(folder):
     folder : path-like
         Holds galSpecInfo*, galSpecExtra* and where wanted galSpecLine* and galSpecIndx* (DR8), or
         gal_info_dr7*, gal_fiboh_dr7*, and where wanted gal_line_dr7*, fiblgm_dr7*, totlgm_dr7*,
-        gal_fibsfr_dr7*, gal_totsfr_dr7*, gal_iclass_table_dr7*; .fits, .fit, .csv, plain or
-        gzipped.
+        gal_fibsfr_dr7*, gal_totsfr_dr7*, gal_iclass_table_dr7*; FITS or text, plain or gzipped.
 
     Returns
     -------
@@ -77,7 +77,8 @@ def read_mpajhu(folder):
     MissingDataError
         If the folder or a table that is needed is not there.
     ReadError
-        If a file is damaged, lacks its columns, or files to be joined differ in length.
+        If a file is damaged, lacks its columns, has ids that were rounded or are in no other file,
+        or files to be joined line by line differ in length.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -127,11 +128,21 @@ def _read_dr8(folder):
         path = _find(folder, start, needed=start in ("galspecinfo", "galspecextra"))
         if path is None:
             continue
-        part = read_columns(path, ("specobjid", *wanted), text=("specobjid",))
+        part = read_columns(path, ("specobjid", *wanted), ids=("specobjid",), quantities=PLACES)
         if "specobjid" not in part:
             raise ReadError(path, "no column SPECOBJID", "a galSpec table with SPECOBJID")
-        part = part[~part["specobjid"].isin(["", "0", "-1"])]  # spectra without results
-        part = part.drop_duplicates("specobjid")
+        wrong = part.attrs["spoilt"]["specobjid"]  # none at all: a spectrum without results
+        if wrong:
+            raise ReadError(
+                path, f"SPECOBJID: {wrong}", "SPECOBJID with all its digits",
+                "Take the table as the archive gives it, not as a spreadsheet has saved it.",
+            )  # fmt: skip
+        part = part[part["specobjid"] != ""].drop_duplicates("specobjid")
+        if table is not None and not part["specobjid"].isin(table["specobjid"]).any():
+            raise ReadError(
+                path, f"none of its {len(part)} SPECOBJID is in galSpecInfo",
+                "tables of one release", REMEDY,
+            )  # fmt: skip
         if table is not None:
             part = part.drop(columns=[c for c in part if c in table and c != "specobjid"])
             part = table.merge(part, on="specobjid", how="left")
@@ -141,7 +152,7 @@ def _read_dr8(folder):
 
 def _read_dr7(folder):
     path = _find(folder, "gal_info_dr7")
-    table = read_columns(path, ABOUT).assign(specobjid="")
+    table = read_columns(path, ABOUT, quantities=PLACES).assign(specobjid="")
     files = {f"{file}_dr7": name for name, (_, file) in QUANTITIES.items()}
     for start in ("gal_line_dr7", "gal_iclass_table_dr7", *files):
         part_path = _find(folder, start, needed=start == "gal_fiboh_dr7")

@@ -19,6 +19,7 @@ CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "
 FORMAT = re.compile(r"(\d*)([A-Z])")
 CARDS = 100_000  # default: a header without an end is given up after so many
 MOST_AXES = 999  # FITS standard 4.0, 4.4.1: of NAXIS and TFIELDS
+STRUCTURE = re.compile(rb"(?i)(?=.{8}=)(Z?NAXIS\d*|Z?BITPIX|[PG]COUNT|TFIELDS) *=")
 # What a TZERO makes of the integers that FITS has not (FITS standard 4.0, 7.3.2).
 SHIFTED = {(">i2", 2.0**15): "u2", (">i4", 2.0**31): "u4", (">i8", 2.0**63): "u8",
            ("u1", -(2.0**7)): "i1"}  # fmt: skip
@@ -66,7 +67,9 @@ class QuickHDU:
             if len(card) < CARD:
                 raise ValueError(f"truncated in a header at byte {at}")
             at += CARD
-            if card[8:10] == b"= ":
+            if STRUCTURE.match(card):
+                self._add_once(card)
+            elif card[8:10] == b"= ":
                 self._cards.setdefault(card[:8].decode("latin1").rstrip(), card)
             elif card[:8] == b"END     ":
                 break
@@ -77,6 +80,12 @@ class QuickHDU:
         self.end = self._data + -(-size // BLOCK) * BLOCK
         if self._data + size > len(content):
             raise ValueError(f"truncated: {len(content)} bytes of at least {self._data + size}")
+
+    def _add_once(self, card):
+        """Keep a card that says how the data lie: which of two counts depends on the reader."""
+        key = card[:8].decode("latin1").upper().rstrip()
+        if card[8:10] != b"= " or self._cards.setdefault(key, card)[10:] != card[10:]:
+            raise ValueError(f"the card {key} comes twice, or is not written as FITS is")
 
     def _count(self, key, default=None, most=2**63 - 1):
         """Return a card that counts something."""

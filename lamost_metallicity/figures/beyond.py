@@ -142,7 +142,9 @@ def real_spectra(df):
     """
     wanted = [(c, n) for c, n in (("oh_o3n2_cal", "O3N2, labels' scale"),
                                   ("oh_n2_cal", "N2, labels' scale"),
-                                  ("oh_o3n2_t04", "O3N2, to T04 (Kewley & Ellison 2008)"))
+                                  ("oh_o3n2_t04", "O3N2, to T04 (Kewley & Ellison 2008)"),
+                                  ("pipe_oh_o3n2_cal", "O3N2 of the pipeline, labels' scale"),
+                                  ("pipe_oh_n2_cal", "N2 of the pipeline, labels' scale"))
               if c in df and df[c].notna().any()]  # fmt: skip
     if not wanted:
         raise SuiteError("no spectrum has the lines of N2 or O3N2 above 3 sigma")

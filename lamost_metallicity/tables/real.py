@@ -17,6 +17,9 @@ AGAINST = {
     "oh_n2_t04": "N2, to T04 by Kewley & Ellison 2008",
     "oh_o3n2": "O3N2, Pettini & Pagel 2004",
     "oh_n2": "N2, Pettini & Pagel 2004",
+    "pipe_oh_o3n2_cal": "O3N2 of the survey's pipeline, on the labels' scale",
+    "pipe_oh_n2_cal": "N2 of the survey's pipeline, on the labels' scale",
+    "pipe_oh_o3n2_t04": "O3N2 of the survey's pipeline, to T04",
     "oh_o3n2_m13": "O3N2, Marino et al. 2013",
     "oh_n2_m13": "N2, Marino et al. 2013",
 }
@@ -79,8 +82,8 @@ def _agreement(rows, column):
 def object_table(df):
     """Return the real spectra one by one, galaxies with lines first."""
     names = ["id", "file", "survey", "class", "z", "snr_r", "lines_say", "p_sf", "oh_pred",
-             "oh_sigma", "oh_o3n2_cal", "oh_n2_cal", "oh_o3n2_t04", "oh_o3n2", "oh_n2", "ew_ha",
-             "oh_true"]  # fmt: skip
+             "oh_sigma", "oh_o3n2_cal", "oh_n2_cal", "oh_o3n2_t04", "oh_o3n2", "oh_n2",
+             "pipe_oh_o3n2_cal", "pipe_oh_n2_cal", "ew_ha", "oh_true"]  # fmt: skip
     table = df[[n for n in names if n in df and df[n].notna().any()]].copy()
     if "file" in table:
         table["file"] = [Path(str(f)).name for f in table["file"]]

@@ -10,6 +10,7 @@ import pandas as pd
 from common import catalog
 from common.errors import ReadError
 from common.metrics import mad_sigma
+from lamost_metallicity.pipelinelines import PREFIX
 from lamost_metallicity.stronglines import TO_T04, to_t04
 
 SNR_EDGES = (3.0, 5.0, 7.0, 10.0, 15.0, 25.0, np.inf)  # Fig. 5a
@@ -146,8 +147,9 @@ def fit_scale(df, index, *, degree=3, clip=3.0):
 def on_label_scale(df, scales):
     """Return the predictions with the strong-line estimates on the labels' scale.
 
-    NAME_cal by a fit to labels, NAME_t04 by a published conversion. Outside the range of indices
-    that a polynomial was fitted in, its value at the end is taken.
+    NAME_cal by a fit to labels, NAME_t04 by a published conversion; so too those of a pipeline's
+    lines (pipe_NAME). Outside the range of indices that a polynomial was fitted in, its value at
+    the end is taken.
 
     Parameters
     ----------
@@ -156,14 +158,15 @@ def on_label_scale(df, scales):
         oh_n2_cal, oh_o3n2_cal → what `fit_scale` gave.
     """
     out = df.copy()
-    for name in TO_T04:
-        if name in df:
-            out[f"{name}_t04"] = to_t04(df[name], name)
-    for name, polynomial in scales.items():
-        if polynomial is not None and CALIBRATED[name] in df:
-            out[name] = polynomial(
-                np.clip(df[CALIBRATED[name]].to_numpy(float), *polynomial.domain)
-            )
+    for prefix in ("", PREFIX):
+        for name in TO_T04:
+            if prefix + name in df:
+                out[f"{prefix}{name}_t04"] = to_t04(df[prefix + name], name)
+        for name, polynomial in scales.items():
+            index = prefix + CALIBRATED[name]
+            if polynomial is not None and index in df:
+                value = np.clip(df[index].to_numpy(float), *polynomial.domain)
+                out[prefix + name] = polynomial(value)
     return out
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from common.cli import progress
+from common.cli import progress, say
 from common.errors import ReadError, SuiteError
 from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.apogee_xp import possible
@@ -20,7 +20,7 @@ from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampl
 from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
 
 MANY = 5000
-PLAIN = (".fits", ".fit", ".csv", ".ecsv", ".xml", ".vot", ".votable")
+PLAIN = (".fits", ".fit", ".csv", ".tsv", ".ecsv", ".xml", ".vot", ".votable")
 ENDINGS = tuple(ending + gz for ending in PLAIN for gz in ("", ".gz"))
 NUMBERS = (
     "ra", "dec", "g", "bp", "rp", "j", "h", "k", "a_k", "snr", "snr_rvs", "parallax",
@@ -32,6 +32,7 @@ KINDS = {
     "XP coefficients (one column each)": {"bp_coeff_0"},
     "RVS spectra": {"flux", "flux_error"},
 }
+NOUNS = {"xp": "XP spectra", "rvs": "RVS spectra", "source": "gaia_source", "allstar": "APOGEE"}
 
 
 @dataclass
@@ -141,7 +142,20 @@ def gather(paths):
                 reason = f"the same source is in {other} already: that one is used"
                 rejects.append({"file": str(file), "id": str(source), "reason": reason})
         read[kind].append((ids[keep], [v[keep] for v in part]))
+    _say_shared(first)
     return _join(read, rejects, first)
+
+
+def _say_shared(first):
+    """Say how many sources each kind of file has, and which kind has none of the others'."""
+    ids = {}
+    for kind, source in first:
+        ids.setdefault(kind, set()).add(source)
+    for kind, own in ids.items() if len(ids) > 1 else ():
+        rest = set().union(*(other for name, other in ids.items() if name != kind))
+        both = len(own & rest)
+        told = f"{both} of them in files of another kind" if both else "WARNING: NONE in the others"
+        say(f"{NOUNS[kind]}: {len(own)} sources, {told}")
 
 
 def _read(file, rejects):
@@ -150,7 +164,7 @@ def _read(file, rejects):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they count shows in the catalogue's flags
         if kind.startswith("XP"):
-            coefficients = read_xp(file)
+            coefficients = read_xp(file, rejects=rejects)
             return "xp", coefficients.source_id, [coefficients]
         if kind.startswith("RVS"):
             spectra = read_rvs(file)
@@ -176,7 +190,7 @@ def _read(file, rejects):
             bad = (table["aspcapflag"].to_numpy() & STAR_BAD) != 0
             table.loc[bad, [name for name in LABELS if name in table]] = np.nan
             return "allstar", table["source_id"].to_numpy("int64"), [with_zero_point(table)]
-        table = read_gaia_source(file)
+        table = read_gaia_source(file, rejects=rejects)
         return "source", table["source_id"].to_numpy("int64"), [table]
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 from common.cli import say
 from common.errors import ReadError, UsageError
 from common.surveys.gaia_source import parallax_zero_point
-from common.surveys.gaia_tables import columns_of, read_gaia_table
+from common.surveys.gaia_tables import LOST_IDS, columns_of, read_gaia_table
+from common.surveys.ids import int64, lost, spoilt
 from solarlike_distance.labels.sources import DISTANCE, GAIA, read_distances
 
 NAMES = {  # ours: columns of the archive, of Table D.1 and of VizieR's copies, in this order
@@ -27,7 +28,7 @@ NAMES = {  # ours: columns of the archive, of Table D.1 and of VizieR's copies, 
     "dec": ("dec", "de_icrs", "gaia_dec"),
 }
 OBSID, SOURCE = ("obsid", "obs_id"), ("source_id", "gaia_source_id", "dr3_source_id", "source")
-APOGEE = ("apogee_id",)
+WAYS = ("not at all", "by obsid", "by source_id", "by position")  # a spectrum is joined so
 ERRORS = ("{}_err", "{}_error", "e_{}", "{}_sigma")  # names of an extinction's error
 ZERO_POINT = {  # argument of parallax_zero_point: column of gaia_source
     "g": "phot_g_mean_mag", "nu_eff": "nu_eff_used_in_astrometry", "pseudocolour": "pseudocolour",
@@ -68,24 +69,31 @@ class Photometry:
         self._sky = Sky(self.frame["ra"].to_numpy(), self.frame["dec"].to_numpy(), self.radius)
 
     def find(self, about):
-        """Return the row of each spectrum, ndarray of int, -1 for none.
+        """Return the row of each spectrum, -1 for none, and how it was found.
 
         Parameters
         ----------
         about : DataFrame
             id (obsid as text), ra, dec (deg), and where known source_id (Int64). What is known
             goes in this order: obsid, source_id, position.
+
+        Returns
+        -------
+        row : ndarray of int, shape (n,)
+        way : ndarray of int8, shape (n,)
+            Place in `WAYS`.
         """
         row = self._obsid.find(about["id"])
-        ways = []
+        way = (row >= 0).astype("int8")
+        ways = {3: lambda a: self._sky.find(a["ra"].to_numpy(float), a["dec"].to_numpy(float))}
         if "source_id" in about:
-            ways.append(lambda a: self._source.find(a["source_id"].astype("string").fillna("")))
-        ways.append(lambda a: self._sky.find(a["ra"].to_numpy(float), a["dec"].to_numpy(float)))
-        for way in ways:
-            left = row < 0
-            if left.any():
-                row[left] = way(about[left])
-        return row
+            ways[2] = lambda a: self._source.find(a["source_id"].astype("string").fillna(""))
+        for number in sorted(ways):
+            left = np.flatnonzero(row < 0)
+            if left.size:
+                row[left] = ways[number](about.iloc[left])
+                way[left[row[left] >= 0]] = number
+        return row, way
 
     def columns(self, row):
         """Return the columns of some rows, missing where the row is -1."""
@@ -184,20 +192,21 @@ def read_photometry(path, *, config, extinction=None, distances=None):
     """
     path = Path(path)
     wanted = [n for names in NAMES.values() for n in names]
-    wanted += [*OBSID, *SOURCE, *APOGEE, *_extinction_names(extinction)]
+    wanted += [*OBSID, *SOURCE, "apogee_id", *_extinction_names(extinction)]
     known = columns_of(path)
     if not known & set(wanted):
         found = f"columns {', '.join(sorted(known)[:12])}"
         raise ReadError(path, found, "a table with columns of gaia_source")
-    table = read_gaia_table(path, need=(), want=wanted)
+    table = read_gaia_table(path, need=(), want=wanted, texts=(*OBSID, *SOURCE, "apogee_id"))
     have = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
     _check(table, have, extinction)
-    numbers = {ours: table.numbers(n) if n else np.full(len(table), np.nan)
+    numbers = {ours: table.numbers(n, ours) if n else np.full(len(table), np.nan)
                for ours, n in have.items()}  # fmt: skip
     frame = pd.DataFrame(numbers)
-    frame.insert(0, "obsid", _texts(table, OBSID))
-    frame.insert(1, "source_id", _source_ids(table))
-    frame["APOGEE_ID"] = _texts(table, APOGEE)
+    frame.insert(0, "obsid", _ids(table, OBSID))
+    frame.insert(1, "source_id", int64(_ids(table, SOURCE)))
+    frame["APOGEE_ID"] = table.texts("apogee_id")
+    _check_ids(table, frame)
     _no_repeats(table, frame)
     two = frame["phot_bp_mean_mag"] - frame["phot_rp_mean_mag"]
     frame["bp_rp"] = frame["bp_rp"].fillna(two)
@@ -211,6 +220,8 @@ def read_photometry(path, *, config, extinction=None, distances=None):
         frame["ag_given"], frame["ag_given_error"] = _given(table, extinction)
     if distances is not None:
         known = read_distances(distances).astype({"source_id": "Int64"})
+        own = frame["source_id"].isin(known["source_id"]).sum()
+        say(f"{distances}: distances of {own} of the {len(frame)} sources of {path}")
         frame = frame.drop(columns=list(DISTANCE)).merge(known, on="source_id", how="left")
     return Photometry(path, frame, config.match_gaia, extinction)
 
@@ -238,24 +249,25 @@ def _check(table, have, extinction):
                           "Fetch the table with one of them.")  # fmt: skip
 
 
-def _texts(table, names):
-    name = next((n for n in names if n in table), None)
-    texts = table.texts(name) if name else np.full(len(table), "", object)
-    return np.array([t.removesuffix(".0") for t in texts], dtype=object)
+def _ids(table, names):
+    """Return ids as text, "" where missing; a line counts those that cannot be told."""
+    name = next((n for n in names if n in table), "")
+    texts, faults = table.whole_ids(name)
+    if spoilt(faults):
+        say(f"{table.path}: {name}: {spoilt(faults)}; these rows are not joined by it")
+    return texts
 
 
-def _source_ids(table):
-    """Return Gaia's ids, Int64; missing where the table has none."""
-    name = next((n for n in SOURCE if n in table), None)
-    texts = table.texts(name) if name else np.full(len(table), "", object)
-    plain = [t.removeprefix("Gaia DR3 ").removesuffix(".0") for t in texts]
-    wrong = [t for t in plain if t and not (t.isdecimal() and int(t) < 2**63)]
-    if wrong:
-        raise ReadError(
-            table.path, f"{name} {wrong[0]!r}", "whole numbers, or nothing",
-            "A table that went through floating point has lost them: fetch it again.",
+def _check_ids(table, frame):
+    """Raise where no row can be joined: ids are missing or spoilt, and there are no positions."""
+    placed = np.isfinite(frame["ra"]) & np.isfinite(frame["dec"])
+    if not ((frame["obsid"] != "") | frame["source_id"].notna() | placed).any():
+        names = [n for n in (*OBSID, *SOURCE) if n in table]
+        wrong = [f"{n} {table.texts(n)[0]!r}: {lost(table.whole_ids(n)[1])}" for n in names]
+        raise table.error(
+            f"no row to join by ({'; '.join(wrong) or 'no position'})",
+            "whole numbers with all their digits", LOST_IDS,
         )  # fmt: skip
-    return pd.array([int(t) if t else pd.NA for t in plain], dtype="Int64")
 
 
 def _no_repeats(table, frame):
@@ -304,10 +316,11 @@ def _extinction_names(extinction):
 def _given(table, extinction):
     """Return A_G and its error as the user's columns have them; an error of 0 where none is."""
     name = extinction.lower()
+    ag = table.numbers(name, "extinction")
     error = next((e.format(name) for e in ERRORS if e.format(name) in table), None)
     if error is not None:
-        return table.numbers(name), table.numbers(error)
+        return ag, table.numbers(error, "extinction_error")
     if f"{name}_lower" in table and f"{name}_upper" in table:
-        half = (table.numbers(f"{name}_upper") - table.numbers(f"{name}_lower")) / 2
-        return table.numbers(name), half
-    return table.numbers(name), np.zeros(len(table))
+        low, high = (table.numbers(f"{name}_{end}", "extinction") for end in ("lower", "upper"))
+        return ag, (high - low) / 2
+    return ag, np.zeros(len(table))

@@ -15,7 +15,7 @@ from common.surveys.apogee import read_allstar
 from common.surveys.gaia_tables import read_gaia_table
 from common.surveys.lamost_catalogue import read_star_catalogue
 
-ENDINGS = (".fits", ".fit", ".csv", ".txt", ".ecsv", ".vot", ".xml")  # and these gzipped
+ENDINGS = (".fits", ".fit", ".csv", ".tsv", ".txt", ".ecsv", ".vot", ".xml")  # and these gzipped
 PATTERNS = {  # kind of table: names of its files, in lower case
     "stars": ("lamost-stars*", "*stellar*", "*lasp*", "*afgk*"),
     "apogee": ("allstar*",),
@@ -121,7 +121,7 @@ def read_gaia(path):
     frame = pd.DataFrame({"source_id": table.ids(), **{n: table.numbers(n) for n in GAIA}})
     for name, names in DISTANCE.items():
         known = next((n for n in names if n in table), name)
-        frame[name] = table.numbers(known)
+        frame[name] = table.numbers(known, name)
     ratio = frame["parallax"] / frame["parallax_error"]
     frame["parallax_over_error"] = frame["parallax_over_error"].fillna(ratio)
     return frame
@@ -141,17 +141,15 @@ def read_distances(path):
         If the file is damaged, or has no source_id or no distance.
     """
     names = [name for several in DISTANCE.values() for name in several]
-    alias = ("source_id", "source", "edr3source")
-    table = read_gaia_table(path, need=(), want=[*alias, *names])
-    ids = next((n for n in alias if n in table), None)
-    if ids is None or not any(n in table for n in DISTANCE["r_med_geo"]):
+    table = read_gaia_table(path, need=(), want=["source_id", *names])
+    if "source_id" not in table or not any(n in table for n in DISTANCE["r_med_geo"]):
         raise table.error(
             f"columns {', '.join(table.columns)}", "source_id and r_med_geo (or Source and rgeo)"
         )
-    table.columns["source_id"] = table.columns[ids]
+    table.keep_identified()
     frame = pd.DataFrame({"source_id": table.ids()})
     for name, several in DISTANCE.items():
-        frame[name] = table.numbers(next((n for n in several if n in table), name))
+        frame[name] = table.numbers(next((n for n in several if n in table), name), name)
     return frame
 
 

@@ -12,6 +12,7 @@ from common.surveys.lamost_catalogue import read_star_catalogue
 from solarlike_distance.labels.photometry import Places
 from solarlike_distance.selection import LASP
 
+WAYS = ("not at all", "by obsid", "by night, plan and fibre", "by name")  # a spectrum is joined so
 KEPT = tuple(f"{name}{end}" for name in LASP for end in ("", "_err"))
 
 
@@ -37,28 +38,39 @@ class StarCatalogue:
         self._places = [Places(names) for names in (table["id"], table["key"], files)]
 
     def find(self, about):
-        """Return the row of each spectrum, ndarray of int, -1 for none.
+        """Return the row of each spectrum, -1 for none, and how it was found.
 
         Parameters
         ----------
         about : DataFrame
             id, key, file. What is known goes in this order: obsid, key
             (lmjd-planid-spid-fiberid), name of the file.
+
+        Returns
+        -------
+        row : ndarray of int, shape (n,)
+        way : ndarray of int8, shape (n,)
+            Place in `WAYS`.
         """
         row = self._places[0].find(about["id"])
+        way = (row >= 0).astype("int8")
         stems = np.array([stem(Path(name)) for name in about["file"]], dtype=object)
-        for place, names in zip(self._places[1:], (about["key"].to_numpy(object), stems),
-                                strict=True):  # fmt: skip
+        named = (about["key"].to_numpy(object), stems)
+        for number, names in enumerate(named, start=2):
             left = row < 0
-            row[left] = place.find(names[left])
-        return row
+            row[left] = self._places[number - 1].find(names[left])
+            way[left & (row >= 0)] = number
+        return row, way
 
     def fill(self, about):
-        """Return spectra with the catalogue's lasp_*, fibermask and source_id; the files' else."""
-        row = self.find(about)
+        """Return spectra with the catalogue's lasp_*, fibermask and source_id; the files' else.
+
+        `_lasp` says how each was found.
+        """
+        row, way = self.find(about)
         mine = self._frame.take(np.maximum(row, 0)).reset_index(drop=True)
         known = row >= 0
-        out = about.reset_index(drop=True).copy()
+        out = about.reset_index(drop=True).assign(_lasp=way)
         for name in KEPT:
             value = mine[name].where(known, np.nan)
             out[f"lasp_{name}"] = value.where(value.notna(), out[f"lasp_{name}"])

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.crossmatch import by_id, by_position
+from common.crossmatch import by_id, by_position, say_joined
 from common.errors import ReadError, SuiteError
+from common.surveys.quantities import numbers_of
 from solarlike_distance.tables import scatter as tables
 
 RADIUS = 1.0  # arcsec, default: where only positions are there
@@ -110,7 +111,7 @@ def read_external(path):
     df, units = _read(path)
     kind = _kind(df, path)
     if kind is None:
-        column, scale = _distance(df, units)
+        column, scale = _distance(df)
         if column is None:
             raise ReadError(
                 path,
@@ -122,8 +123,12 @@ def read_external(path):
     else:
         name, column, scale = KINDS[kind].name, KINDS[kind].distance, KINDS[kind].scale
     if column:
-        value = pd.to_numeric(df[column], errors="coerce").to_numpy(float) * scale
-        df = df.assign(distance_pc=np.where(value > 0, value, np.nan))  # -9999: no distance
+        value, unit = pd.to_numeric(df[column], errors="coerce").to_numpy(float), units.get(column)
+        try:
+            value = numbers_of(value if unit else value * scale, "r_med_geo", unit)
+        except ValueError as error:
+            raise ReadError(path, f"column {column} has {error}", "a distance") from None
+        df = df.assign(distance_pc=value)
     if not (_source_id(df) or "apogee_id" in df or {"ra", "dec"} <= set(df)):
         allowed = f"{', '.join(SOURCE_IDS[:4])}, apogee_id, or ra and dec"
         raise ReadError(path, "no identifier and no position", allowed)
@@ -132,27 +137,22 @@ def read_external(path):
 
 def _read(path):
     """Return a table with lower-case columns of one value a row, and {column: unit}."""
-    from astropy.table import Table
-
     from common import catalog
+    from common.surveys.gaia_tables import read_gaia_table
 
-    if path.suffix.lower() in (".fits", ".ecsv", ".gz", ".vot", ".xml"):
-        form = "votable" if path.suffix.lower() in (".vot", ".xml") else None
-        try:
-            table = Table.read(path, **({"format": form} if form else {}))
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
-            allowed = "a table (.fits, .vot, .parquet, .ecsv, .csv)"
-            raise ReadError(path, f"it cannot be read: {error}", allowed) from error
-        flat = [name for name in table.colnames if table[name].ndim == 1]
-        units = {name.lower(): str(table[name].unit or "") for name in flat}
-        df = table[flat].to_pandas()
-        for name in df:
-            if df[name].dtype == object:
-                df[name] = df[name].map(lambda v: v.decode() if isinstance(v, bytes) else v)
-    else:
-        df, units = catalog.read_table(path), {}
+    if path.suffix.lower() != ".parquet":
+        table = read_gaia_table(path, need=(), texts=(*SOURCE_IDS, "apogee_id"), names={})
+        flat = [name for name, values in table.columns.items() if values.ndim == 1]
+        columns = {name: table.columns[name] for name in flat}
+        for name in ("apogee_id", *SOURCE_IDS):
+            if name in columns:
+                text = name == "apogee_id"
+                columns[name] = table.texts(name) if text else table.whole_ids(name)[0]
+        columns |= {name: table.numbers(name) for name in ("ra", "dec") if name in columns}
+        return pd.DataFrame(columns), table.units
+    df = catalog.read_table(path)
     df = df.rename(columns={c: str(c).lower() for c in df})
-    return df.loc[:, ~df.columns.duplicated()], units
+    return df.loc[:, ~df.columns.duplicated()], {}
 
 
 def _kind(df, path):
@@ -166,12 +166,12 @@ def _kind(df, path):
     return None
 
 
-def _distance(df, units):
+def _distance(df):
     if "distance_kpc" in df:
         return "distance_kpc", 1000.0
     for name in OTHER:
         if name in df:
-            return name, 1000.0 if units.get(name, "").strip() == "kpc" else 1.0
+            return name, 1.0
     return None, 1.0
 
 
@@ -253,7 +253,8 @@ def distances(df, others):
     out = pd.DataFrame({"cnn": df["distance_pred"].to_numpy(float)}, index=df.index)
     for other in others:
         if "distance_pc" in other.df:
-            left, right, _ = match(df, other)
+            left, right, how = match(df, other)
+            say_joined(other.name, np.isin(np.arange(len(df)), left), ("not at all", f"by {how}"))
             value = np.full(len(df), np.nan)
             value[left] = other.df["distance_pc"].to_numpy(float)[right]
             out[other.kind] = value

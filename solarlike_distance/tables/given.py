@@ -6,6 +6,7 @@ from pathlib import Path
 
 from common import catalog
 from common.errors import ReadError
+from common.surveys.ids import named_ids
 from solarlike_distance.tables.recovery import BOTH
 
 
@@ -37,7 +38,7 @@ def with_truth(df, path):
     if "id" not in truth or not planted:
         found = f"columns {', '.join(map(str, truth.columns[:12]))}"
         raise ReadError(path, found, "obsid (or id) and columns that end in _planted")
-    truth = truth[["id", *planted]].assign(id=truth["id"].astype(str)).drop_duplicates("id")
+    truth = truth[["id", *planted]].assign(id=named_ids(truth["id"])).drop_duplicates("id")
     kept = df.drop(columns=[c for c in planted if c in df])
     out = kept.merge(truth, on="id", how="left")
     if not out[planted[0]].notna().any():

@@ -186,3 +186,11 @@ def test_real_aspcapstar_spectra(shared_data):
         near = np.abs(wave - line) < 1.5
         depth = wave[near][np.nanargmin(spectra.flux[:, near], axis=1)]
         assert np.abs(depth - line).max() < 0.4, line
+
+
+def test_ids_that_a_float_has_rounded_are_no_ids(tmp_path):
+    rounded = {"GAIAEDR3_SOURCE_ID": ("D", [2.0**60, 4.0e9, np.nan, 2.0**53])}
+    with pytest.warns(UserWarning, match="GAIAEDR3_SOURCE_ID: 2 of 4 rows: rounded"):
+        table = read_allstar(allstar(tmp_path / "a.fits", **rounded))
+    assert table["source_id"].isna().tolist() == [True, False, True, True]
+    assert table["source_id"][1] == 4_000_000_000

@@ -157,7 +157,7 @@ def test_damage_and_twins_are_named(dr8):
     with pytest.raises(ReadError, match="2 files"):
         read_mpajhu(dr8)
     fits.PrimaryHDU().writeto(dr8 / "only.fits")
-    for name, says in (("no.csv", r"no\.csv"), ("no.doc", "ending"), ("only.fits", "columns none")):
+    for name, says in (("no.csv", r"no\.csv"), ("no.doc", "ending"), ("only.fits", ": none")):
         with pytest.raises(ReadError, match=says):
             read_columns(dr8 / name, ["ra"])
 

@@ -32,6 +32,8 @@ HUGE = "99999999999"
     [
         header(**FIRST | {"NAXIS": HUGE, "TELESCOP": "'LAMOST'"}),
         header(**FIRST | {"NAXIS": "-1"}),
+        header(**FIRST | {"NAXIS ": "900000020", "TELESCOP": "'LAMOST'"}),
+        header(**FIRST | {"naxis": HUGE, "TELESCOP": "'LAMOST'"}),
         header(**FIRST | {"NAXIS": "2", "NAXIS1": HUGE, "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"NAXIS2": HUGE}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"NAXIS1": "0", "NAXIS2": HUGE}),
@@ -46,8 +48,8 @@ HUGE = "99999999999"
         header(**FIRST)[:-80] + b"A       = 1".ljust(80) * 200_000,
         gzip.compress(header(**FIRST) + bytes(200_000_000), 9),
     ],
-    ids=["NAXIS", "negative", "NAXISn", "rows", "empty rows", "TFIELDS", "PCOUNT", "PCOUNT-",
-         "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
+    ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "empty rows",
+         "TFIELDS", "PCOUNT", "PCOUNT-", "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
 )  # fmt: skip
 def test_absurd_sizes_are_refused_at_once(tmp_path, content):
     path = tmp_path / "absurd.fits"

@@ -82,6 +82,7 @@ def test_accuracy_in_13_classes_is_of_spectra_that_have_one_of_them():
 
 @pytest.mark.parametrize("names", [
     {"plate": 1000, "mjd": 55000, "fiber": None}, {"PLATE": 1000, "MJD": 55000, "FIBERID": None},
+    {"plate": 1000.0, "mjd": 55000.0, "fiber": None},  # as a table with a gap in it is saved
     {"id": None},
 ])  # fmt: skip
 def test_a_peer_is_matched_by_id_or_plate_mjd_fibre(tmp_path, names):

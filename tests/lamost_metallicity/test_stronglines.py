@@ -6,14 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.spectra import Spectra
 from common.surveys import read
 from common.surveys.columns import names_of
+from common.surveys.sdss import sdss_ids
 from lamost_metallicity import stronglines
+from lamost_metallicity.pipelinelines import pipeline_lines
 from lamost_metallicity.stronglines import C_KMS, LINES, PARTNER, metallicity, strong_lines
+from lamost_metallicity.tables import regression as tables
 
 WAVE = 10 ** (3.5682 + 1e-4 * np.arange(3909))  # LAMOST's grid
 
@@ -188,3 +192,42 @@ def test_indices_do_not_depend_on_the_flux_unit_or_the_batch(scale, chunk):
     for name in ("n2", "o3n2", "oh_n2", "oh_o3n2_err", "ew_ha"):
         np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=1e-7, err_msg=name)
     np.testing.assert_allclose(one["flux_ha"] * scale, other["flux_ha"], rtol=1e-5)
+
+
+def test_lines_of_the_pipeline_are_joined_by_id_and_give_the_same_indices(tmp_path):
+    """O/H by hand; a line without an error, or below 3 sigma, gives no index."""
+    n = 4
+    areas = {"H_beta": [10.0] * n, "O_III_5007": [20.0] * n, "H_alpha": [30.0] * n,
+             "N_II_6583": [9.0, 9.0, 2.0, 9.0]}  # fmt: skip
+    table = {"PLATE": [266] * n, "MJD": [51630] * n, "FIBERID": [1, 2, 3, 4]}
+    for name, area in areas.items():
+        error = np.array([1.0, 0.0, 1.0, 1.0]) if name == "H_beta" else np.ones(n)
+        table |= {f"{name}_AREA": area, f"{name}_AREA_ERR": error}
+    path, bare = str(tmp_path / "t.fits"), str(tmp_path / "bare.fits")
+    Table(table).write(path)
+    Table({"PLATE": [266], "MJD": [51630], "FIBERID": [5]}).write(bare)
+    ids = sdss_ids(np.full(5, 266), np.full(5, 51630), np.array([4, 3, 2, 1, 5]))
+    about = pd.DataFrame({"id": ids, "file": [path] * 4 + [bare], "survey": "sdss"})
+    found = pipeline_lines(about)
+    n2, o3n2 = np.log10(9 / 30), np.log10(20 / 10) - np.log10(9 / 30)
+    np.testing.assert_allclose(found["pipe_n2"], [n2, np.nan, n2, n2, np.nan])
+    np.testing.assert_allclose(found["pipe_o3n2"], [o3n2, np.nan, np.nan, o3n2, np.nan])
+    np.testing.assert_allclose(found["pipe_oh_o3n2"][0], 8.73 - 0.32 * o3n2)
+    scales = {"oh_o3n2_cal": np.polynomial.Polynomial([9.0, -0.3], domain=[-1, 0.5])}
+    on_scale = tables.on_label_scale(found, scales)
+    at_the_end = scales["oh_o3n2_cal"](0.5)
+    np.testing.assert_allclose(on_scale["pipe_oh_o3n2_cal"][0], at_the_end)
+    assert pipeline_lines(about[4:]).columns.empty
+    assert pipeline_lines(about.assign(survey="lamost")).columns.empty
+
+
+def test_real_galaxies_have_the_indices_of_their_pipeline(shared_data):
+    path = shared_data / "real" / "sdss" / "galaxies_dr14.fits.gz"
+    spectra = read(path)
+    about = pd.DataFrame({"id": spectra.ids, "file": str(path), "survey": "sdss"})
+    found = pipeline_lines(about)
+    near = (spectra.meta["z"] < 0.25).to_numpy() & found["pipe_o3n2"].notna().to_numpy()
+    assert near.sum() >= 15
+    ours = strong_lines(spectra[near])
+    off = ours["n2"].to_numpy() - found["pipe_n2"].to_numpy()[near]
+    assert abs(np.nanmedian(off)) < 0.06

@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -204,6 +205,23 @@ def test_photometry_is_joined_to_the_continuum_and_its_absence_told():
     assert np.array_equal(prepared.continuum[:, 10:], [[22.5, np.nan], [np.nan] * 2], True)
     with pytest.raises(UsageError, match="columns mag_h, mag_ks"):
         preprocess(spectra(noise()), config)
+
+
+def test_labels_are_joined_by_the_number_where_a_table_holds_no_zeros(tmp_path):
+    """FITS tables of numbers know 12 where the file is 0012; -9999 is no redshift."""
+    Table({"id": [12, 13, 14], "z": [1.2, -9999.0, 1.4], "log_mass": [10.0, -99.0, 9.0],
+           "mag_h": [21.0, 99.0, 20.0]}).write(tmp_path / "labels.fits")  # fmt: skip
+    table = data.label_table(tmp_path).set_index("id", drop=False)
+    some = spectra(noise(4))
+    some.ids = np.array(["0012", "13", "x", "014"])
+    config = make_config("moons-mock", "paper", sky_limit=float("inf"), photometry=("h",))
+    part = data.with_labels(some, table, config)
+    assert part["id"].tolist() == ["0012", "13", "x", "014"]
+    np.testing.assert_array_equal(part["z_true"], [1.2, np.nan, np.nan, 1.4])
+    np.testing.assert_array_equal(part["lgm_true"], [10.0, np.nan, np.nan, 9.0])
+    np.testing.assert_array_equal(some.meta["mag_h"], [21.0, np.nan, np.nan, 20.0])
+    reasons = data.label_faults(part, config)
+    assert [bool(reason) for reason in reasons] == [False, True, True, False]
 
 
 def test_line_masks_mark_each_line_within_five_channels():

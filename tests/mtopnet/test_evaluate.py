@@ -12,10 +12,10 @@ from astropy.table import Table
 from common import claims, overview
 from common import evaluation as common_evaluation
 from common import plots as common_plots
-from common.catalog import write_table
+from common.catalog import read_table, write_table
 from common.errors import ReadError, SuiteError
 from common.rows import held_out, name_of
-from mtopnet import evaluate, measured, published
+from mtopnet import evaluate, measured, published, seeds
 from mtopnet.config import PAPER, make_config
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
@@ -339,12 +339,13 @@ def test_a_run_that_is_not_the_papers_does_not_bear_its_name(df):
         config, wanted = make_config("moons", scale, **changes), published.value("test-size")
         return name_of(PAPER, config, n, wanted)
 
-    assert name("demo", 1500) == "moons (demo scale, 1500 test spectra)"
+    assert name("demo", 1500) == "moons (comb-errors network)"
     assert name("paper", 15000) != "moons" and name("paper", 17000, seed=9) == "moons"
-    for changes in ({"head": "comb"}, {"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
+    for changes in ({"epochs": 5}, {"photometry": ("h",)}, {"filters": (8, 8)}):
         ((field, value),) = changes.items()
         assert f"paper scale, {field} {value} instead of" in name("paper", 17000, **changes)
-    assert "demo scale, head dense instead of comb" in name("demo", 1500, head="dense")
+    found = name("demo", 1500, head="dense", input="paper")
+    assert found.startswith("moons (demo scale, ") and "head dense instead of comb" in found
 
 
 def test_a_short_schedule_says_nothing_of_the_papers_epochs():
@@ -448,3 +449,31 @@ def test_similar_is_judged_by_variants_that_change_one_number(df):
         assert verdict("similar-margin", df, variants={"a": both["a"]}) == "untested"
     other = {"x": variant(df, {"dz": 0.0005, "head": "comb"})}
     assert verdict("similar-dz", df, variants=other) == "untested", "another head is another test"
+
+
+def test_the_gain_of_several_tasks_is_a_mean_over_seeds(tmp_path, made, capsys):
+    lost = (40, 60, 50)
+    for seed, n in zip((1, 2, 3), lost, strict=True):
+        run = write_run(tmp_path / f"s{seed}", made[0], seed=seed)
+        write_run(run / "variants" / "z-only", spoilt(made[0], n), seed=seed, tasks=("z",))
+    names = [str(tmp_path / f"s{seed}") for seed in (1, 2, 3)]
+    out = tmp_path / "gain.ecsv"
+    assert seeds.main([*names, "-o", str(out)]) == 0
+    row = read_table(out).set_index(["network", "sample"]).loc[("redshift alone", "8 h")]
+    share = np.array(lost) / 500
+    assert row["seeds"] == 3 and row["success_minus_own"] == pytest.approx(-share.mean())
+    assert row["catastrophic_minus_own"] == pytest.approx(share.mean())
+    expected = share.std(ddof=1) / 3**0.5
+    assert row["catastrophic_minus_own_err"] == pytest.approx(expected)
+    write_run(tmp_path / "other", made[0], seed=4, epochs=77)
+    for wrong, says in ((names[0], "has seed 1 again"), (tmp_path / "other", "differs in epochs")):
+        assert seeds.main([names[0], str(wrong), "-o", str(out)]) == 2
+        assert says in capsys.readouterr().err
+
+
+def spoilt(df, n):
+    """Predictions of a network that loses n more of the right redshifts of 8 h."""
+    other = df.copy()
+    right = other.index[(other["planted"] == 1) & (other["exposure"] == 8)][:n]
+    other.loc[right, "z_peak"] = np.where(other.loc[right, "z_true"] < 1.8, 2.9, 0.7)
+    return other

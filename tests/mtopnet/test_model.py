@@ -10,8 +10,8 @@ from scipy.stats import norm
 from common.errors import UsageError
 from common.models import save_model
 from mtopnet import data, losses, scalar_pdf
-from mtopnet.comb import STEP, JoinBins, LineComb, make_grid
-from mtopnet.config import PAPER, SCALES, VARIANTS, Config, make_config, variant_of
+from mtopnet.comb import STEP, JoinBins, LineComb, RestTemplates, make_grid
+from mtopnet.config import COMBS, HEADS, PAPER, SCALES, VARIANTS, Config, make_config, variant_of
 from mtopnet.model import (
     COMPONENTS,
     Standardise,
@@ -87,7 +87,7 @@ def test_too_few_channels_are_refused():
         build_model(tiny_config(n_pixels=120))
 
 
-@pytest.mark.parametrize("head", ["dense", "hierarchical", "comb"])
+@pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("dz", [0.03, 0.003])
 def test_every_head_gives_probabilities_and_is_read_back(head, dz, tmp_path):
     config = tiny_config(head=head, dz=dz)
@@ -114,6 +114,32 @@ def test_the_comb_reads_all_lines_of_a_redshift():
     for own, redshift in zip(score, z, strict=True):
         best = middle[own > own.max() - 0.5]
         assert np.abs(best - redshift).min() < 0.0008 and np.ptp(best) < 0.004
+
+
+@pytest.mark.parametrize("kind", [LineComb, RestTemplates])
+def test_the_comb_is_a_sum_over_lines_one_by_one(kind):
+    settings = dict(n_pixels=1527, z_min=0.6, z_max=3.0, dz=0.003)
+    layer, rng = kind(settings), np.random.default_rng(2)
+    evidence = rng.normal(size=(3, 1527, 4)).astype("f4")
+    layer.build(evidence.shape)
+    weight = rng.normal(size=layer.weight.shape).astype("f4")
+    layer.weight.assign(weight)
+    got = keras.ops.convert_to_numpy(layer(evidence))
+    grid = make_grid(Config(**settings))
+    left, right = evidence[:, grid.left], evidence[:, grid.left + 1]
+    fine = (left + (right - left) * grid.share[:, None]) * grid.known[:, None]
+    score = np.zeros((3, grid.n_shifts))
+    for w, (point, shift, count) in zip(weight, grid.lines, strict=True):
+        score[:, shift : shift + count] += fine[:, point : point + count] @ w
+    edges = Config(**settings).edges
+    at = np.log((1 + (edges[1:] + edges[:-1]) / 2) / 1.6) / STEP
+    expected = [np.interp(at, np.arange(grid.n_shifts), row) for row in score]
+    assert np.allclose(got, expected, atol=1e-4 * np.abs(expected).max())
+    if kind is RestTemplates:
+        before = float(layer.losses[-1])
+        layer.learned.assign(rng.normal(size=layer.learned.shape).astype("f4"))
+        assert np.abs(keras.ops.convert_to_numpy(layer(evidence)) - got).max() > 1
+        assert before == 0 < float(layer.losses[-1]), "what is not smooth costs"
 
 
 def test_lines_of_the_comb_stay_on_its_grid():
@@ -189,11 +215,12 @@ def test_binned_mixtures_integrate_to_one_and_keep_their_moments():
     assert np.allclose(np.sqrt(pdf @ middle**2 - got**2), 0.5 * std, atol=1e-2)
 
 
-def test_outputs_of_the_comb_are_float32_under_mixed_precision():
+@pytest.mark.parametrize("head", COMBS)
+def test_outputs_of_the_comb_are_float32_under_mixed_precision(head):
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("mixed_bfloat16")
     try:
-        model = build_model(tiny_config(head="comb"))
+        model = build_model(tiny_config(head=head))
         assert {v.dtype for v in model.output.values()} == {"float32"}
         assert model.get_layer("block1_conv1").compute_dtype == "bfloat16"
     finally:

@@ -125,3 +125,37 @@ def test_stars_without_a_common_source_are_told(tmp_path):
     xp(tmp_path / "xp.csv")
     with pytest.raises(MissingDataError, match="none of the 3 stars"):
         read_folder(tmp_path)
+
+
+def test_every_table_of_a_folder_is_used_and_says_what_it_shares(tmp_path, capsys):
+    """A row without an id costs that row; names such as gaia_source.csv keep no table out."""
+    toy.allstar(tmp_path / "allStar-dr17-synspec_rev1.fits", APOGEE)
+    toy.source_table(tmp_path / "gaia_source.csv", STARS)
+    text = (tmp_path / "gaia_source.csv").read_text().replace(str(IDS[1]), "")
+    (tmp_path / "gaia_source.csv").write_text(text.replace(",", ";").replace(".", ","))
+    found = read_sources([tmp_path])
+    stars = found.stars.set_index("source_id")
+    assert sorted(stars.index) == sorted(IDS.tolist())  # the second is allStar's alone
+    assert stars["ruwe"].isna().tolist() == [i == IDS[1] for i in stars.index]
+    np.testing.assert_allclose(stars.loc[IDS[0], "g"], STARS["g"][0])
+    assert [(r["id"], "no id" in r["reason"]) for r in found.rejects] == [("row 2", True)]
+    assert "gaia_source: 3 sources, 2 of them in files of another kind" in capsys.readouterr().out
+    toy.allstar(tmp_path / "allStar-other.fits", APOGEE.assign(source_id=APOGEE["source_id"] + 1))
+    (tmp_path / "allStar-dr17-synspec_rev1.fits").unlink()
+    read_sources([tmp_path])
+    assert "APOGEE: 3 sources, WARNING: NONE in the others" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("folder, kinds", [
+    ("gaia_folder", {"g", "xp"}), ("gaia_allstar", {"g", "teff"}),
+])  # fmt: skip
+def test_folders_of_several_tables(shared_data, folder, kinds):
+    folder = shared_data / "inputs" / folder
+    if not folder.is_dir():
+        pytest.skip(f"no {folder}")
+    if "xp" in kinds:
+        pytest.importorskip("gaiaxpy")
+    found = read_sources([folder])
+    assert found.stars["g"].notna().sum() == 4
+    assert found.stars["teff"].notna().sum() == (4 if "teff" in kinds else 0)
+    assert np.isfinite(found.xp).all(axis=1).any() == ("xp" in kinds)

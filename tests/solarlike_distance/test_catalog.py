@@ -171,6 +171,22 @@ def test_a_selection_says_what_it_needs(trained, few, tmp_path):
              photometry=tmp_path / "gaia.csv")  # fmt: skip
 
 
+def test_a_catalogue_says_what_joined_and_shouts_of_what_did_not(trained, few, tmp_path, capsys):
+    folder, about = few
+    table = photometry(about)
+    table["obsid"] = table["obsid"].astype(object)
+    table.loc[0, ["obsid", "ra"]] = "", 0.0  # joined by nothing
+    table.loc[1, "obsid"] = ""  # by position
+    table.to_csv(tmp_path / "gaia.csv", index=False)
+    lasp = pd.DataFrame({"obsid": [1, 2], "teff": 5700.0, "logg": 4.4, "feh": 0.0})
+    lasp.to_csv(tmp_path / "lasp.csv", index=False)
+    made(trained, [folder], tmp_path / "a.csv", photometry=tmp_path / "gaia.csv",
+         lasp=tmp_path / "lasp.csv")  # fmt: skip
+    said = capsys.readouterr().out
+    assert "gaia.csv: 8 of 9 rows joined (1 not at all, 7 by obsid, 1 by position)" in said
+    assert f"WARNING: {tmp_path / 'lasp.csv'} joins NONE of 9 rows" in said
+
+
 def test_stars_without_photometry_have_no_distance_and_a_flag(trained, few, tmp_path):
     table = photometry(few[1]).iloc[:5]
     table.loc[0, "phot_g_mean_mag"] = np.nan
