@@ -12,11 +12,13 @@ from common.catalog import write_table
 from common.cli import say
 from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
+from common.rows import MOCK_FILES, REAL_FILES
+from common.runs import read_config
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.lamost_catalogue import observation_key
 from solarlike_distance import selection
-from solarlike_distance.config import TARGETS
+from solarlike_distance.config import TARGETS, Config
 from solarlike_distance.labels import sources
 from solarlike_distance.preprocess import preprocess
 
@@ -101,6 +103,49 @@ def fingerprint(labels):
     rows = ("|".join([str(i), *(f"{v:.5f}" for v in y)])
             for i, *y in columns.itertuples(index=False))  # fmt: skip
     return sample.fingerprint(rows)
+
+
+CELL = 2  # decimals of a degree: spectra that agree in them are taken to be of one star
+
+
+def place_of(about):
+    """Return a name for the place of each spectrum, list of str; its id where it has none."""
+    places = zip(about["id"], about["ra"].astype(float), about["dec"].astype(float), strict=True)
+    return [
+        f"{ra:.{CELL}f} {dec:.{CELL}f}" if np.isfinite(ra + dec) else str(i)
+        for i, ra, dec in places
+    ]
+
+
+def learned(df, run_dir, config):
+    """Return which spectra a run, or the one that it began from, was trained or calibrated on.
+
+    Parameters
+    ----------
+    df : DataFrame of n rows
+        id, object, ra, dec; dataset, which tells a mock's files from others.
+    run_dir : path-like
+    config : Config
+        Of the run.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        Every spectrum of a star that any spectrum of was learned from.
+    """
+    names = pd.Series(place_of(df) if config.tuned_from else df["object"].astype(str), df.index)
+    path = Path(run_dir) / "data" / "labels.parquet"
+    if path.is_file():
+        known = pd.read_parquet(path, columns=["id", "object", "split"])
+        known = known[known["split"] == "reference"].astype(str)
+        out = df["id"].astype(str).isin(set(known["id"])) | names.isin(set(known["object"]))
+    else:  # the prepared spectra may have been removed: the rule of the splits tells as well
+        same_kind = df["dataset"].eq(MOCK_FILES if config.is_mock else REAL_FILES)
+        out = same_kind & (split_of(names, config)[0] == "reference")
+    out = out.to_numpy()
+    if config.tuned_from and (Path(config.tuned_from) / "config.json").is_file():
+        out = out | learned(df, config.tuned_from, read_config(config.tuned_from, Config)[0])
+    return out
 
 
 def _find_data(config, data_dir, offline):

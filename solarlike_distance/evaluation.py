@@ -49,8 +49,10 @@ PARTS = {  # section: (text, names of its tables)
     "Model comparison": (
         "Mean squared errors on the same test set (Table C.1). The weights of the paper's mean are "
         "not printed; they follow from its eleven rows (a non-negative least-squares fit leaves "
-        "less than 0.00003). At this scale the other models learn from as many stars and pixels as "
-        "the table says.",
+        "less than 0.00003). `stars` and `pixels` are what a model learned from: where they are "
+        "fewer than the network's, `CNN, their input` is the same network on the others' input. "
+        "`stands_for` is the model of Table C.1 in whose place it is: without AutoGluon these are "
+        "LightGBM's and scikit-learn's own, and no claim about AutoGluon's is judged on them.",
         ("baselines",),
     ),
     "Other catalogues": (

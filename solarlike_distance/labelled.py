@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from common.cli import say
 from common.rows import of_files
 from solarlike_distance.data import truth
 from solarlike_distance.labels import sources
@@ -93,6 +94,29 @@ class Labels:
         out["labels"] = np.where(have, "APOGEE", out["labels"])
         out["APOGEE_ID"] = mine["apogee_id"].where(row >= 0, "")
         return out
+
+
+def on_one_scale(df):
+    """Return rows judged on one scale alone: the labels that most stars have.
+
+    APOGEE's and LASP's parameters are on other scales: together they give a scatter of neither.
+
+    Parameters
+    ----------
+    df : DataFrame
+        From `Labels.label`. The others keep their predictions and lasp_*, without labels.
+    """
+    counts = df["labels"][df["labels"] != ""].value_counts()
+    if len(counts) < 2:
+        return df
+    most = "APOGEE" if counts["APOGEE"] == counts.max() else "LASP"
+    other = df["labels"].isin(set(counts.index) - {most})
+    say(f"judged against {most}'s parameters of {counts[most]} stars; {other.sum()} with others' "
+        "alone are not judged, whose scale is another")  # fmt: skip
+    out = df.copy()
+    out.loc[other, [f"{name}{end}" for name in BASIC for end in ("_true", "_err")]] = np.nan
+    out.loc[other, "labels"] = ""
+    return out
 
 
 def find_labels(paths):

@@ -1,7 +1,7 @@
 """Models beside the network, label after label in a chain (Appendix C).
 
-Through AutoGluon where it is installed (the extra `autogluon`), as in the paper; else LightGBM and
-scikit-learn directly, under the names of the paper's table, with AutoGluon's published choices
+Through AutoGluon where it is installed (the extra `autogluon`), as in the paper; else LightGBM,
+CatBoost and scikit-learn directly, under names of their own, with AutoGluon's published choices
 where it has fixed ones.
 """
 
@@ -21,6 +21,17 @@ from solarlike_distance.config import TARGETS
 ORDER = ("LightGBMXT", "LightGBM", "LightGBMLarge", "CatBoost", "NeuralNetFastAI",
          "NeuralNetTorch", "ExtraTreesMSE", "RandomForestMSE", "KNeighborsUnif",
          "KNeighborsDist")  # of Table C.1  # fmt: skip
+STANDS = {  # without AutoGluon: our name, and the model of Table C.1 that it stands for
+    "LightGBM direct, extra trees": "LightGBMXT",
+    "LightGBM direct": "LightGBM",
+    "LightGBM direct, 128 leaves": "LightGBMLarge",
+    "CatBoost direct": "CatBoost",
+    "scikit-learn perceptron": "NeuralNetTorch",
+    "scikit-learn extra trees": "ExtraTreesMSE",
+    "scikit-learn random forest": "RandomForestMSE",
+    "scikit-learn neighbours, uniform": "KNeighborsUnif",
+    "scikit-learn neighbours, by distance": "KNeighborsDist",
+}
 HELD = 0.1  # default: share of the training stars on which boosting and networks stop
 FEWEST = 40
 SMALL = 2_000_000  # numbers below which LightGBM's threads wait for each other more than they work
@@ -43,7 +54,7 @@ AUTOGLUON = {  # its own models, under the names of Table C.1
 
 
 def models(config, width, jobs=-1):
-    """Return {name in Table C.1: function that makes the model for one label}.
+    """Return {name, a key of `STANDS`: function that makes the model for one label}.
 
     Parameters
     ----------
@@ -58,9 +69,9 @@ def models(config, width, jobs=-1):
     -------
     dict
         Without LightGBM or CatBoost (the extras `boosting`, `autogluon`) where they are not
-        installed. LightGBMXT: extremely randomised splits; LightGBMLarge: 128 leaves, a rate of
-        0.03 (AutoGluon's "extra_trees" and "Large"). NeuralNetTorch stands for a perceptron of
-        scikit-learn, NeuralNetFastAI is left out: AutoGluon's two perceptrons differ in library.
+        installed. Extra trees: extremely randomised splits; 128 leaves: with a rate of 0.03
+        (AutoGluon's "extra_trees" and "Large"). One perceptron stands for NeuralNetTorch; none for
+        NeuralNetFastAI: AutoGluon's two differ in library.
     """
     from sklearn.ensemble import ExtraTreesRegressor, RandomForestRegressor
     from sklearn.neighbors import KNeighborsRegressor
@@ -81,9 +92,11 @@ def models(config, width, jobs=-1):
                      colsample_bytree=share, subsample=0.9, subsample_freq=1)  # fmt: skip
         rate = min(0.3, 0.05 * 300 / config.trees)  # AutoGluon's 0.05 where there are 300 trees
         out |= {
-            "LightGBMXT": lambda: LGBMRegressor(learning_rate=rate, extra_trees=True, **light),
-            "LightGBM": lambda: LGBMRegressor(learning_rate=rate, **light),
-            "LightGBMLarge": lambda: LGBMRegressor(
+            "LightGBM direct, extra trees": lambda: LGBMRegressor(
+                learning_rate=rate, extra_trees=True, **light
+            ),
+            "LightGBM direct": lambda: LGBMRegressor(learning_rate=rate, **light),
+            "LightGBM direct, 128 leaves": lambda: LGBMRegressor(
                 learning_rate=0.6 * rate, num_leaves=128, min_child_samples=5, **light
             ),
         }
@@ -92,20 +105,22 @@ def models(config, width, jobs=-1):
     except ImportError:
         pass
     else:
-        out["CatBoost"] = lambda: CatBoostRegressor(
+        out["CatBoost direct"] = lambda: CatBoostRegressor(
             iterations=config.trees, random_seed=config.seed, verbose=False,
             allow_writing_files=False,
         )  # fmt: skip
     return out | {
-        "NeuralNetTorch": lambda: make_pipeline(
+        "scikit-learn perceptron": lambda: make_pipeline(
             StandardScaler(),
             MLPRegressor(hidden_layer_sizes=config.mlp_units, early_stopping=True,
                          validation_fraction=HELD, max_iter=100, random_state=config.seed),
         ),
-        "ExtraTreesMSE": lambda: ExtraTreesRegressor(**forest),
-        "RandomForestMSE": lambda: RandomForestRegressor(**forest),
-        "KNeighborsUnif": lambda: KNeighborsRegressor(NEIGHBOURS),
-        "KNeighborsDist": lambda: KNeighborsRegressor(NEIGHBOURS, weights="distance"),
+        "scikit-learn extra trees": lambda: ExtraTreesRegressor(**forest),
+        "scikit-learn random forest": lambda: RandomForestRegressor(**forest),
+        "scikit-learn neighbours, uniform": lambda: KNeighborsRegressor(NEIGHBOURS),
+        "scikit-learn neighbours, by distance": lambda: KNeighborsRegressor(
+            NEIGHBOURS, weights="distance"
+        ),
     }  # fmt: skip
 
 
@@ -179,7 +194,7 @@ def autogluon_chain(x, y, x_test, *, folder, seconds):
 
 
 def compare_models(x, y, x_test, *, config, folder=None, seconds=None, autogluon=None):
-    """Fit every model of Table C.1 and return what each predicts.
+    """Fit every model of Table C.1, or what stands for it, and return what each predicts.
 
     Parameters
     ----------

@@ -151,8 +151,10 @@ def _models(run_dir):
              "(BP-RP)_0 | stars |", "|---|---|---|---|---|---|---|---|---|"]  # fmt: skip
     for row in table.itertuples():
         values = [f"{getattr(row, k):.3g}" for k in tables.LABELS]
-        lines.append(f"| {row.model} | {_cell(paper.get(row.model), digits=4)} | {row.mean:.4f} | "
-                     f"{' | '.join(values)} | {getattr(row, 'stars', NONE)} |")  # fmt: skip
+        stands = getattr(row, "stands_for", row.model)
+        own = "" if stands == row.model else f" (for {stands})"
+        lines.append(f"| {row.model}{own} | {_cell(paper.get(stands), digits=4)} | {row.mean:.4f} "
+                     f"| {' | '.join(values)} | {getattr(row, 'stars', NONE)} |")  # fmt: skip
     return "\n".join(lines)
 
 

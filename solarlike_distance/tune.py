@@ -21,7 +21,7 @@ from common.pipeline import Shards, ShardWriter, finished
 from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.config import PAPER, TARGETS, Config
-from solarlike_distance.data import object_table, spectrum_files, split_of
+from solarlike_distance.data import object_table, place_of, spectrum_files, split_of
 from solarlike_distance.labelled import BASIC, find_labels
 from solarlike_distance.labels.starlabels import StarCatalogue
 from solarlike_distance.preprocess import preprocess
@@ -34,7 +34,6 @@ SETTINGS = dict(epochs=12, learning_rate=1e-4, batch_size=32, schedule="cosine",
 OPTIONS = tuple(
     o for o in PAPER.options if o.sets in ("members", "epochs", "learning_rate", "batch_size")
 )
-CELL = 2  # decimals of a degree: spectra that agree in them are of one star
 
 
 def tuned_config(begun, run_dir, **changes):
@@ -161,11 +160,7 @@ def labelled(about, config):
         known = name in BASIC
         out[f"{name}_true"] = out[f"lasp_{name}"].astype(float) if known else np.nan
         out[f"{name}_err"] = out[f"lasp_{name}_err"].astype(float) if known else np.nan
-    places = zip(out["id"], out["ra"].astype(float), out["dec"].astype(float), strict=True)
-    out["object"] = [
-        f"{ra:.{CELL}f} {dec:.{CELL}f}" if np.isfinite(ra + dec) else str(i)
-        for i, ra, dec in places
-    ]
+    out["object"] = place_of(out)
     out["split"], out["fold"] = split_of(out["object"], config)
     return out
 

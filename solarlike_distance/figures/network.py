@@ -177,16 +177,20 @@ def models(table, published):
         Ours and the paper's: model, then teff, logg, feh, mg, bprp, mean.
     """
     columns = [*tables.LABELS, "mean"]
-    names = [m for m in published["model"] if m in set(table["model"])]
-    names += [m for m in table["model"] if m not in names]
+    table = table if "stands_for" in table else table.assign(stands_for=table["model"])
+    place = {name: i for i, name in enumerate(published["model"])}
+    table = table.sort_values("stands_for", key=lambda c: c.map(place), kind="stable")
+    names = list(table["model"])
     ours, paper = table.set_index("model"), published.set_index("model")
     figure, axes = panels(len(columns), columns=3, width=3.9, height=0.24 * len(names) + 1.0,
                           sharey=True)  # fmt: skip
     rows = np.arange(len(names))[::-1]
     for axis, column in zip(axes, columns, strict=True):
         value = ours[column].reindex(names)
-        other = paper[column].reindex(names)
-        axis.barh(rows, value, color=[BLUE if m == "CNN" else SKY for m in names], height=0.62)
+        other = paper[column].reindex(table["stands_for"])
+        axis.barh(
+            rows, value, color=[BLUE if m.startswith("CNN") else SKY for m in names], height=0.62
+        )
         axis.plot(other, rows, "|", color=RED, ms=11, mew=2)
         what = tables.LABELS.get(column)
         axis.set_title(f"MSE of {what.symbol}" if what else "weighted mean MSE", fontsize=9)

@@ -7,10 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common import claims
 from common.errors import SuiteError
 from common.pipeline import ShardWriter
-from solarlike_distance import baselines, othermodels
+from solarlike_distance import baselines, measured, othermodels
 from solarlike_distance.config import TARGETS, make_config
+from solarlike_distance.evaluation import Evaluation
+from solarlike_distance.figures import network
 from solarlike_distance.tables.given import read_ecsv
 from tests.solarlike_distance import toy
 
@@ -85,13 +88,16 @@ def test_every_model_learns():
     x, y = made(500)
     x_test, true = made(300, seed=1)
     found, took = othermodels.compare_models(x, y, x_test, config=CONFIG, autogluon=False)
-    assert set(found) == set(othermodels.ORDER) - {"CatBoost", "NeuralNetFastAI"} == set(took)
+    assert set(found) == set(othermodels.STANDS) - {"CatBoost direct"} == set(took)
+    # Who is not AutoGluon's does not bear the name of one of AutoGluon's models.
+    assert not set(othermodels.STANDS) & set(othermodels.ORDER)
+    assert set(othermodels.STANDS.values()) == set(othermodels.ORDER) - {"NeuralNetFastAI"}
     for name, value in found.items():
         mse = baselines.errors_of(value, true)
         # Neighbours are poor here as in the paper: earlier labels drown the spectrum.
-        for k, label in enumerate(TARGETS[: 1 if name.startswith("KN") else 4]):
+        for k, label in enumerate(TARGETS[: 1 if "neighbours" in name else 4]):
             assert mse[label] < 0.6 * SCALE[k] ** 2, (name, label)
-    trees = baselines.errors_of(found["LightGBM"], true)
+    trees = baselines.errors_of(found["LightGBM direct"], true)
     assert trees["bprp"] < 0.5 * true[:, 4].var()  # follows from the first label
 
 
@@ -156,14 +162,38 @@ def test_a_run_is_compared_on_its_own_test_set(tmp_path, capsys):
     predictions = test.assign(**{f"{k}_pred": test[f"{k}_true"] + s
                                  for k, s in zip(TARGETS, SCALE, strict=True)})  # fmt: skip
     toy.write_run(tmp_path, predictions, config)
-    assert baselines.main(["--run-dir", str(tmp_path), "--pixels", "20"]) == 0
-    assert "LightGBMXT" in capsys.readouterr().out
+    assert baselines.main(["--run-dir", str(tmp_path), "--pixels", "30"]) == 0
+    assert "LightGBM direct" in capsys.readouterr().out
     table = read_ecsv(tmp_path / "tables" / "baselines.ecsv")
     own = table.set_index("model").loc[baselines.CNN]
     np.testing.assert_allclose(own[list(TARGETS)].to_numpy(float), SCALE**2, rtol=1e-6)
     assert own["stars"] == 140 and own["n"] == 60
-    assert (table["stars"].iloc[1:] == 80).all() and (table["pixels"].iloc[1:] == 20).all()
+    assert (table["stars"].iloc[1:] == 80).all() and (table["pixels"].iloc[1:] == 30).all()
     assert len(pd.read_parquet(tmp_path / "baselines.parquet")) == 60 * len(table)
+    # The network on the input of the others stands beside; whatever else, it has learned.
+    same = table.set_index("model").loc[baselines.SAME]
+    assert same["stands_for"] == "CNN" and same["teff"] < 1.5 * SCALE[0] ** 2
+    assert set(table["stands_for"]) <= set(baselines.published_table()["model"])
+    figure = network.models(table, baselines.published_table())
+    names = [t.get_text() for t in figure.axes[0].get_yticklabels()]
+    assert names[:2] == [baselines.CNN, baselines.SAME] and len(names) == len(table)
+    # On the same input there is one network, and only of such are claims judged.
+    whole = baselines.baseline_run(tmp_path, pixels=0, stars=0)
+    assert baselines.SAME not in set(whole["model"]) and set(whole["stars"]) == {140}
+
+
+@pytest.mark.parametrize("pixels, judged", [(4875, True), (325, False)])
+def test_claims_are_judged_on_the_input_of_the_network_alone(pixels, judged):
+    row = dict.fromkeys((*TARGETS, "mean"), 1.0)
+    table = pd.DataFrame([{"model": "CNN", "stars": 9, "pixels": 4875, **row},
+                          {"model": "LightGBM", "stars": 9, "pixels": pixels, **row},
+                          {"model": "LightGBM direct", "stars": 9, "pixels": 4875, **row},
+                          ])  # fmt: skip
+    df = toy.predictions(40)
+    ev = Evaluation(df=df, everything=df, dataset="lamost-mock", baselines=table)
+    found = measured.measure(claims.load(ev.claims), ev)
+    assert found["mse-cnn-teff"] == 1.0 and ("mse-lightgbm-teff" in found) == judged
+    assert sum(k.startswith("mse-") for k in found) == (12 if judged else 6)
 
 
 def test_a_run_without_data_says_so(tmp_path):

@@ -1,5 +1,6 @@
 """Table D.1's columns with units, distances, and a row or a reject for each spectrum."""
 
+import shutil
 from functools import cache
 
 import numpy as np
@@ -14,9 +15,11 @@ from common.catalog import read_table, write_table
 from common.catalogue import files as source
 from common.catalogue import parts
 from common.errors import ReadError, SuiteError, UsageError
-from solarlike_distance import catalog, distance
+from common.pipeline import Shards
+from solarlike_distance import catalog, distance, evaluate
 from solarlike_distance import networks as nets
 from solarlike_distance.catalogue import columns as catalog_columns
+from solarlike_distance.labelled import on_one_scale
 from solarlike_distance.labels import extinction
 from solarlike_distance.tables import application
 from solarlike_distance.tables.rows import read_predictions as read_rows
@@ -302,6 +305,41 @@ def test_an_evaluation_takes_labels_that_lie_with_the_spectra(trained, tmp_path)
     table, _ = catalog.predict_labelled(trained, [tmp_path / "all"])
     np.testing.assert_allclose(table["teff_true"], about["teff"] + 20)
     assert set(table["labels"]) == {"LASP"}
+
+
+def test_what_a_run_learned_from_is_left_out_of_its_evaluation(made_run, tmp_path):
+    files = shutil.copytree(made_run / "in", tmp_path / "in")
+    again = {k: v[:20] for k, v in toy.stars(60).items()}  # once more, under other ids
+    again["obsid"] = again["obsid"] + 500000
+    toy.write_table(files / "spectra" / "again.fits", again)
+    evaluate.evaluate_run(made_run / "run", tmp_path / "out", on=files)
+    judged = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    labels = Shards(made_run / "run" / "data").labels
+    test = set(labels["id"][labels["split"] == "test"])
+    repeats = {str(int(i) + 500000) for i in again["obsid"] - 500000 if str(i) in test}
+    assert test <= set(judged["id"]) and not set(labels["id"]) - test & set(judged["id"])
+    assert set(judged["id"]) & {str(i) for i in again["obsid"]} == repeats and repeats
+    seen = labels["id"][labels["split"] == "reference"].astype(int) - 1000
+    few = {k: v[seen[:5]] for k, v in toy.stars(60).items()}
+    toy.write_table(tmp_path / "seen" / "s.fits", few)
+    with pytest.raises(SuiteError, match="All 5 spectra are of stars that the run was trained"):
+        evaluate.evaluate_run(made_run / "run", tmp_path / "none", on=tmp_path / "seen")
+
+
+def test_stars_are_judged_on_one_scale(trained, tmp_path, capsys):
+    about = toy.write_files(tmp_path / "all", n=8, seed=7)
+    path = tmp_path / "all" / "labels" / "allStar-dr17.fits"
+    apogee = Table.read(path)
+    for kept, scale, off in ((6, "APOGEE", 0.0), (2, "LASP", 20.0)):
+        apogee[:kept].write(path, overwrite=True)
+        df, _ = catalog.predict_labelled(trained, [tmp_path / "all"])
+        assert set(df["labels"]) == {"APOGEE", "LASP"}
+        df = on_one_scale(df)
+        known = df["teff_true"].notna()
+        assert known.sum() == 6 and set(df["labels"][known]) == {scale}
+        np.testing.assert_allclose(df["teff_true"][known], about["teff"][known.to_numpy()] + off)
+        assert f"judged against {scale}'s parameters of 6 stars; 2" in capsys.readouterr().out
+        assert df[["teff_pred", "lasp_teff"]].notna().all().all()
 
 
 @pytest.mark.parametrize("by", ["file", "key"])

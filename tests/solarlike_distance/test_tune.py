@@ -1,6 +1,7 @@
 """Networks of a run trained on, on other stars with LASP's parameters."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,11 @@ import pytest
 from astropy.io import fits
 
 from common.accelerator import choose
+from common.catalog import read_table
 from common.errors import MissingDataError, ReadError, SuiteError, UsageError
 from common.pipeline import Shards
 from solarlike_distance import baselines, evaluate, fitting, tune
+from solarlike_distance.data import learned
 from solarlike_distance.networks import load_networks, members_predict
 from tests.catalogues import killed_at
 from tests.solarlike_distance import toy
@@ -137,6 +140,31 @@ def test_the_report_says_what_it_is_of_and_judges_no_claim_of_the_survey(quick):
     assert set(judged["verdict"][judged["dataset"] == "lamost"]) == {"untested"}
     with pytest.raises(SuiteError, match=r"no stars with all five labels"):
         baselines.baseline_run(out)
+
+
+@pytest.mark.parametrize("prepared", [True, False])
+def test_what_a_tuned_run_learned_from_is_left_out_of_its_evaluation(
+    made_run, quick, stars, tmp_path, prepared
+):
+    """By id and by place; where the prepared spectra were removed, by the rule of the splits."""
+    out, table = quick
+    run = shutil.copytree(out, tmp_path / "run")
+    config = load_networks(run).config
+    # The toy's sources have the same names in both samples: by them the first run learned most.
+    table = table.assign(object=[str(10**18 + 128 * (int(i) - 8000)) for i in table["id"]])
+    assert learned(table.assign(dataset="real files"), run, config).mean() > 0.9
+    if not prepared:
+        shutil.rmtree(run / "data")
+    about = json.loads((run / "config.json").read_text())
+    about["config"]["tuned_from"] = "gone"
+    (run / "config.json").write_text(json.dumps(about))
+    evaluate.evaluate_run(run, tmp_path / "out", on=stars)
+    judged = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    reference = set(table["id"][table["split"] == "reference"])
+    assert len(reference) > 20 and not reference & set(judged["id"])
+    assert set(table["id"][table["split"] == "test"]) <= set(judged["id"])
+    rejects = read_table(tmp_path / "out" / "tables" / "rejects.ecsv")
+    assert rejects["reason"].str.contains("trained or calibrated").sum() == 60 - len(judged)
 
 
 def test_the_command(made_run, stars, tmp_path, capsys):
