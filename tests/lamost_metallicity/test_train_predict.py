@@ -295,6 +295,19 @@ def test_labelled_files_give_labels_and_strong_lines(run_dir, files, table, tmp_
     assert bare["oh_true"].isna().all() and bare["flux_ha"].notna().any()
 
 
+def test_real_galaxies_are_judged_by_the_lines_of_their_pipeline(run_dir, shared_data, tmp_path):
+    from lamost_metallicity.evaluate import evaluate_run
+
+    path = shared_data / "real" / "sdss" / "galaxies_dr14.fits.gz"
+    evaluate_run(run_dir, tmp_path / "out", on=path)
+    table = read_table(tmp_path / "out" / "tables" / "agreement.ecsv")
+    row = table[table["estimate"] == "O3N2 of the survey's pipeline, to T04"].set_index("galaxies")
+    assert row.loc["star-forming by their lines", "n"] >= 10
+    judged = pd.read_parquet(tmp_path / "out" / "predictions.parquet")
+    assert judged["pipe_n2"].notna().sum() >= 15 and judged["oh_true"].isna().all()
+    assert np.nanmedian(judged["pipe_n2"] - judged["n2"]) == pytest.approx(0, abs=0.06)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_a_run_learned_from_is_left_out_of_its_evaluation(run_dir, files, tmp_path, kept):
     """By id and by galaxy; where the prepared spectra were removed, by the rule of the splits."""
