@@ -246,7 +246,7 @@ def _tables(ev):
                        "favours two; valley is the density between the peaks over the lower peak "
                        "(1: no valley), p_valley the fraction of bootstrap samples with two peaks, "
                        "valley_counted the deepest valley of running counts, without a model; "
-                       "beyond_null: bimodal where the null is not, or clearly deeper",
+                       "beyond_null: bimodal, the valley deeper than the null's by 2 sigma",
                        ev.bimodality),
     }  # fmt: skip
     for column, (text, _) in tables.BINS.items():

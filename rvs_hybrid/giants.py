@@ -83,9 +83,8 @@ def bimodality(df, places=None, null=None):
     Returns
     -------
     DataFrame
-        With a column beyond_null: of predictions, whether they are bimodal where the null is not,
-        or with a valley deeper than its by two standard deviations; None where there is no null,
-        and of others.
+        With a column beyond_null: of predictions, whether they are bimodal with a valley deeper
+        than the null's by two standard deviations; None where there is no null, and of others.
     """
     try:
         keep = giants(df, GIANT)
@@ -136,6 +135,5 @@ def with_beyond(table):
             beyond.append(None)
             continue
         error = np.hypot(np.nan_to_num(row.valley_error), np.nan_to_num(null["valley_error"]))
-        deeper = not null["bimodal"] or row.valley + 2 * error < null["valley"]
-        beyond.append(bool(row.bimodal and deeper))
+        beyond.append(bool(row.bimodal and row.valley + 2 * error < null["valley"]))
     return table.assign(beyond_null=pd.Series(beyond, index=table.index, dtype=object))

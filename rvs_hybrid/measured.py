@@ -72,13 +72,13 @@ def _std_ratio(ev, label):
     if not {column, pred} <= set(ev.df):
         return None, ev.dataset
     found = scatter(residual(ev.df, label, "pred_precursor"))
-    if found["n"] < FEWEST:
+    if found["n"] < FEWEST or not ev.df[column].gt(0).any():  # a single member has no scatter
         return None, ev.dataset
     return ev.df[column].mean() / found["sd"], ev.dataset
 
 
 def _bimodal(ev, where):
-    """1 if predicted [alpha/M] is bimodal at fixed metallicity and the null is not, else 0.
+    """1 if predicted [alpha/M] is bimodal at fixed metallicity, and beyond the null, else 0.
 
     In any bin of R and |Z|, or in the bulge; of the paper's giants, at its S/N where RVS spectra
     have one. None without a null.

@@ -57,16 +57,28 @@ def test_short_training_comes_near_the_plain_perceptron_with_honest_intervals(ru
     assert 0.65 <= inside.mean() <= 0.71
 
 
-def test_alpha_is_bimodal_in_labels_and_predictions(run):
-    from rvs_hybrid.bimodality import bimodality
+def test_alpha_goes_beyond_the_null_and_is_not_bimodal_at_fixed_metallicity(run, sample):
+    """Fig. 1 is missed: what XP spectra give shows two sequences over all metallicities alone."""
+    from rvs_hybrid.giants import LABELS as TRUE
+    from rvs_hybrid.giants import NULL, PREDICTIONS, bimodality
+    from rvs_hybrid.null import alpha_table, null_predictions
 
-    giants = run[(run["split"] == "test") & (run["logg_pred"] < 3.5)]
-    for column in ("alpha_m_true", "alpha_m_pred"):
-        found = bimodality(giants[column].to_numpy(float), n_resamples=20)
-        print(f"{column}: BIC difference {found['bic_difference']:.0f} (two components: > 10), "
-              f"valley {found['valley']:.2f} of the lower peak (below 1)")  # fmt: skip
-        assert found["bic_difference"] > 10
-        assert found["valley"] < 1
+    known = sample.stars[sample.stars["split"] == "train"]
+    test = run[run["split"] == "test"].reset_index(drop=True)
+    null = null_predictions(known, test, metal="fe_h")
+    table = bimodality(test, null=null).set_index(["bin", "metallicity", "values"])
+    whole = table.loc[("all giants, log g < 3.5", "all")]
+    fixed = table.loc[("all giants, log g < 2.2", "-0.6 to -0.1")]
+    for name, part in (("all metallicities", whole), ("-0.6 < [Fe/H] < -0.1", fixed)):
+        print(f"{name}: valley over lower peak: {part['valley'].round(2).to_dict()}")
+    assert whole["bimodal"].astype(bool).all()  # the null too: that alone says nothing
+    assert whole.loc[TRUE, "valley"] < whole.loc[PREDICTIONS, "valley"] < whole.loc[NULL, "valley"]
+    assert fixed.loc[TRUE, "bimodal"] and not fixed.loc[NULL, "bimodal"]
+    found = alpha_table(test, null, metal="fe_h").set_index(["stars", "metallicity"])
+    row = found.loc[("giants", "-0.4 to -0.2")]
+    print(f"giants, -0.4 < [Fe/H] < -0.2: MAD-sigma {row['mad_sigma']:.3f}, null "
+          f"{row['null_mad_sigma']:.3f}, found {row['found']:.2f} (more than 0.5)")  # fmt: skip
+    assert row["mad_sigma"] < 0.8 * row["null_mad_sigma"] and row["found"] > 0.5
 
 
 def test_precursor_of_2020_has_its_parameters():

@@ -2,6 +2,8 @@ import json
 import re
 import sys
 import types
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,15 @@ from hypothesis import strategies as st
 from common import claims
 from common.errors import SuiteError
 from common.overview import overview
-from rvs_hybrid import evaluate, galactic, measured, tables
+from rvs_hybrid import evaluate, galactic, giants, measured, null, tables, texts
+from rvs_hybrid.config import PAPER
 from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.figures.plots import titled
 from tests.pictures import rendered
-from tests.rvs_hybrid.toy import LABELS, SCATTER, predictions, tiny_config, true_m_k
+from tests.rvs_hybrid.toy import LABELS, SCATTER, predictions, true_m_k
 
 SYNTHETIC = "gaia-apogee + semi-synthetic RVS"
 CLAIMS = Evaluation.claims
@@ -39,8 +42,7 @@ def test_rows(toy):
 def write_run(folder, df, variants=(), config=(), **about):
     folder.mkdir(exist_ok=True)
     df.to_parquet(folder / "predictions.parquet")
-    config = {"dataset": "gaia-apogee", "scale": "demo", "inputs": ["xp", "phot", "parallax"],
-              "labels": LABELS, "seed": 5} | dict(config)  # fmt: skip
+    config = asdict(PAPER.configure(scale="demo", seed=5)) | dict(config)
     about |= {"config": config, "sizes": {"train": 10, "test": 20}, "timing": {"train": 12.5},
               "versions": {"keras": "3.0", "commit": "abc123"}}  # fmt: skip
     (folder / "config.json").write_text(json.dumps(about))
@@ -95,16 +97,17 @@ def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir):
     judged = Table.read(run_dir / "claims.ecsv").to_pandas()
     assert tuple(judged.columns) == claims.COLUMNS
     row = judged.set_index(["id", "dataset"])
+    (here,) = {name for name in judged["dataset"] if "gaia-apogee (demo scale" in name}
     # The variant of XP and photometry alone decides the baseline's claims, not the run itself.
     part = predictions(scale=0.5).query("split == 'test'")
     sd = (part["logg_pred"] - part["logg_true"]).std()
-    assert row.loc[("baseline-sd-logg", "gaia-apogee"), "ours"] == pytest.approx(sd)
-    assert row.loc[("precursor-ratio-logg", "gaia-apogee"), "ours"] == pytest.approx(0.2, rel=0.15)
-    for key in (("baseline-sd-logg", "gaia-apogee"), ("precursor-parameters", "architecture"),
-                ("fig1-bimodality", "gaia-apogee")):  # fmt: skip
+    assert row.loc[("baseline-sd-logg", here), "ours"] == pytest.approx(sd)
+    assert row.loc[("precursor-ratio-logg", here), "ours"] == pytest.approx(0.2, rel=0.15)
+    for key in (("baseline-sd-logg", here), ("precursor-parameters", "architecture")):
         assert row.loc[key, "verdict"] == "reproduced"
-    # Real RVS and RAVE: nothing of this run stands for them.
-    elsewhere = judged[judged["dataset"].isin(["gaia-rvs", "rave"])]
+    assert here == f"gaia-apogee (demo scale, {len(part)} test spectra)"
+    # Real RVS and RAVE, and runs of other settings: nothing of this run stands for them.
+    elsewhere = judged[judged["dataset"].isin(["gaia-rvs", "rave", "gaia-apogee"])]
     assert set(elsewhere["verdict"]) == {"untested"}
     assert {"fig1-giants", "catalogue-stars", "precursor-sd-teff"} <= set(elsewhere["id"])
 
@@ -112,7 +115,9 @@ def test_claims_are_judged_on_the_data_they_were_measured_on(run_dir):
 def test_semi_synthetic_spectra_are_named_everywhere(tmp_path, toy):
     snr = np.random.default_rng(0).uniform(15, 40, len(toy))
     df = toy.assign(dataset=SYNTHETIC, has_rvs=True, snr_rvs=snr)
-    folder = write_run(tmp_path / "run", df, config={"inputs": ["rvs", "xp"]})
+    folder = write_run(
+        tmp_path / "run", df, config={"inputs": ["rvs", "xp"], "rvs": "semi-synthetic"}
+    )
     evaluate.evaluate_run(folder)
     text = (folder / "report.html").read_text()
     assert "SEMI-SYNTHETIC RVS" in text
@@ -122,20 +127,50 @@ def test_semi_synthetic_spectra_are_named_everywhere(tmp_path, toy):
     assert len(ours) > 15
     assert [c for c in ours if "semi-synthetic RVS" not in c] == []
     for path in (folder / "tables").glob("*.ecsv"):
-        assert Table.read(path).meta["dataset"] == SYNTHETIC
+        assert Table.read(path).meta["dataset"].startswith(SYNTHETIC)
     assert (folder / "figures" / "F1_alpha_low_snr.png").is_file()
     assert nothing_is_said_of_apogee(folder)
     assert "semi-synthetic RVS" in titled(Evaluation(df=df, dataset=SYNTHETIC), "x")
 
 
-def test_a_smoke_run_decides_nothing_about_the_data_set(test_rows):
-    name, variants = "gaia-apogee (smoke scale)", {"xp+phot (this run)": test_rows}
-    ev = Evaluation(df=test_rows, dataset=name, config=tiny_config(), variants=variants)
-    assert Evaluation(df=test_rows, dataset="x", config=tiny_config(scale="demo")).suffix == ""
-    every = [c for c in claims.load(CLAIMS) if "bimodality" not in c.id]
-    found = measured.measure(every, ev)
-    assert "baseline-sd-teff" in found
-    assert {dataset for _, dataset in found.values()} == {name}
+@pytest.fixture
+def many(monkeypatch):
+    """So many stars that a hundred of the paper's giants are in a bin, at fixed metallicity."""
+    quick = partial(giants.bimodality_table, n_resamples=6)
+    monkeypatch.setattr(giants, "bimodality_table", quick)
+    return predictions(4000)
+
+
+def test_only_a_run_with_the_papers_data_and_settings_decides_its_claims(tmp_path, many):
+    snr = np.where(np.arange(len(many)) % 5 == 0, 40.0, 20.0)
+    df = many.assign(dataset="gaia-rvs", has_rvs=True, snr_rvs=snr)
+    settings = asdict(PAPER.configure("gaia-rvs", "paper", rvs=str(tmp_path)))
+    for name, changes, verdict in (("own", {}, "reproduced"), ("few", {"members": 2}, "untested")):
+        folder = write_run(tmp_path / name, df, config=settings | changes)
+        evaluate.evaluate_run(folder)
+        judged = Table.read(folder / "claims.ecsv").to_pandas().set_index(["id", "dataset"])
+        assert judged.loc[("fig1-bimodality", "gaia-rvs"), "verdict"] == verdict
+    other = "gaia-rvs (paper scale, members 2 instead of 30"
+    assert any(d.startswith(other) for _, d in judged.index)
+    high = df.assign(snr_rvs=60.0)  # no star of the paper's selection
+    ev = Evaluation(df=high, dataset="gaia-rvs", known=evaluate.known_labels(high))
+    assert measured._bimodal(ev, "bins") == (None, "gaia-rvs")
+
+
+def test_numbers_of_others_do_not_count_with_the_papers(run_dir):
+    judged = Table.read(run_dir / "claims.ecsv").to_pandas()
+    assert judged["ours"].notna().sum() > 2
+    text = texts.published(judged).text
+    paper = judged.loc[judged["ours"].notna(), "id"].str.contains("bimodality").sum()
+    assert text.startswith(f"{paper} statements of the proceedings were measured: ")
+    assert "numbers of others stand apart" in text
+
+
+def test_variants_say_how_many_members_they_have(run_dir):
+    table = Table.read(run_dir / "tables" / "variants.ecsv").to_pandas()
+    members = table.groupby("network")["members"].first()
+    assert members["xp"] == 1 and members["xp+phot+parallax (this run)"] == 3
+    assert "null" in set(table["network"])
 
 
 def test_a_table_of_one_label_made_elsewhere(tmp_path, toy):
@@ -303,13 +338,59 @@ def test_bimodality_is_measured_for_labels_and_predictions_in_bins(test_rows):
     table = ev.bimodality
     whole = table[table["bin"].str.startswith("all giants, log g < 3.5")]
     every = whole[whole["metallicity"] == "all"].set_index("values")
+    assert (
+        set(every.index) == {"APOGEE labels", "predictions"} and every["beyond_null"].isna().all()
+    )
     assert every["bimodal"].astype(bool).all()
     assert every.loc["APOGEE labels", "valley"] < every.loc["predictions", "valley"] < 1
     assert every.loc["APOGEE labels", "weight_high"] == pytest.approx(1 / 3, abs=0.07)
-    assert table["bin"].str.startswith("R ").any()
+    assert table["bin"].str.match(r"R \d.*log g < 2.2$").any()
     blind = test_rows.assign(alpha_m_pred=0.1)
     assert measured._bimodal(Evaluation(df=blind, dataset="toy"), "bins")[0] in (None, 0.0)
     assert not len(Evaluation(df=test_rows.drop(columns="logg_pred"), dataset="toy").bimodality)
+
+
+def test_a_predictor_of_metallicity_and_log_g_alone_is_not_bimodal(many):
+    known, few = evaluate.known_labels(many), many["split"] == "test"
+    df = many[few].reset_index(drop=True)
+    df["fe_h_true"] += np.where(df["alpha_m_true"] > 0.15, -0.04, 0.04)  # a bit more apart
+    known["fe_h"] += np.where(known["alpha_m"] > 0.15, -0.04, 0.04)
+    df["fe_h_pred"] = df["fe_h_true"]
+    alike = null.null_alpha(known, df, metal="fe_h")
+    blind = df.assign(alpha_m_pred=alike + 0.01 * np.random.default_rng(0).normal(size=len(df)))
+    (shown, hidden) = (Evaluation(df=d, dataset="toy", known=known) for d in (df, blind))
+    table = hidden.bimodality.query("values == 'predictions'")
+    assert table.loc[table["bin"].str.match(r"R \d"), "bimodal"].any()  # two peaks from nothing
+    assert measured._bimodal(shown, "bins")[0] == 1.0
+    assert measured._bimodal(hidden, "bins")[0] == 0.0
+    assert measured._bimodal(Evaluation(df=df, dataset="toy"), "bins")[0] is None  # no null
+    for ev, found in ((shown, 1.0), (hidden, 0.0)):
+        table = null.alpha_table(ev.df, ev.null, metal="fe_h").set_index(["stars", "metallicity"])
+        row = table.loc[("giants", "-0.4 to -0.2")]
+        assert row["found"] == pytest.approx(found, abs=0.15) and row["null_mad_sigma"] > 0.03
+    labels = tables.label_table(df, null=shown.null).set_index(["label", "stars"])
+    spread = tables.scatter(df["teff_true"])["mad_sigma"]
+    assert labels.loc[("teff", "all"), "null_mad_sigma"] == pytest.approx(spread)
+    own = labels.loc[("alpha_m", "all")]
+    assert (
+        own["mad_sigma"] < own["null_mad_sigma"] < tables.scatter(df["alpha_m_true"])["mad_sigma"]
+    )
+
+
+def test_null_is_the_mean_of_stars_alike():
+    rng = np.random.default_rng(2)
+    fe_h, logg = rng.uniform(-1, 0.4, 5000), rng.uniform(1, 4.5, 5000)
+    known = pd.DataFrame({"fe_h": fe_h, "logg": logg, "alpha_m": 0.1 - 0.2 * fe_h + 0.02 * logg})
+    at = pd.DataFrame({"fe_h_true": [-0.5, 0.0, np.nan], "logg_true": [2.0, 4.0, 2.0]})
+    found = null.null_alpha(known, at, metal="fe_h")
+    assert found[:2] == pytest.approx([0.24, 0.18], abs=0.01) and np.isnan(found[2])
+    assert np.isnan(null.null_alpha(known.head(20), at, metal="fe_h")).all()
+
+
+def test_error_whose_calibration_failed_is_not_called_calibrated(test_rows):
+    failed = test_rows.assign(teff_sigma=test_rows["teff_raw"])
+    kinds = coverage_table(failed, {}).groupby("label")["error"].unique()
+    assert "calibrated" in kinds["logg"] and "calibrated" not in kinds["teff"]
 
 
 def test_metallicity_is_m_h_where_there_is_one(test_rows):
