@@ -52,7 +52,8 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     )
     ids = [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
     if target is not None:
-        ids = exact_ids(path, target, name="TARGETID")
+        names = exact_ids(path, target, name="TARGETID")
+        ids = [name or own for name, own in zip(names, ids, strict=True)]
     return Spectra(
         wavelength=np.geomspace(WAVE_MIN, WAVE_MAX, n_pixels) if grid is None else np.asarray(grid),
         flux=flux,

@@ -142,7 +142,8 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         snr = median_snr(flux, ivar)
     ids = column(table, "OBJECT", rows=rows)
     if ids is not None:
-        ids = exact_ids(path, ids, name="OBJECT")
+        own = zip(exact_ids(path, ids, name="OBJECT"), range(count(hdus))[rows], strict=True)
+        ids = [name or f"{stem(path)}-{i}" for name, i in own]
     else:
         name = card(headers, "OBJECT", default=stem(path))
         ids = [name] if one else [f"{name}-{i}" for i in range(count(hdus))[rows]]

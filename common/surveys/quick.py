@@ -61,31 +61,30 @@ class QuickHDU:
 
     def __init__(self, content, start):
         self._content, self._cards = content, {}
-        at = start
+        at, last = start, start + CARDS * CARD
         while True:
             card = content[at : at + CARD]
             if len(card) < CARD:
                 raise ValueError(f"truncated in a header at byte {at}")
             at += CARD
-            if STRUCTURE.match(card):
-                self._add_once(card)
-            elif card[8:10] == b"= ":
-                self._cards.setdefault(card[:8].decode("latin1").rstrip(), card)
+            if at > last:
+                raise ValueError(f"a header of more than {CARDS} cards")
+            if card[8:10] == b"= ":
+                key = card[:8].decode("latin1").rstrip()
+                first = self._cards.setdefault(key, card)
+                # Which of two counts depends on the reader; astropy takes small letters too.
+                if (first is not card or key.islower()) and STRUCTURE.match(card):
+                    if first[10:] != card[10:] or key.islower():
+                        raise ValueError(f"the card {key} comes twice, or in small letters")
             elif card[:8] == b"END     ":
                 break
-            elif at - start > CARDS * CARD:
-                raise ValueError(f"a header of more than {CARDS} cards")
+            elif card[8:9] == b"=" and STRUCTURE.match(card):
+                raise ValueError(f"the card {bytes(card[:30])} is not written as FITS is")
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
         size = self._size()
         self.end = self._data + -(-size // BLOCK) * BLOCK
         if self._data + size > len(content):
             raise ValueError(f"truncated: {len(content)} bytes of at least {self._data + size}")
-
-    def _add_once(self, card):
-        """Keep a card that says how the data lie: which of two counts depends on the reader."""
-        key = card[:8].decode("latin1").upper().rstrip()
-        if card[8:10] != b"= " or self._cards.setdefault(key, card)[10:] != card[10:]:
-            raise ValueError(f"the card {key} comes twice, or is not written as FITS is")
 
     def _count(self, key, default=None, most=2**63 - 1):
         """Return a card that counts something."""
@@ -138,6 +137,7 @@ class QuickHDU:
             If a column's format is unknown, or the columns do not fill the row.
         """
         names, types, scaled = [], [], {}
+        scales = any(key.startswith(("TZERO", "TSCAL")) for key in self._cards)
         for i in range(1, self.get("TFIELDS") + 1):
             match = FORMAT.match(self.get(f"TFORM{i}"))
             repeat, code = int(match[1] or 1), match[2]
@@ -152,9 +152,10 @@ class QuickHDU:
             name = self.get(f"TTYPE{i}", f"col{i}").lower()
             names.append(name if name not in names else f"{name}_{i}")
             types.append(kind)
-            zero, scale = self.get(f"TZERO{i}", 0), self.get(f"TSCAL{i}", 1)
-            if (zero, scale) != (0, 1) and code in CODES and code != "L":
-                scaled[names[-1]] = float(zero), float(scale)
+            if scales and code in CODES and code != "L":
+                zero, scale = self.get(f"TZERO{i}", 0), self.get(f"TSCAL{i}", 1)
+                if (zero, scale) != (0, 1):
+                    scaled[names[-1]] = float(zero), float(scale)
         dtype = np.dtype({"names": names, "formats": types})
         if dtype.itemsize != self.get("NAXIS1"):
             raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {self.get('NAXIS1')}")

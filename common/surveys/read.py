@@ -9,6 +9,14 @@ A format is a module beside this one that has
   messages, ids and what lies beside the file; `grid` (Å, vacuum) is for files that name no
   wavelengths, and not used by others.
 
+and may have
+
+- `lacking(hdus)` and `ALLOWED`: what keeps a file that looks like the format's from being read, or
+  None, and what would be: a broken file is told as what it is;
+- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None.
+
+Wavelengths, units, medium, frame and ids come from `common.surveys.cards`, `.units` and `.columns`.
+
 `hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`.
 """
 

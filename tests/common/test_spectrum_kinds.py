@@ -228,6 +228,24 @@ def test_obsid_of_a_card_in_any_type(tmp_path, about, said):
     assert read(path).ids.tolist() == ["b"]
 
 
+def test_a_row_without_an_id_is_named_by_its_place(tmp_path):
+    for number, name in enumerate(("OBJECT", "TARGETID")):
+        ids = ["a", "", ""] if name == "OBJECT" else [7.0, np.nan, -9999.0]
+        values = np.arange(1.0, 41) + np.arange(3)[:, None]
+        columns = [fits.Column(name, "9A" if name == "OBJECT" else "D", array=ids),
+                   fits.Column("WAVE", "40D", array=np.tile(WAVE, (3, 1))),
+                   fits.Column("FLUX", "40E", array=values),
+                   fits.Column("VALID", "40L", array=values > 0),
+                   fits.Column("Z", "D", array=[0.1, 0.2, 0.3])]  # fmt: skip
+        kind = {"OBJECT": "PHASE3SPECTRUM", "TARGETID": "SPECTRA"}[name]
+        table = fits.BinTableHDU.from_columns(columns, name=kind)
+        fits.HDUList([fits.PrimaryHDU(), table]).writeto(tmp_path / f"{number}.fits")
+        stream = read_many(tmp_path / f"{number}.fits", progress=False)
+        (part,) = list(stream)
+        first = {"OBJECT": "a", "TARGETID": "7"}[name]
+        assert part.ids.tolist() == [first, f"{number}-1", f"{number}-2"] and not stream.rejects
+
+
 # --- layouts
 
 
