@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, grid_of, medium_of
+from common.surveys.cards import card, frame_of, grid_of, medium_of, number
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -142,9 +142,14 @@ def read(path, hdus, *, rows=slice(None), grid=None):
 def _ids(path, hdus, table, rows, before):
     """Return plate-mjd-fiber, SDSS-V's id (with the row where one comes again), or the row."""
     parts = [column(table, name, rows=rows) for name in ("PLATE", "MJD", "FIBERID")]
-    if all(part is not None for part in parts):
-        return sdss_ids(*parts)
     numbers = np.arange(_rows(table))
+    if all(part is not None for part in parts):
+        ids = [f"{stem(path)}-{before + i}" for i in numbers[rows]]
+        parts = np.array([[number(value) for value in part] for part in parts])
+        known = np.flatnonzero((np.isfinite(parts) & (parts >= 0)).all(axis=0))
+        for i, name in zip(known, sdss_ids(*parts[:, known]), strict=True):
+            ids[i] = str(name)
+        return ids
     every = column(table, "sdss_id")
     target = card((table.header, hdus[0].header), "SDSS_ID")
     if every is None and target is not None:

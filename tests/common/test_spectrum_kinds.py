@@ -246,6 +246,18 @@ def test_a_row_without_an_id_is_named_by_its_place(tmp_path):
         assert part.ids.tolist() == [first, f"{number}-1", f"{number}-2"] and not stream.rejects
 
 
+def test_plates_as_floats_or_text_and_a_row_without_one(tmp_path):
+    for form, plates in (("D", [266.0, np.nan, -9999.0]), ("5A", ["266", "", "-9999"])):
+        hdus = table_hdus(n=3, header={"COEFF0": 3.6, "COEFF1": 1e-4})
+        columns = [c for c in hdus[1].columns if c.name != "PLATE"]
+        columns.append(fits.Column("PLATE", form, array=plates))
+        table = fits.BinTableHDU.from_columns(columns)
+        table.header.update({"COEFF0": 3.6, "COEFF1": 1e-4})
+        fits.HDUList([hdus[0], table]).writeto(tmp_path / f"{form}.fits")
+        ids = read(tmp_path / f"{form}.fits").ids.tolist()
+        assert ids == ["0266-51602-0001", f"{form}-1", f"{form}-2"]
+
+
 # --- layouts
 
 
