@@ -66,7 +66,7 @@ def test_alpha_goes_beyond_the_null_and_is_not_bimodal_at_fixed_metallicity(run,
     known = sample.stars[sample.stars["split"] == "train"]
     test = run[run["split"] == "test"].reset_index(drop=True)
     null = null_predictions(known, test, metal="fe_h")
-    table = bimodality(test, null=null).set_index(["bin", "metallicity", "values"])
+    table = bimodality(test, null=null).set_index(["bin", "metallicity", "values"]).sort_index()
     whole = table.loc[("all giants, log g < 3.5", "all")]
     fixed = table.loc[("all giants, log g < 2.2", "-0.6 to -0.1")]
     for name, part in (("all metallicities", whole), ("-0.6 < [Fe/H] < -0.1", fixed)):
