@@ -127,7 +127,7 @@ class Evaluation(evaluation.Evaluation):
     claims = CLAIMS
     title = "Redshift, mass and star formation rate on {}"
     survey, subject, place = "moons", "its own simulated set", "the paper's set"
-    training = ("epochs", "batch_size", "learning_rate", "dz", "tasks", "head")
+    training = ("epochs", "batch_size", "learning_rate", "dz", "tasks", "head", "input", "mock")
     printed = ("residuals", "success", "variants")
     others, elsewhere = OTHERS, ELSEWHERE
     cover_figures = ("F4_residuals", "F7_thresholds")

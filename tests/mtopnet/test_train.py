@@ -221,10 +221,12 @@ def test_adaptation_leaves_a_network_and_its_scores(run_dir, trained, tmp_path, 
     shards = Shards(run_dir / "data")
     rows = np.flatnonzero(shards.labels["split"] == "valid")
     valid, _ = networks.predicted(adapted, shards.rows(rows))
+    again = train.calibrate(valid.join(shards.labels.iloc[rows].reset_index(drop=True)))
+    group = networks.entropy_group(valid["entropy"])
     for name in ("lgm", "sfr"):
-        label = shards.labels[f"{name}_true"].to_numpy()[rows]
-        inside = np.abs(valid[f"{name}_pred"] - label) <= valid[f"{name}_sigma"]
-        assert inside.mean() == pytest.approx(0.68, abs=0.06), "its errors are its own"
-        assert adapted.calibration[name].to_dict() != trained.calibration[name].to_dict()
+        own = again[name].apply(sigma=valid[f"{name}_raw"], group=group)
+        assert np.allclose(valid[f"{name}_sigma"], own, rtol=1e-3), "its errors are its own"
+        old = trained.calibration[name].apply(sigma=valid[f"{name}_raw"], group=group)
+        assert not np.allclose(old, own, rtol=1e-3), "not those of the network before"
     with pytest.raises(UsageError, match="holds a run already"):
         adversarial.adapt(run_dir, tmp_path / "out", target_dir=tmp_path / "other")
