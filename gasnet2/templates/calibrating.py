@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import minimize
 
 from common.calibration import fit_calibration
 from common.errors import SuiteError
 from gasnet2 import tables_trust
 from gasnet2.config import COARSE
 from gasnet2.templates.model import logit_table
-from gasnet2.templates.networks import BATCH, logs, solved
+from gasnet2.templates.networks import BATCH, ramps, solved
 from gasnet2.templates.solutions import probabilities
 from gasnet2.templates.targets import targets
 
 TEMPERATURES = np.geomspace(0.5, 3.0, 41)
 FEWEST = 100  # spectra that a calibration needs
+PRIOR = 1.0  # weight of the squared distance of a slope from 1
 
 
 def calibrated(trained, rows_of, rows, labels):
@@ -45,11 +47,11 @@ def calibrated(trained, rows_of, rows, labels):
     right = tables_trust.right(
         coarse_true=coarse, coarse_pred=found.coarse, z_true=z, z_pred=found.z
     )
-    trained.right = {"all": beta(found.p, right)}
+    trained.right = {"all": slopes(found.p, right)}
     for kind in np.unique(found.coarse.astype(str)):
         here = found.coarse == kind
         if here.sum() >= 5 * FEWEST:
-            trained.right[kind] = beta(found.p[here], right[here])
+            trained.right[kind] = slopes(found.p[here], right[here])
     good = right & np.isfinite(z)
     try:
         trained.errors = fit_calibration(
@@ -79,7 +81,7 @@ def _temperature(trained, rows_of, rows, labels):
     return float(TEMPERATURES[total.argmin()])
 
 
-def beta(p, right):
+def slopes(p, right):
     """Return the coefficients that turn said probabilities into fractions right.
 
     Parameters
@@ -90,18 +92,24 @@ def beta(p, right):
     Returns
     -------
     list of float
-        c, a, b of `gasnet2.templates.networks.fraction_right`, a and b not negative; those that
-        change nothing where a fit cannot be had.
-
-    Notes
-    -----
-    Beta calibration (Kull, Silva Filho & Flach 2017, EJS 11, 5052): three numbers, which a few
-    hundred wrong solutions set better than a curve.
+        Of `gasnet2.templates.networks.fraction_right`, no slope negative: the most likely ones,
+        held to 1 by a weak prior where nothing is known. They change nothing where all are right
+        or none is.
     """
-    from sklearn.linear_model import LogisticRegression
-
+    x = ramps(p)
+    begin = np.append(0.0, np.ones(x.shape[1]))
     if right.all() or not right.any():
-        return [0.0, 1.0, 1.0]
-    fitted = LogisticRegression(C=100.0, max_iter=1000).fit(logs(p), right)
-    c, (a, b) = float(fitted.intercept_[0]), map(float, fitted.coef_[0])
-    return [c, a, b] if min(a, b) >= 0 else [0.0, 1.0, 1.0]
+        return begin.tolist()
+    sign = np.where(right, 1.0, -1.0)
+
+    def loss(coefficients):
+        margin = sign * (coefficients[0] + x @ coefficients[1:])
+        pull = np.exp(-np.logaddexp(0, margin)) * sign  # of each spectrum, towards what it is
+        off = coefficients[1:] - 1
+        value = np.logaddexp(0, -margin).sum() + PRIOR * (off @ off)
+        slope = -np.append(pull.sum(), pull @ x)
+        slope[1:] += 2 * PRIOR * off
+        return value, slope
+
+    bounds = [(None, None)] + [(0.0, None)] * x.shape[1]
+    return minimize(loss, begin, jac=True, bounds=bounds, method="L-BFGS-B").x.tolist()

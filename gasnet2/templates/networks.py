@@ -15,6 +15,9 @@ from gasnet2.config import SDSS_CLASSES
 from gasnet2.templates.solutions import Solutions, probabilities, solve
 
 BATCH = 256
+LEAST = 1e-6  # probabilities are kept this far from 0 and 1
+# Of ln p / (1 - p), where the slope of a calibration may change.
+KNOTS = np.array([-14.0, *(np.log(p / (1 - p)) for p in (0.2, 0.5, 0.8, 0.95, 0.995)), 14.0])
 
 
 @dataclass
@@ -88,24 +91,26 @@ class TemplateNetwork:
         return {"temperature": self.temperature, "right": self.right, "errors": errors}
 
 
-def logs(p):
-    """Return ln p and -ln(1 - p) of probabilities (n,), ndarray of shape (n, 2)."""
-    p = np.clip(np.asarray(p, dtype=float), 1e-6, 1 - 1e-6)
-    return np.stack([np.log(p), -np.log1p(-p)], axis=1)
+def ramps(p):
+    """Return how far ln p / (1 - p) has come between each two of `KNOTS`, (n, len(KNOTS) - 1)."""
+    p = np.clip(np.asarray(p, dtype=float), LEAST, 1 - LEAST)
+    at = np.log(p / (1 - p))[:, None]
+    low, high = KNOTS[:-1], KNOTS[1:]
+    return np.clip(at, low, high) - np.clip(0.0, low, high)
 
 
 def fraction_right(p, coefficients):
-    """Return 1 / (1 + exp(-c - a ln p + b ln(1 - p))), ndarray of shape (n,).
+    """Return 1 / (1 + exp(-c - sum of s_k ramp_k)), ndarray of shape (n,).
 
     Parameters
     ----------
     p : ndarray of shape (n,)
         As the network says it.
     coefficients : list of float
-        c, a, b; 0, 1, 1 change nothing.
+        c, and the slope in ln p / (1 - p) between each two of `KNOTS`; 0, 1 ... 1 change nothing.
     """
     c, *slopes = coefficients
-    return 1 / (1 + np.exp(-c - logs(p) @ np.array(slopes)))
+    return 1 / (1 + np.exp(-c - ramps(p) @ np.array(slopes)))
 
 
 def load_model(path, config):

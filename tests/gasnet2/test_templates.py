@@ -327,16 +327,26 @@ def test_calibration_makes_probabilities_honest():
     rng = np.random.default_rng(7)
     p = rng.random(5000)
     right = rng.random(5000) < p**2  # overconfident
-    said = networks.fraction_right(p, calibrating.beta(p, right))
+    said = networks.fraction_right(p, calibrating.slopes(p, right))
     for low in np.arange(0.1, 1, 0.2):
         here = (said >= low) & (said < low + 0.2)
         assert right[here].mean() == pytest.approx(said[here].mean(), abs=0.05)
     assert (np.diff(said[np.argsort(p)]) >= 0).all()
 
 
+def test_calibration_follows_a_curve_that_three_numbers_cannot():
+    """Most spectra are sure and right; those between 0.3 and 0.9 decide little of the fit."""
+    rng = np.random.default_rng(3)
+    p = np.append(rng.uniform(0.999, 1.0, 20000), rng.uniform(0.05, 0.95, 3000))
+    true = np.interp(p, [0, 0.2, 0.5, 0.8, 0.95, 1], [0, 0.19, 0.33, 0.62, 0.92, 1])
+    right = rng.random(len(p)) < true
+    said = networks.fraction_right(p, calibrating.slopes(p, right))
+    assert np.abs(said - true).max() < 0.05
+
+
 def test_calibration_without_failures_changes_nothing():
     p = np.array([0.1, 0.5, 0.9, 1.0])
-    said = networks.fraction_right(p, calibrating.beta(p, np.ones(4, dtype=bool)))
+    said = networks.fraction_right(p, calibrating.slopes(p, np.ones(4, dtype=bool)))
     np.testing.assert_allclose(said, p, atol=1e-5)
 
 
