@@ -108,7 +108,8 @@ def test_claims_are_judged_for_the_mock_alone(run_dir):
     survey = judged[judged["dataset"] == "lamost"]
     assert len(survey) == len(claims.load(Evaluation.claims))
     assert set(survey["verdict"]) == {"untested"} and survey["ours"].isna().all()
-    ours = judged[judged["dataset"] == "lamost-mock"].set_index("id")["ours"]
+    name = "lamost-mock (scaled-input network)"
+    ours = judged[judged["dataset"] == name].set_index("id")["ours"]
     assert ours["parameters"] == 23849605 and ours["pixels"] == 4875
     assert ours["scatter-bprp"] == pytest.approx(toy.SIGMA["bprp"], rel=0.3)
     assert ours["mse-lightgbm-teff"] == 2.0 and "mse-catboost-teff" not in ours
