@@ -100,7 +100,9 @@ def learned(df, run_dir, config):
     ndarray of bool, shape (n,)
         Every spectrum of a galaxy that any spectrum of was learned from.
     """
-    names = df["specobjid"].fillna("").astype(str) if "specobjid" in df else pd.Series("", df.index)
+    names = pd.Series("", df.index)
+    if "specobjid" in df:  # a column of NaN where there are no labels
+        names = df["specobjid"].astype(object).where(df["specobjid"].notna(), "").astype(str)
     path = Path(run_dir) / "data" / "labels.parquet"
     if path.is_file():
         known = pd.read_parquet(path, columns=["id", "object", "split"])

@@ -308,6 +308,15 @@ def test_finished_shards_are_taken_and_unfinished_ones_made_again(prepared, tmp_
     assert len(prepare(CONFIG, shards.folder, data_dir=folder)) == len(shards)
 
 
+def test_spectra_without_labels_are_known_by_their_id_alone(tmp_path):
+    (tmp_path / "data").mkdir()
+    known = pd.DataFrame({"id": ["1", "2"], "object": ["g", ""], "split": ["train", "test"]})
+    known.to_parquet(tmp_path / "data" / "labels.parquet")
+    df = pd.DataFrame({"id": ["1", "2", "3"], "specobjid": np.nan, "dataset": "real files"})
+    assert data.learned(df, tmp_path, CONFIG).tolist() == [True, False, False]
+    assert not data.learned(df, tmp_path / "gone", CONFIG).any()
+
+
 def test_data_that_cannot_be_used_say_what_to_do(tmp_path):
     with pytest.raises(MissingDataError, match="lamost-mock, which runs now"):
         prepare(CONFIG, tmp_path / "data")
