@@ -15,7 +15,7 @@ main = partial(
     load=load_networks,
     predict=predict_files,
     errors={"z": "z_err"},
-    tables=("coarse",),
+    tables=("coarse", "errors", "trust"),
 )
 
 if __name__ == "__main__":

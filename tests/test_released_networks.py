@@ -1,0 +1,56 @@
+"""The networks that come with the packages: whole, small, and what they say of real spectra."""
+
+import importlib
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from common.released import CARD, released, room
+from tests.test_docs import PACKAGES
+
+MOST = 80e6  # bytes of all together
+EVERY = [(package, name) for package in PACKAGES for name in released(package)]
+
+
+@pytest.mark.parametrize("package, name", EVERY)
+def test_released_network_is_whole_and_names_no_machine(package, name):
+    one = released(package)[name]
+    one.check()
+    assert "config.json" in one.files and any(f.endswith(".keras") for f in one.files)
+    kept = json.loads((one.folder / "config.json").read_text())
+    assert not {"data_dir", "device"} & set(kept) and kept["versions"]["commit"]
+    card = (one.folder / CARD).read_text()
+    assert f"python -m {package}.train" in card and "## What it scores" in card
+    for text in (card, json.dumps(kept)):
+        assert "/home/" not in text and "/tmp/" not in text
+
+
+def test_all_released_networks_together_are_small():
+    files = [p for package in PACKAGES for p in room(package).rglob("*") if p.is_file()]
+    assert sum(p.stat().st_size for p in files) < MOST
+
+
+def predicted(package, out, paths, verb="predict"):
+    main = importlib.import_module(f"{package}.{verb}").main
+    assert main(["-o", str(out), "--precision", "float32", *map(str, paths)]) == 0
+    return pd.read_parquet(out)
+
+
+def test_classes_and_redshifts_of_three_surveys_without_training(shared_data, tmp_path, capsys):
+    """Pinned: what the network gave when it was released."""
+    real = shared_data / "real"
+    paths = [real / "sdss/dr16_table.fits", *sorted(real.glob("desi/*")),
+             *sorted(real.glob("lamost/spec/*"))[:12]]  # fmt: skip
+    table = predicted("gasnet2", tmp_path / "a.parquet", paths)
+    assert "released network surveys" in capsys.readouterr().out
+    labels = pd.read_parquet(tmp_path / "a.parquet").set_index("id")
+    assert len(table) == len(labels)
+    sdss = table[table["file"].str.contains("dr16_table")]
+    assert len(sdss) == 56
+    assert sdss["coarse"].value_counts().to_dict() == {"STAR": 22, "GALAXY": 17, "QSO": 17}
+    assert (sdss["p_z"] > 0.95).sum() >= 54
+    lamost = table[table["file"].str.contains("lamost")]
+    assert len(lamost) == 12 and (lamost["coarse"] == "STAR").sum() >= 11
+    assert np.isfinite(table.loc[table["coarse"] != "NONE", "z_err"]).all()
