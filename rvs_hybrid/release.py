@@ -15,7 +15,7 @@ main = partial(
     load=load_networks,
     predict=predict_files,
     errors={name: f"{name}_err" for name in LABELS},
-    tables=("labels", "coverage"),
+    tables=("labels",),
 )
 
 if __name__ == "__main__":

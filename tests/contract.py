@@ -25,6 +25,7 @@ from common.errors import SuiteError, UsageError
 from common.paper import Paper
 from common.rows import name_of
 from tests.catalogues import fill_disk, killed_at
+from tests.eager import train_eagerly
 
 VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
 
@@ -92,17 +93,11 @@ class Contract:
     @pytest.fixture(scope="class", autouse=True)
     @classmethod
     def tiny(cls):
-        import keras
-
         with pytest.MonkeyPatch.context() as patch:
             tiny = {k: v for k, v in cls.subject.tiny.items() if k not in ("dataset", "scale")}
             patch.setitem(cls.subject.paper.scales, "smoke", tiny)
             cls.subject.patch(patch)
-            compiled = keras.Model.compile
-            # To trace a tiny network takes thrice as long as to train it.
-            patch.setattr(
-                keras.Model, "compile", lambda *a, **k: compiled(*a, **{"run_eagerly": True} | k)
-            )
+            train_eagerly(patch)
             yield
 
     @pytest.fixture(scope="class")

@@ -16,6 +16,7 @@ EMPTY = {  # the least that others take for a picture
     ),
     "pdf": b"%PDF-1.4\n%%EOF\n",
 }
+DPI = 40
 _render = Figure.savefig
 _wanted = None  # names in the files to render: () all, None none
 
@@ -34,6 +35,8 @@ def rendered(*names):
 def _save(self, target, *, format="png", **options):
     named = isinstance(target, (str, Path))
     if _wanted == () or (_wanted and named and any(n in Path(target).name for n in _wanted)):
+        if format == "png":  # what they show does not depend on their size
+            options["dpi"] = min(options.get("dpi") or DPI, DPI)
         _render(self, target, format=format, **options)
     elif named:
         Path(target).write_bytes(EMPTY[format])

@@ -54,3 +54,14 @@ def test_classes_and_redshifts_of_three_surveys_without_training(shared_data, tm
     lamost = table[table["file"].str.contains("lamost")]
     assert len(lamost) == 12 and (lamost["coarse"] == "STAR").sum() >= 11
     assert np.isfinite(table.loc[table["coarse"] != "NONE", "z_err"]).all()
+
+
+def test_labels_of_real_stars_without_training(shared_data, tmp_path, capsys):
+    """Pinned: XP spectra alone, without photometry and parallax."""
+    path = shared_data / "real" / "gaia" / "xp_continuous_combined_chunk0.fits"
+    table = predicted("rvs_hybrid", tmp_path / "a.parquet", [path])
+    assert "released network stars" in capsys.readouterr().out
+    assert len(table) > 1990
+    for name, median, error in (("teff", 4865, 288), ("logg", 3.61, 0.35), ("fe_h", -0.317, 0.16)):
+        assert table[name].median() == pytest.approx(median, abs=0.05 * error), name
+    assert (table[["teff_err", "logg_err", "fe_h_err", "alpha_m_err"]] > 0).all().all()

@@ -13,7 +13,15 @@ from gasnet2 import train
 from gasnet2.contaminate import contaminate, shuffled
 from gasnet2.contaminate import main as contaminate_main
 from gasnet2.measured import measure
+from tests.eager import train_eagerly
 from tests.gasnet2.toy import tiny_config, write_table
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    with pytest.MonkeyPatch.context() as patch:
+        train_eagerly(patch)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,17 @@ from gasnet2.config import PAPER, Config, extragalactic
 from gasnet2.networks import routed
 from gasnet2.predict import predict_files, predict_labelled
 from tests.catalogues import read_back
+from tests.eager import train_eagerly
 from tests.gasnet2.toy import tiny_config, write_table
 
 CONFIG = tiny_config()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    with pytest.MonkeyPatch.context() as patch:
+        train_eagerly(patch)
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,10 +2,12 @@
 
 import importlib
 
+import pytest
 from astropy.table import Table
 
 from common import claims
 from tests.archives import archives
+from tests.eager import train_eagerly
 from tests.pictures import rendered
 
 FILES = ("config.json", "history.csv", "predictions.parquet", "claims.ecsv", "report.html")
@@ -15,7 +17,8 @@ def reproduced(package, folder, dataset, *more, needs):
     """Reproduce a paper at smoke scale, its figures drawn; return the run's folder."""
     main = importlib.import_module(f"{package}.reproduce").main
     argv = ["--dataset", dataset, "--scale", "smoke", "--epochs", "1", *more]
-    with archives(*needs), rendered():
+    with archives(*needs), rendered(), pytest.MonkeyPatch.context() as patch:
+        train_eagerly(patch)
         assert main([*argv, "-o", str(folder / "run")]) == 0
     return folder / "run"
 
