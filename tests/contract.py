@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from common import overview, released, training
+from common import evaluation, overview, released, training
 from common.catalog import FORMATS, is_text, read_table, write_table
 from common.catalogue import parts
 from common.catalogue.assemble import rejects_of
@@ -229,7 +229,8 @@ class Contract:
         assert overview.main(["-o", str(page), str(house.evaluation)]) == 0
         assert "Score card" in page.read_text() or "Measured on" in page.read_text()
 
-    def test_predictions_made_elsewhere_come_in_every_format(self, house, tmp_path):
+    def test_predictions_made_elsewhere_come_in_every_format(self, house, tmp_path, monkeypatch):
+        monkeypatch.setattr(evaluation, "draw", lambda *_, **__: ({}, []))  # tables are compared
         table = pd.read_parquet(house.run / "predictions.parquet")
         made = {}
         for ending in FORMATS:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -50,10 +49,14 @@ class SurveyUniverse(Universe):
         self.plates = {name: Plates(survey, offline=offline) for name, survey in SURVEYS.items()}
 
 
-@lru_cache(maxsize=1)
+_made = []
+
+
 def universe_of(offline):
-    """Return the `SurveyUniverse` of this process, made at the first call."""
-    return SurveyUniverse(offline=offline)
+    """Return the `SurveyUniverse` of this process, made at the first call: it takes seconds."""
+    if not _made:
+        _made.append(SurveyUniverse(offline=offline))
+    return _made[0]
 
 
 def _flat(low, high, n, rng):

@@ -19,7 +19,7 @@ EDGES = {"sdss": (3800, 9200), "boss": (3600, 9900), "desi": (3600, 9824),
 @pytest.fixture(scope="module")
 def universe():
     with archives("thedoppler", "sdss-mangadap", "pypeit"):
-        return surveys.SurveyUniverse()
+        return surveys.universe_of(offline=False)
 
 
 def noiseless(universe, name, n, seed=1):
