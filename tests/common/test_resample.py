@@ -29,7 +29,9 @@ def test_lines_are_reproduced_and_covered_is_the_range_of_the_spectrum(wave, gri
     flux, covered = to_grid(batch(wave, np.full(len(wave), value)), grid)
     assert np.all(flux[covered] == np.float32(value))
     assert np.all(flux[~covered] == 0)
-    np.testing.assert_array_equal(covered[0], (grid >= wave[0] - 1e-5) & (grid <= wave[-1] + 1e-5))
+    inside = (grid >= wave[0] - 1e-5) & (grid <= wave[-1] + 1e-5)
+    edge = np.abs(grid[:, None] - (wave[0] - 1e-5, wave[-1] + 1e-5)).min(axis=1) < 1e-9
+    np.testing.assert_array_equal(covered[0][~edge], inside[~edge])
     flux, covered = to_grid(batch(wave, (wave - 4000) / 100), grid)
     np.testing.assert_allclose(flux[covered], ((grid - 4000) / 100)[covered[0]], atol=1e-4)
 
