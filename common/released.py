@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from common.cli import say
 from common.errors import ReadError, UsageError
 
 MANIFEST = "manifest.json"
 CARD = "README.md"
+# About a file that is not as it was released.
 REMEDY = "Install the package again, or name a run of your own with --run-dir."
 
 
-@dataclass(frozen=True)
-class Released:
+class Released(NamedTuple):
     """A released network.
 
     Attributes
@@ -35,7 +35,7 @@ class Released:
     name: str
     folder: Path
     about: str
-    files: dict = field(default_factory=dict)
+    files: dict
 
     def check(self):
         """Raise `ReadError` where a file is damaged, missing or not of this release."""

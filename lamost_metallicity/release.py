@@ -8,15 +8,9 @@ from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.networks import load_networks
 from lamost_metallicity.predict import predict_files
 
-main = partial(
-    command.main,
-    PAPER,
-    Evaluation,
-    load=load_networks,
-    predict=predict_files,
-    errors={"oh": "oh_err"},
-    tables=("methods", "classifier", "coverage"),
-)
+main = partial(command.main, PAPER, Evaluation, load=load_networks, predict=predict_files,
+               errors={"oh": "oh_err"},
+               tables=("methods", "classifier", "coverage"))  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -8,15 +8,9 @@ from rvs_hybrid.evaluation import Evaluation
 from rvs_hybrid.networks import load_networks
 from rvs_hybrid.predict import predict_files
 
-main = partial(
-    command.main,
-    PAPER,
-    Evaluation,
-    load=load_networks,
-    predict=predict_files,
-    errors={name: f"{name}_err" for name in LABELS},
-    tables=("labels",),
-)
+main = partial(command.main, PAPER, Evaluation, load=load_networks, predict=predict_files,
+               errors={name: f"{name}_err" for name in LABELS},
+               tables=("labels",))  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(main())
