@@ -8,6 +8,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from common.colours import BLACK, BLUE, COLOURS, ORANGE, RED, SKY
 from common.files import atomic_path
@@ -272,4 +273,46 @@ def spectra_figure(*, wavelength, fluxes, z=None, title=None, height=1.5):
             mark_lines(axis, visible(redshift, wavelength[0], wavelength[-1]))
         axis.set_ylabel("flux")
     axes[-1].set_xlabel("wavelength (Å, vacuum)")
+    return figure
+
+
+def chain(rows, colours, *, title, parameters=None, width=1.0, size=7.0, low=()):
+    """Draw the layers of a network as boxes in a row.
+
+    Parameters
+    ----------
+    rows : list of (str, str, str)
+        Text in a box, output size below it, kind.
+    colours : dict of str to colour
+        Of the kinds.
+    title : str
+    parameters : int, optional
+        Of the network, told in the title.
+    width : float
+        Inches of a box.
+    size : float
+        Of the letters below.
+    low : sequence of str
+        Kinds whose boxes are lower.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(width * len(rows) + 0.4, 2.9), layout="constrained")
+    axis = figure.subplots()
+    for i, (text, below, kind) in enumerate(rows):
+        height = 0.55 if kind in low else 1.0
+        axis.add_patch(Rectangle((i + 0.12, (1 - height) / 2), 0.62, height, fc=colours[kind],
+                                 ec="#555555", lw=0.8))  # fmt: skip
+        axis.text(i + 0.43, 0.5, text, rotation=90, ha="center", va="center", fontsize=8)
+        axis.text(i + 0.43, -0.13, below, ha="center", va="top", fontsize=size)
+        if i:
+            axis.annotate("", (i + 0.1, 0.5), (i - 0.24, 0.5),
+                          arrowprops={"arrowstyle": "->", "lw": 0.9})  # fmt: skip
+    if parameters:
+        title += f"; {parameters:,} parameters".replace(",", " ")
+    axis.set_title(title, fontsize=8.5)
+    axis.set(xlim=(0, len(rows)), ylim=(-0.35, 1.1))
+    axis.set_axis_off()
     return figure

@@ -110,6 +110,35 @@ def collected(stream, step, *, what="spectrum"):
     return pd.concat(parts, ignore_index=True), reject_table(stream.rejects)
 
 
+def unlearned(df, rejects, known, *, of, how):
+    """Return the rows that a run did not learn from, and the rejects with the others.
+
+    Parameters
+    ----------
+    df, rejects : DataFrame
+        Predictions of labelled files (file, id), and what was rejected before.
+    known : ndarray of bool, shape (n,)
+        What the run learned from.
+    of : (str, str)
+        What the spectra are of, one and many ("star", "stars").
+    how : str
+        What the run did with them ("trained").
+
+    Raises
+    ------
+    SuiteError
+        If nothing is left.
+    """
+    if known.all():
+        raise SuiteError(
+            f"All {len(df)} spectra are of {of[1]} that the run was {how} on. Give others, or "
+            "evaluate the run without --on."
+        )
+    lost = df.loc[known, ["file", "id"]].assign(reason=f"of a {of[0]} that the run was {how} on")
+    rejects = pd.concat([rejects, lost.astype(str)], ignore_index=True)
+    return df[~known].reset_index(drop=True), rejects
+
+
 def of_files(mock):
     """Return the data set of each spectrum of files, ndarray of str, from whether it is a mock."""
     return np.where(np.asarray(mock, dtype=bool), MOCK_FILES, REAL_FILES)

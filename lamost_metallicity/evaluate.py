@@ -10,17 +10,15 @@ import pandas as pd
 
 from common import runs
 from common.commands import evaluate as command
-from common.errors import ReadError, SuiteError
+from common.errors import ReadError
 from common.evaluation import write
-from common.rows import held_out, kept, name_of, name_of_table, name_on
+from common.rows import held_out, kept, name_of, name_of_table, name_on, unlearned
 from lamost_metallicity.config import PAPER, Config
 from lamost_metallicity.data import UNMATCHED, learned
 from lamost_metallicity.evaluation import Evaluation
 from lamost_metallicity.tables import beyond as tables_beyond
 from lamost_metallicity.tables import real as tables_real
 from lamost_metallicity.tables import regression as tables
-
-LEARNED = "of a galaxy that the run was trained, stopped or calibrated on"
 
 
 def evaluate_run(run_dir, out=None, on=None):
@@ -56,7 +54,13 @@ def evaluate_run(run_dir, out=None, on=None):
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    df, rejects = _unlearned(df, rejects, run_dir, config)
+    df, rejects = unlearned(
+        df,
+        rejects,
+        learned(df, run_dir, config),
+        of=("galaxy", "galaxies"),
+        how="trained, stopped or calibrated",
+    )  # fmt: skip
     out = kept(df, run_dir, on, out)
     name = name_on(config, df, on)
     df = tables.with_types(df)
@@ -64,19 +68,6 @@ def evaluate_run(run_dir, out=None, on=None):
         df["oh_true"] = np.nan
     ev = _evaluation(df, df, scales, calibration, dataset=name, real=True, **common)
     return write(ev, out, rejects=rejects)
-
-
-def _unlearned(df, rejects, run_dir, config):
-    """Return the rows that a run did not learn from, and the rejects with the others."""
-    known = learned(df, run_dir, config)
-    if known.all():
-        raise SuiteError(
-            f"All {len(df)} spectra are of galaxies that the run was trained, stopped or "
-            "calibrated on. Give others, or evaluate the run without --on."
-        )
-    lost = df.loc[known, ["file", "id"]].assign(reason=LEARNED).astype(str)
-    rejects = pd.concat([rejects, lost], ignore_index=True)
-    return df[~known].reset_index(drop=True), rejects
 
 
 def evaluate_predictions(path, out):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-
 from common import runs
 from common.commands import evaluate as command
-from common.errors import SuiteError
 from common.evaluation import write
 from common.paper import Option
-from common.rows import held_out, kept, name_of, name_of_table
+from common.rows import held_out, kept, name_of, name_of_table, unlearned
 from solarlike_distance import galaxy
 from solarlike_distance.config import PAPER, Config
 from solarlike_distance.data import learned
@@ -24,7 +21,6 @@ from solarlike_distance.tables import scatter as tables
 from solarlike_distance.tables.given import read_ecsv, read_gradients, read_isochrones, with_truth
 from solarlike_distance.tables.rows import any_mock, read_predictions, with_types
 
-LEARNED = "of a star that the run was trained or calibrated on"
 TEST_STARS = 3715  # Sect. 3.2
 KNOWN = ("reference",)  # splits beside the test set
 MANY = {"type": Path, "metavar": "TABLE", "action": "append", "default": []}
@@ -101,7 +97,9 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
 
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
-    df, rejects = _unlearned(df, rejects, run_dir, config)
+    df, rejects = unlearned(
+        df, rejects, learned(df, run_dir, config), of=("star", "stars"), how="trained or calibrated"
+    )
     df = on_one_scale(df)
     out = kept(df, run_dir, on, out)
     df = with_types(df)
@@ -116,19 +114,6 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
         **extra,
     )
     return write(ev, out, rejects=rejects)
-
-
-def _unlearned(df, rejects, run_dir, config):
-    """Return the rows that a run did not learn from, and the rejects with the others."""
-    known = learned(df, run_dir, config)
-    if known.all():
-        raise SuiteError(
-            f"All {len(df)} spectra are of stars that the run was trained or calibrated on. Give "
-            "others, or evaluate the run without --on."
-        )
-    lost = df.loc[known, ["file", "id"]].assign(reason=LEARNED).astype(str)
-    rejects = pd.concat([rejects, lost], ignore_index=True)
-    return df[~known].reset_index(drop=True), rejects
 
 
 def _beside(compare, isochrones, gradients):

@@ -121,7 +121,8 @@ def _copy(run_dir, folder, copy):
     """Copy what a network is made of; `copy` is for the networks' own files."""
     folder.mkdir(parents=True)
     about = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
-    write_json(folder / "config.json", {k: v for k, v in about.items() if k not in LEFT_OUT})
+    kept = {k: v for k, v in about.items() if k not in LEFT_OUT}
+    write_text(folder / "config.json", json.dumps(kept))  # limits of a training set are long lists
     for path in sorted(run_dir.glob("models/**/*.keras")):
         target = folder / path.relative_to(run_dir)
         target.parent.mkdir(parents=True, exist_ok=True)

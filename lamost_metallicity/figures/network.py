@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from matplotlib.patches import Rectangle
-
 from common.colours import SKY
-from common.figures import Figure, styled
+from common.figures import chain, styled
 
 COLOURS = {"input": "#dddddd", "convolution": SKY, "pooling": "#bfe3d6", "output": "#e8b7cf"}
 
@@ -33,20 +31,5 @@ def layers(config):
 @styled
 def architecture(config, parameters=None):
     """Draw Fig. 2: the layers of the network, their outputs, and the number of parameters."""
-    rows = layers(config)
-    figure = Figure(figsize=(0.82 * len(rows) + 0.4, 2.9), layout="constrained")
-    axis = figure.subplots()
-    for i, (text, size, kind) in enumerate(rows):
-        axis.add_patch(Rectangle((i + 0.12, 0), 0.62, 1, fc=COLOURS[kind], ec="#555555", lw=0.8))
-        axis.text(i + 0.43, 0.5, text, rotation=90, ha="center", va="center", fontsize=8)
-        axis.text(i + 0.43, -0.13, size, ha="center", va="top", fontsize=7)
-        if i:
-            axis.annotate("", (i + 0.1, 0.5), (i - 0.24, 0.5),
-                          arrowprops={"arrowstyle": "->", "lw": 0.9})  # fmt: skip
     text = "ReLU after each convolution; size of each output below"
-    if parameters:
-        text += f"; {parameters:,} parameters".replace(",", " ")
-    axis.set_title(text, fontsize=8.5)
-    axis.set(xlim=(0, len(rows)), ylim=(-0.35, 1.1))
-    axis.set_axis_off()
-    return figure
+    return chain(layers(config), COLOURS, title=text, parameters=parameters, width=0.82)

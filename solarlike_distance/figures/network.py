@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.patches import Rectangle
 
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED, SKY
 from common.errors import SuiteError
-from common.figures import Figure, curve_panel, panels, styled
+from common.figures import Figure, chain, curve_panel, panels, styled
 from solarlike_distance.config import INPUTS
 from solarlike_distance.figures.sample import span
 from solarlike_distance.tables import scatter as tables
@@ -42,25 +41,9 @@ def architecture(config, parameters=None):
     """Draw Fig. 4: the layers of the network, their outputs, and the number of parameters."""
     colours = {"input": "#dddddd", "convolution": SKY, "pooling": "#bfe3d6", "dense": "#f5cf8e",
                "output": "#e8b7cf"}  # fmt: skip
-    rows = layers(config)
-    figure = Figure(figsize=(1.02 * len(rows) + 0.4, 2.9), layout="constrained")
-    axis = figure.subplots()
-    for i, (text, size, kind) in enumerate(rows):
-        height = 1.0 if kind in ("input", "convolution", "pooling") else 0.55
-        axis.add_patch(Rectangle((i + 0.12, (1 - height) / 2), 0.62, height, fc=colours[kind],
-                                 ec="#555555", lw=0.8))  # fmt: skip
-        axis.text(i + 0.43, 0.5, text, rotation=90, ha="center", va="center", fontsize=8)
-        axis.text(i + 0.43, -0.13, size, ha="center", va="top", fontsize=7.5)
-        if i:
-            axis.annotate("", (i + 0.1, 0.5), (i - 0.24, 0.5),
-                          arrowprops={"arrowstyle": "->", "lw": 0.9})  # fmt: skip
     text = "Leaky ReLU after convolutions and hidden dense layers; size of each output below"
-    if parameters:
-        text += f"; {parameters:,} parameters".replace(",", " ")
-    axis.set_title(text, fontsize=8.5)
-    axis.set(xlim=(0, len(rows)), ylim=(-0.35, 1.1))
-    axis.set_axis_off()
-    return figure
+    return chain(layers(config), colours, title=text, parameters=parameters, width=1.02, size=7.5,
+                 low=("dense", "output"))  # fmt: skip
 
 
 @styled

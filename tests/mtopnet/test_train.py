@@ -99,8 +99,8 @@ def test_errors_of_averages_are_calibrated_on_averages(run_dir, trained):
         group_then = networks.entropy_group(valid["entropy_mc"])
         sigma = trained.calibration[f"{name}_mc"].apply(sigma=valid[f"{name}_raw_mc"],
                                                         group=group_then)  # fmt: skip
-        # Of a few dozen galaxies, in groups whose quantiles are their own.
-        assert np.mean(away <= sigma) == pytest.approx(0.68, abs=2 / len(valid) + 0.02)
+        # A group's quantile is the residual of one of its galaxies, and the file is float32.
+        assert np.mean(away <= sigma * (1 + 1e-5)) == pytest.approx(0.68, abs=0.02)
 
 
 def test_parts_of_the_network(trained, some):
