@@ -221,6 +221,6 @@ def fractional_error(df):
         at = found["bias"] + sign * found["sd"]
         last.axvline(at, color=BLACK, ls="-.", lw=1.1, label=label)
     last.set(xlabel="fractional distance error f", ylabel="stars", xlim=limits)
-    last.set_ylim(0, last.get_ylim()[1] * 1.3)
-    last.legend(loc="upper right")
+    last.set_ylim(0, last.get_ylim()[1] * 1.4)
+    last.legend(loc="upper right", fontsize=5.5, handlelength=1.2)
     return figure
