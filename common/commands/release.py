@@ -20,7 +20,7 @@ from common.released import CARD, MANIFEST, contents, room, sha256
 LEFT_OUT = ("data_dir", "device")
 
 
-def main(paper, evaluation, argv=None, *, load, predict, errors, tables=()):
+def main(paper, evaluation, argv=None, *, load, predict, errors, tables=(), models="**/*.keras"):
     """Run the command line; return the exit status.
 
     Parameters
@@ -37,6 +37,8 @@ def main(paper, evaluation, argv=None, *, load, predict, errors, tables=()):
         Column of the catalogue -> that of its error.
     tables : sequence of str
         Tables of the run that the card shows.
+    models : str
+        Pattern of the networks, within models/, that a prediction needs.
     """
     p = parser(paper.module("release"), f"Release a trained network with {paper.package}.")
     p.add_argument("--run-dir", type=Path, required=True,
@@ -52,7 +54,7 @@ def main(paper, evaluation, argv=None, *, load, predict, errors, tables=()):
     def work(args):
         folder = release(
             paper, evaluation, args.run_dir, args.name, about=args.about, check=args.check,
-            into=args.into, load=load, predict=predict, errors=errors, tables=tables,
+            into=args.into, load=load, predict=predict, errors=errors, tables=tables, models=models,
         )  # fmt: skip
         size = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
         say(f"released: {folder} ({size / 1e6:.1f} MB)")
@@ -61,12 +63,12 @@ def main(paper, evaluation, argv=None, *, load, predict, errors, tables=()):
 
 
 def release(paper, evaluation, run_dir, name, *, about, into, load, predict, errors, check=None,
-            tables=()):  # fmt: skip
+            tables=(), models="**/*.keras"):  # fmt: skip
     """Make a released network of a run: its folder, its card, its row of the manifest.
 
     Parameters
     ----------
-    paper, evaluation, load, predict, errors, tables
+    paper, evaluation, load, predict, errors, tables, models
         As of `main`.
     run_dir : path-like
     name, about : str
@@ -88,12 +90,12 @@ def release(paper, evaluation, run_dir, name, *, about, into, load, predict, err
     into.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into, prefix=".making-") as made:
         half, table = Path(made) / name, None
-        _copy(run_dir, half, halved)
+        _copy(run_dir, half, models, halved)
         if check:
             table = compare(*(_catalogue(predict, d, check, made) for d in (run_dir, half)), errors)
         if table is None or not len(table) or not table["enough"].all():
             shutil.rmtree(half)
-            _copy(run_dir, half, shutil.copyfile)
+            _copy(run_dir, half, models, shutil.copyfile)
         write_text(
             half / CARD,
             card(
@@ -117,13 +119,13 @@ def release(paper, evaluation, run_dir, name, *, about, into, load, predict, err
     return into / name
 
 
-def _copy(run_dir, folder, copy):
+def _copy(run_dir, folder, models, copy):
     """Copy what a network is made of; `copy` is for the networks' own files."""
     folder.mkdir(parents=True)
     about = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
     kept = {k: v for k, v in about.items() if k not in LEFT_OUT}
     write_text(folder / "config.json", json.dumps(kept))  # limits of a training set are long lists
-    for path in sorted(run_dir.glob("models/**/*.keras")):
+    for path in sorted((run_dir / "models").glob(models)):
         target = folder / path.relative_to(run_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         copy(path, target)
