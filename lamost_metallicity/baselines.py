@@ -13,6 +13,7 @@ import numpy as np
 
 from common.cli import say
 from common.files import atomic_path
+from lamost_metallicity.preprocess import shape_of
 from lamost_metallicity.stronglines import LINES
 
 BANDS = ((4000.0, 5400.0), (5600.0, 6900.0))  # Å, observed: about g and r
@@ -79,15 +80,16 @@ def boosting_predictions(job, held, *, chunk=4096):
     """
     from sklearn.ensemble import HistGradientBoostingRegressor
 
-    labels, step = job.shards.labels, job.config.channels
+    labels = job.shards.labels
 
     def features(column, rows):
         part = labels.iloc[rows]
         if column == "oh_mass":
             return part[["colour", "lgm_fib_true", "z"]].to_numpy(dtype=float)
         pieces = [rows[i : i + chunk] for i in range(0, len(rows), chunk)]
-        return np.concatenate([line_features(labels.iloc[r], job.shards.rows(r)[:, ::step])
-                               for r in pieces])  # fmt: skip
+        flux = (shape_of(job.shards.rows(r), job.config) for r in pieces)
+        return np.concatenate([line_features(labels.iloc[r], f)
+                               for r, f in zip(pieces, flux, strict=True)])  # fmt: skip
 
     train, out = job.rows("train", job.in_oh), {}
     known = labels["is_sf"].notna().to_numpy()[held]

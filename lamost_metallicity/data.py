@@ -166,7 +166,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     mpajhu = read_mpajhu(label_folder(data_dir))
     matcher = _Matcher(mpajhu, config.match_radius)
     rejects, seen, kept = [], [], []
-    with ShardWriter(folder, config.n_pixels * config.channels) as writer:
+    with ShardWriter(folder, config.width) as writer:
         for spectra in read_many(paths, rejects=rejects):
             prepared = preprocess(spectra, config)
             about = object_table(spectra, prepared)

@@ -202,6 +202,7 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
     from common.figures import save
     from lamost_metallicity.figures.explain import saliency_by_redshift
     from lamost_metallicity.networks import load_networks
+    from lamost_metallicity.preprocess import shape_of
 
     networks = load_networks(run_dir)
     x, about = _from_files(networks, paths) if paths else _from_run(run_dir, per_bin)
@@ -210,8 +211,9 @@ def explain_run(run_dir, paths=(), out=None, *, per_bin=60):
         raise SuiteError("No spectrum has a redshift: saliency at rest wavelengths needs one.")
     config = networks.config
     weight = relative_saliency(networks.models["regressor"], x, channels=config.channels)
-    values = at_rest(weight, z, wavelength=config.grid)
-    flux = at_rest(x[:, :: config.channels], z, wavelength=config.grid)
+    shift = 0 * z if config.at_rest else z  # what the networks see at rest already
+    values = at_rest(weight, shift, wavelength=config.grid)
+    flux = at_rest(shape_of(x, config), shift, wavelength=config.grid)
     bins = by_redshift(values, z)
     parts = [window_weights(values).assign(z="all")]
     for (low, high), name in zip(pairwise(Z_EDGES), _names(), strict=True):

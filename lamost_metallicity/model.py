@@ -17,14 +17,38 @@ def shortest_input(config):
     return n
 
 
+def _rest_features(config):
+    """Return input and features of spectra at rest: each line always falls on the same weights.
+
+    Not the paper's: three convolutions with a residual block and means between them, then a dense
+    layer that knows which wavelength is which.
+    """
+    inputs = keras.Input((config.width,), name="flux")
+    x = layers.Reshape((config.rest_pixels, config.channels))(inputs)
+    fine, middle, coarse = config.rest_filters
+    x = layers.Conv1D(fine, 7, padding="same", activation="gelu")(x)
+    x = layers.AveragePooling1D(4, padding="same")(x)
+    x = layers.Conv1D(middle, 5, padding="same", activation="gelu")(x)
+    y = layers.Conv1D(middle, 5, padding="same", activation="gelu")(x)
+    y = layers.Conv1D(middle, 5, padding="same")(y)
+    x = layers.Activation("gelu")(layers.Add()([x, y]))
+    x = layers.AveragePooling1D(4, padding="same")(x)
+    x = layers.Conv1D(coarse, 3, padding="same", activation="gelu")(x)
+    x = layers.Dropout(config.rest_dropout)(layers.Flatten()(x))
+    x = layers.Dense(config.rest_units, activation="gelu")(x)
+    return inputs, layers.Dropout(config.rest_dropout)(x)
+
+
 def _features(config):
     """Return input and flattened features: four modules of two convolutions and a pool (Fig. 2)."""
+    if config.at_rest:
+        return _rest_features(config)
     if config.n_pixels < shortest_input(config):
         raise UsageError(
             f"n_pixels must be at least {shortest_input(config)} for {len(config.filters)} "
             f"modules. Received {config.n_pixels}."
         )
-    inputs = keras.Input((config.n_pixels * config.channels,), name="flux")
+    inputs = keras.Input((config.width,), name="flux")
     x = layers.Reshape((config.n_pixels, config.channels))(inputs)
     for filters in config.filters:
         for _ in range(2):
@@ -105,7 +129,7 @@ def build_mlp(config=None):
         (n, n_pixels * channels) -> (n, 1) 12 + log(O/H), float32.
     """
     config = config or Config()
-    inputs = x = keras.Input((config.n_pixels * config.channels,), name="flux")
+    inputs = x = keras.Input((config.width,), name="flux")
     for units in config.mlp_units:
         x = layers.Dense(units, activation="relu")(x)
     return keras.Model(inputs, layers.Dense(1, dtype="float32")(x), name="mlp")

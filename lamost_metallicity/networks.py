@@ -13,7 +13,8 @@ from common.calibration import Calibration
 from common.fitting import load_model
 from lamost_metallicity.config import Config
 
-NAMES = ("regressor", "classifier", "error", "multitask", "mlp")
+NEEDED = ("regressor", "classifier", "error", "multitask")  # for a catalogue
+NAMES = (*NEEDED, "mlp")
 SNR_EDGES = (7.0, 15.0)  # default: S/N_r between the groups that errors are calibrated in
 LABELS = ("file", "ra", "dec", "z", "snr_r", "petro_r", "bptclass", "is_sf", "in_oh", "in_class",
           "oh_true", "oh_true_err", "oh_planted", "lgm_fib_true", "lgm_tot_true", "sfr_true",
@@ -29,7 +30,7 @@ class Networks:
     ----------
     config : Config
     models : dict of str to keras.Model
-        regressor, classifier, error, multitask, mlp.
+        regressor, classifier, error, multitask, and where it is kept the baseline mlp.
     calibration : Calibration or None
         From the error network's sigma to the error of the regressor's metallicity.
     training_range : dict of str to (low, high)
@@ -78,12 +79,13 @@ def load_networks(run_dir):
 
     config, about = runs.read_config(run_dir, Config)
     folder = Path(run_dir) / "models"
-    missing = [f"{name}.keras" for name in NAMES if not (folder / f"{name}.keras").exists()]
+    missing = [f"{name}.keras" for name in NEEDED if not (folder / f"{name}.keras").exists()]
     missing += [] if "calibration" in about else ["calibration"]
     runs.check_finished(run_dir, config, missing)
     models = {
         name: load_model(folder / f"{name}.keras", config, lambda name=name: BUILDERS[name](config))
         for name in NAMES
+        if (folder / f"{name}.keras").exists()
     }
     calibration = about["calibration"]
     return Networks(
@@ -117,7 +119,7 @@ def predicted(networks, x, snr_r):
     DataFrame of n rows
         oh_pred (the paper's network), oh_sigma and oh_half95 (see `Networks.errors`),
         oh_sigma_raw (before calibration), oh_raw (the error network's own mean), oh_multi,
-        lgm_pred, sfr_pred (multi-task), oh_mlp, p_sf, p_other.
+        lgm_pred, sfr_pred (multi-task), oh_mlp (NaN without that baseline), p_sf, p_other.
     """
     from common.inference import predict
 
@@ -128,7 +130,7 @@ def predicted(networks, x, snr_r):
     table["oh_raw"] = out["error"][:, 0]
     for k, name in enumerate(("oh_multi", "lgm_pred", "sfr_pred")):
         table[name] = out["multitask"][:, k]
-    table["oh_mlp"] = out["mlp"][:, 0]
+    table["oh_mlp"] = out["mlp"][:, 0] if "mlp" in out else np.nan
     table["p_sf"], table["p_other"] = out["classifier"][:, 0], out["classifier"][:, 1]
     return table
 

@@ -6,12 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from common.rebin import level_of, local_continuum, rebinned
 from common.resample import to_grid
 
 R_BAND = (5500.0, 7000.0)  # Å, default: reproduces the S/N_r of LAMOST's headers to 2 %
 ARMS = {"blue": (3800.0, 5700.0), "red": (6000.0, 8000.0)}  # Å, clear of LAMOST's arm join
 MIN_ARM = 0.5  # default: share of an arm's pixels that must carry information
 NO_ERRORS = "no errors (ivar) in the file; networks of --input ivar need them"
+NO_Z = (
+    "no redshift (z) in the file; networks of --input rest see spectra at rest. Use one of "
+    "--input standardised, or add Z to the file's header or table"
+)
+REST_BOX = 41  # default: pixels of each running mean of the continuum, 2100 km/s (1 sigma)
 MIN_COVERAGE = 0.95  # default: share of the grid between a spectrum's first and last good pixel
 
 
@@ -23,7 +29,7 @@ class Prepared:
     ----------
     x : ndarray of shape (n, n_pixels * channels), float32
         Scaled flux (in [0, 1] by the paper's way), each pixel's error after it where the input is
-        "ivar"; 0 in unusable rows.
+        "ivar"; `rest_frame` where it is "rest"; 0 in unusable rows.
     reason : ndarray of str, shape (n,)
         Why a row cannot be used; empty where it can.
     snr_r : ndarray of shape (n,)
@@ -100,6 +106,45 @@ def with_errors(flux, error):
     return both.reshape(len(flux), -1).astype("float32")
 
 
+def rest_frame(spectra, z, config):
+    """Return spectra at rest, on a grid in log wavelength, with their errors.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        n spectra, vacuum Å.
+    z : ndarray of shape (n,)
+        Redshifts, finite.
+    config : Config
+        `rest_min`, `rest_max`, `rest_pixels`.
+
+    Returns
+    -------
+    ndarray of shape (n, 4 * rest_pixels), float32
+        Of each pixel the local continuum over its median; asinh of 4 times the flux less the
+        continuum in that unit; asinh of the same over its error; log10 of the error in that unit.
+        0 (the error: 1) where there is no information.
+    """
+    first, last = np.log10(config.rest_min), np.log10(config.rest_max)
+    step = (last - first) / (config.rest_pixels - 1)
+    flux, ivar = rebinned(spectra, first=first, step=step, n=config.rest_pixels, z=z)
+    known, smooth = ivar > 0, local_continuum(flux, ivar, REST_BOX)
+    level = level_of(smooth, known)
+    detail = np.where(known, flux - smooth, 0.0)
+    error = np.where(known, 1 / np.sqrt(np.where(known, ivar, 1.0)) / level, 10.0)
+    x = [smooth / level, np.arcsinh(4 * detail / level), np.arcsinh(detail * np.sqrt(ivar)),
+         np.log10(np.clip(error, 1e-3, 10.0))]  # fmt: skip
+    return np.stack(x, axis=2).clip(-20, 20).reshape(len(x[0]), -1).astype("float32")
+
+
+def shape_of(x, config):
+    """Return the spectra that network input stands for, shape (n, n_pixels): flux in some unit."""
+    pixels = x.reshape(len(x), -1, config.channels)
+    if config.at_rest:
+        return pixels[..., 0] + np.sinh(pixels[..., 1]) / 4
+    return pixels[..., 0]
+
+
 def _spread(flux):
     """Return the standard deviation of each row, shape (n, 1); 1 where it is 0."""
     value = np.asarray(flux, dtype="float64").std(axis=1, keepdims=True)
@@ -154,14 +199,15 @@ def _fault(kind, z, snr, shares, covered, wave, config):
 
 
 def preprocess(spectra, config):
-    """Interpolate to the network's grid and scale; no redshift correction (Sect. 2).
+    """Interpolate to the network's grid and scale; no redshift correction in the paper (Sect. 2).
 
     Parameters
     ----------
     spectra : Spectra
         Wavelengths in Å, of any survey; meta with class, z, snr_r where known.
     config : Config
-        Grid, limits, and `input`: "paper" (`min_max`), `standardised`, or "ivar" (`with_errors`).
+        Grid, limits, and `input`: "paper" (`min_max`), `standardised`, "ivar" (`with_errors`) or
+        "rest" (`rest_frame`).
 
     Returns
     -------
@@ -174,7 +220,8 @@ def preprocess(spectra, config):
     spectrum's ends, which may miss a few Å of the grid, its last good pixel is repeated.
     """
     n, meta, spectra = len(spectra), spectra.meta, spectra.in_vacuum()
-    flux, covered = to_grid(spectra, config.grid, bridge=config.bridge)
+    observed = np.linspace(config.wave_min, config.wave_max, config.n_pixels)
+    flux, covered = to_grid(spectra, observed, bridge=config.bridge)
     reason, bad = np.full(n, "", dtype=object), np.ones(n)
     snr = meta["snr_r"].to_numpy(dtype=float).copy() if "snr_r" in meta else np.full(n, np.nan)
     z = meta["z"].to_numpy(dtype=float) if "z" in meta else np.full(n, np.nan)
@@ -192,13 +239,20 @@ def preprocess(spectra, config):
         reason[i] = _fault(kind[i], z[i], snr[i], share, covered[i].mean(), wave, config)
     if config.input == "ivar" and spectra.ivar is None:
         reason[reason == ""] = NO_ERRORS
+    if config.at_rest:
+        reason[(reason == "") & ~np.isfinite(z)] = NO_Z
     for i in np.flatnonzero((reason == "") & ~covered.all(axis=1)):
         inside = np.flatnonzero(covered[i])
         flux[i, : inside[0]], flux[i, inside[-1] + 1 :] = flux[i, inside[0]], flux[i, inside[-1]]
     for i in np.flatnonzero((reason == "") & (np.ptp(flux, axis=1) == 0)):
         reason[i] = "flux is the same in every pixel; a spectrum needs structure"
     flux[reason != ""] = 0.0
-    if config.input == "ivar":
+    if config.at_rest:
+        x = np.zeros((n, config.width), dtype="float32")
+        rows = np.flatnonzero(reason == "")
+        if len(rows):
+            x[rows] = rest_frame(spectra[rows], z[rows], config)
+    elif config.input == "ivar":
         x = with_errors(flux, _errors(spectra, config, reason == ""))
         x[reason != ""] = 0.0
     else:

@@ -10,7 +10,7 @@ from rvs_hybrid.predict import predict_files
 
 main = partial(command.main, PAPER, Evaluation, load=load_networks, predict=predict_files,
                errors={name: f"{name}_err" for name in LABELS},
-               tables=("labels",), models="held-out/*.keras")  # fmt: skip
+               tables=("labels",), models=("held-out/*.keras",))  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(main())

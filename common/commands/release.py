@@ -20,7 +20,7 @@ from common.released import CARD, MANIFEST, contents, room, sha256
 LEFT_OUT = ("data_dir", "device")
 
 
-def main(paper, evaluation, argv=None, *, load, predict, errors, tables=(), models="**/*.keras"):
+def main(paper, evaluation, argv=None, *, load, predict, errors, tables=(), models=("**/*.keras",)):
     """Run the command line; return the exit status.
 
     Parameters
@@ -37,8 +37,8 @@ def main(paper, evaluation, argv=None, *, load, predict, errors, tables=(), mode
         Column of the catalogue -> that of its error.
     tables : sequence of str
         Tables of the run that the card shows.
-    models : str
-        Pattern of the networks, within models/, that a prediction needs.
+    models : sequence of str
+        Patterns of the networks, within models/, that a prediction needs.
     """
     p = parser(paper.module("release"), f"Release a trained network with {paper.package}.")
     p.add_argument("--run-dir", type=Path, required=True,
@@ -63,7 +63,7 @@ def main(paper, evaluation, argv=None, *, load, predict, errors, tables=(), mode
 
 
 def release(paper, evaluation, run_dir, name, *, about, into, load, predict, errors, check=None,
-            tables=(), models="**/*.keras"):  # fmt: skip
+            tables=(), models=("**/*.keras",)):  # fmt: skip
     """Make a released network of a run: its folder, its card, its row of the manifest.
 
     Parameters
@@ -125,7 +125,7 @@ def _copy(run_dir, folder, models, copy):
     about = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
     kept = {k: v for k, v in about.items() if k not in LEFT_OUT}
     write_text(folder / "config.json", json.dumps(kept))  # limits of a training set are long lists
-    for path in sorted((run_dir / "models").glob(models)):
+    for path in sorted({p for m in models for p in (run_dir / "models").glob(m)}):
         target = folder / path.relative_to(run_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         copy(path, target)

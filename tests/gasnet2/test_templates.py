@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import UsageError
+from common.resample import log_overlap
 from common.spectra import Spectra
 from gasnet2 import tables_trust
 from gasnet2.config import CLASSES, PAPER, SDSS_CLASSES
@@ -34,8 +35,8 @@ def spectra_of(wave, flux, ivar=None, **more):
 @given(step=st.floats(0.3, 3.0), first=st.floats(3400, 5000), n=st.integers(800, 3000))
 def test_rebinning_keeps_flux_and_information(step, first, n):
     wave = first + step * np.arange(n)
-    matrix = inputs.overlap(wave)
     grid = inputs.grid()
+    matrix = log_overlap(wave, first=inputs.LOG_FIRST, step=inputs.STEP, n=inputs.N_PIXELS)
     inside = (wave > grid[1]) & (wave < grid[-2])
     shares = np.asarray(matrix.sum(axis=0)).ravel()
     np.testing.assert_allclose(shares[inside], 1, atol=1e-5)

@@ -13,7 +13,7 @@ from common.surveys import read_many
 from lamost_metallicity import data
 from lamost_metallicity.config import make_config
 from lamost_metallicity.data import choose_sample, prepare, split_of
-from lamost_metallicity.preprocess import min_max, preprocess, standardised
+from lamost_metallicity.preprocess import min_max, preprocess, shape_of, standardised
 from tests.lamost_metallicity import toy
 from tests.lamost_metallicity.toy import tiny_config
 
@@ -357,3 +357,50 @@ def test_real_galaxies_of_lamost_and_sdss_go_through(shared_data):
             assert np.allclose([x.min(axis=1), x.max(axis=1)], [[0.0], [1.0]], atol=1e-6)
         assert usable >= at_least
         assert stars
+
+
+# --- spectra at rest
+
+
+def line_spectra(z, *, level=3.0, rest=5008.24, ivar=1e4):
+    """Return spectra of one emission line on a flat continuum, at redshifts z."""
+    wave, z = lamost_wave(), np.asarray(z, dtype=float)
+    centre = rest * (1 + np.nan_to_num(z[:, None]))
+    flux = level * (1 + 2 * np.exp(-0.5 * ((wave - centre) / (centre * 6e-4)) ** 2))
+    return Spectra(wavelength=wave, flux=flux, ivar=np.full_like(flux, ivar / level**2),
+                   ids=[f"g{i}" for i in range(len(z))],
+                   meta=pd.DataFrame({"z": z}))  # fmt: skip
+
+
+def lamost_wave():
+    return 10 ** (3.5682 + 1e-4 * np.arange(3909))
+
+
+@given(z=st.floats(0.0, 0.24), level=st.floats(1e-3, 1e3))
+@settings(max_examples=20)
+def test_at_rest_a_line_is_at_its_place_and_no_unit_of_flux_matters(z, level):
+    config = tiny_config(input="rest")
+    prepared = preprocess(line_spectra([z, 0.1], level=level), config)
+    assert prepared.usable.all() and prepared.x.shape == (2, config.width)
+    pixels = prepared.x.reshape(2, -1, 4)
+    peak = config.grid[pixels[..., 1].argmax(axis=1)]
+    np.testing.assert_allclose(peak, 5008.24, rtol=2.5e-4)
+    known = pixels[0, :, 3] < 1
+    np.testing.assert_allclose(np.median(pixels[0, known, 3]), -2.0 - 0.5 * np.log10(1.5), atol=0.1)
+    shape = shape_of(prepared.x, config)
+    np.testing.assert_allclose(np.median(shape[:, known], axis=1), 1.0, atol=0.1)
+
+
+def test_at_rest_needs_a_redshift_and_says_so():
+    config = tiny_config(input="rest")
+    found = preprocess(line_spectra([0.05, np.nan]), config)
+    assert found.reason[0] == "" and "no redshift (z)" in found.reason[1]
+    assert not found.x[1].any() and found.x[0].any()
+    assert preprocess(line_spectra([np.nan]), tiny_config(input="standardised")).usable.all()
+
+
+def test_at_rest_pixels_beyond_the_spectrum_have_no_information():
+    config = tiny_config(input="rest")
+    pixels = preprocess(line_spectra([0.24]), config).x.reshape(1, -1, 4)[0]
+    beyond = config.grid * 1.24 < lamost_wave()[0] - 5
+    assert (pixels[beyond, :3] == 0).all() and (pixels[beyond, 3] == 1).all()

@@ -12,7 +12,9 @@ from lamost_metallicity.model import build_regressor
 from lamost_metallicity.preprocess import min_max
 from tests.lamost_metallicity import toy
 
-CONFIG = make_config("lamost-mock", "smoke", n_pixels=1051, filters=(8, 16, 16, 32))
+CONFIG = make_config(
+    "lamost-mock", "smoke", input="standardised", n_pixels=1051, filters=(8, 16, 16, 32)
+)
 
 
 def galaxies(n, seed=1):

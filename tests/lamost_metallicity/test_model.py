@@ -10,6 +10,7 @@ import tensorflow as tf
 from common.errors import UsageError
 from lamost_metallicity import model as networks
 from lamost_metallicity.config import PAPER, SCALES, Config, make_config
+from lamost_metallicity.figures import network as figures_network
 from tests.lamost_metallicity.toy import tiny_config
 
 
@@ -56,15 +57,29 @@ def test_errors_beside_the_flux_add_to_the_first_layer_alone():
 def test_the_input_is_a_default_of_the_scale_and_is_named():
     found = {s: make_config("lamost-mock", s) for s in SCALES}
     inputs = {s: c.input for s, c in found.items()}
-    assert inputs == {"smoke": "standardised", "demo": "standardised", "paper": "paper"}
+    assert inputs == {"smoke": "rest", "demo": "rest", "night": "rest", "paper": "paper"}
     assert found["paper"].trained == "lamost-mock"
-    assert found["demo"].trained == "lamost-mock (standardised network)"
-    assert PAPER.run_dir(found["demo"]).name == "lamost-mock-standardised-demo"
+    assert found["demo"].trained == "lamost-mock (rest network)"
+    assert PAPER.run_dir(found["demo"]).name == "lamost-mock-rest-demo"
     paper = make_config("lamost-mock", "demo", input="paper")
     assert paper.trained == "lamost-mock" and paper.channels == 1
     assert make_config("lamost", "paper", input="ivar").trained == "lamost (ivar network)"
-    with pytest.raises(UsageError, match="--input must be one of paper, standardised, ivar"):
+    with pytest.raises(UsageError, match="--input must be one of paper, standardised, ivar, rest"):
         make_config("lamost", "paper", input="scaled")
+
+
+def test_the_network_of_spectra_at_rest_knows_which_wavelength_is_which():
+    config = Config(input="rest")
+    regressor = networks.build_regressor(config)
+    assert regressor.input_shape == (None, 4 * 1821) and regressor.output_shape == (None, 1)
+    assert networks.build_classifier(config).output_shape == (None, 2)
+    x = np.zeros((2, 1821, 4), dtype="float32")
+    x[0, 400, 1], x[1, 1200, 1] = 3.0, 3.0  # the same line at two places
+    y = regressor.predict(x.reshape(2, -1), verbose=0)
+    assert abs(float(y[0, 0] - y[1, 0])) > 1e-4
+    told = figures_network.layers(config)
+    assert told[0][1] == "1821 × 4" and told[-4:][0][1] == "114 × 16"
+    assert told[-3][1] == f"{114 * 16}"
 
 
 def test_classifier_nodes_are_independent_sigmoids():
@@ -117,7 +132,8 @@ def test_paper_scale_is_the_papers():
 
 def test_every_scale_has_the_papers_network():
     for names in product(PAPER.datasets, SCALES):
-        assert networks.build_regressor(make_config(*names)).count_params() == 104337, names
+        config = make_config(*names, input="paper")
+        assert networks.build_regressor(config).count_params() == 104337, names
 
 
 def test_scale_table_of_the_documentation_matches():
