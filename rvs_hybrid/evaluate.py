@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -27,8 +28,11 @@ def evaluate_run(run_dir, out=None, on=None):
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
-    common = dict(config=config, about=about, run_dir=run_dir, known=known_labels(own, run_dir))
+    own = None
+    if on is None or (run_dir / "predictions.parquet").exists():  # a released network has none
+        own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
+    known = None if own is None else known_labels(own, run_dir)
+    common = dict(config=config, about=about, run_dir=run_dir, known=known)
     if on is None:
         df = _held_out(own)
         # The proceedings print no number of test stars.
@@ -53,6 +57,26 @@ def evaluate_run(run_dir, out=None, on=None):
     name = f"{_dataset(df)} -> {on.resolve().name}"
     ev = Evaluation(df=df, dataset=name, calibrations=calibrations(about), real=True, **common)
     return _write(ev, out, rejects=rejects)
+
+
+def predict_again(released, out):
+    """Predict the test split of a released network anew: its stars are fetched.
+
+    Parameters
+    ----------
+    released : path-like
+        Folder of the network.
+    out : path-like
+        Run folder to make, or to go on with.
+    """
+    from common.accelerator import choose
+    from rvs_hybrid.train import train
+
+    out, config = Path(out), runs.read_config(released, Config)[0]
+    if not (out / "config.json").exists():
+        shutil.copytree(released, out, dirs_exist_ok=True)
+    if not (out / "predictions.parquet").exists():
+        train(config, out, accelerator=choose(config.precision), resume=True)
 
 
 def evaluate_predictions(path, out):
@@ -161,6 +185,7 @@ main = partial(
     "Tables, figures and report of the hybrid network.",
     of_run=evaluate_run,
     of_table=evaluate_predictions,
+    again=predict_again,
 )
 
 if __name__ == "__main__":

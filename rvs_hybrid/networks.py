@@ -83,6 +83,8 @@ def load_networks(run_dir, rule="held-out"):
             f"Go on with it: {FIRST.replace('DIR', str(run_dir))} --resume, with its options.",
         )
     folder = Path(run_dir) / "models" / rule
+    if not folder.is_dir() and len(set(map(tuple, about["kept"].values()))) == 1:
+        folder = folder.with_name("held-out")  # a released network has the one ensemble
     paths = [folder / f"member_{number:02d}.keras" for number in about["kept"][rule]]
     return Networks(
         config=config,

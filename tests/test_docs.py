@@ -24,7 +24,8 @@ VERBS = ("train", "evaluate", "predict", "explain", "reproduce", "release")
 COMMANDS = [f"{package}.{verb}" for package in PACKAGES for verb in VERBS]
 COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
-COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "mock", "seeds")]
+COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "seeds")]
+COMMANDS += [f"{package}.mock" for package in PACKAGES if package != "rvs_hybrid"]  # real stars
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
 MORE = {name: {"--on"} for name in PACKAGES} | {"rvs_hybrid": {"--on", "--variants"}}
 """Options of `reproduce` beside those of training."""

@@ -14,7 +14,7 @@ from common.evaluation import write
 from common.released import add_run_dir, is_released, run_folder, writable
 
 
-def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=()):
+def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(), again=None):
     """Run the command line; return the exit status.
 
     Parameters
@@ -34,6 +34,9 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         values made elsewhere; path-like, the output folder.
     options, of_run_only : sequence of common.paper.Option
         Further options of both, and of runs alone.
+    again : callable, optional
+        `(released, out)`: predicts the test split of a released network anew, into a run folder
+        `out`, for a paper whose data anyone can fetch.
     """
     p = parser(paper.module("evaluate"), about)
     source = p.add_mutually_exclusive_group()
@@ -53,12 +56,17 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
             run_dir = run_folder(paper, args.run_dir)
             out = args.output
             if is_released(run_dir):
-                if args.on is None:
+                if args.on is not None:
+                    out = out or writable(paper, run_dir) / f"on_{args.on.resolve().name}"
+                elif again is None:
                     raise UsageError(
                         f"--on is needed: the released network {run_dir.name} comes without "
                         "predictions of its own; its card says what it scored."
                     )
-                out = out or writable(paper, run_dir) / f"on_{args.on.resolve().name}"
+                else:
+                    out = out or writable(paper, run_dir)
+                    again(run_dir, out)
+                    run_dir = out
             say(f"report: {of_run(run_dir, out, args.on, **only, **more)}")
             return
         if args.output is None:
