@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from common.errors import SuiteError, UsageError
 from common.surveys.gaia_rvs import write_rvs
-from rvs_hybrid import data, fitting, predict, reproduce, train
+from rvs_hybrid import data, evaluate, fitting, predict, release, reproduce, train
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.networks import columns, group, load_networks, pattern_of
 from rvs_hybrid.stars import sources
@@ -65,6 +65,24 @@ def test_members_learn_and_rules_differ_only_in_the_epoch(run_dir):
         assert scores["held-out"] == pytest.approx(rows["val_loss"].min())
         assert scores["precursor"] == pytest.approx(rows["test_loss"].min())
         assert rows["val_loss"].iloc[1] < rows["val_loss"].iloc[0]
+
+
+def test_a_released_network_is_judged_again_on_its_own_test_stars(
+    run_dir, stars, tmp_path, monkeypatch, capsys
+):
+    """Their split is a hash of the star: the same as when it was trained."""
+    into = tmp_path / "released"
+    assert release.main(["toy", "--run-dir", str(run_dir), "--about", "a toy",
+                         "--into", str(into)]) == 0  # fmt: skip
+    assert not (into / "toy" / "models" / "precursor").exists()
+    monkeypatch.setattr(data, "load_sample", lambda *_, **__: stars)
+    out = tmp_path / "again"
+    evaluate.predict_again(into / "toy", out)
+    first, again = (pd.read_parquet(d / "predictions.parquet") for d in (run_dir, out))
+    assert first["source_id"].equals(again["source_id"])
+    for name in LABELS:
+        np.testing.assert_allclose(again[f"{name}_pred"], first[f"{name}_pred"], rtol=1e-4)
+        np.testing.assert_allclose(again[f"{name}_sigma"], first[f"{name}_sigma"], rtol=1e-3)
 
 
 def test_training_killed_between_members_gives_the_same_predictions(tmp_path, monkeypatch, run_dir):
