@@ -158,8 +158,9 @@ class Paper:
         ----------
         dataset : str, optional
             One of the paper's; its first by default.
-        scale : {"smoke", "demo", "paper"}
-            Sizes and schedule: a check, a laptop's minutes, the paper's own.
+        scale : {"smoke", "demo", "night", "paper"}
+            Sizes and schedule: a check, a laptop's minutes, its half an hour to two hours, the
+            paper's own.
         **changes
             Fields of the configuration to override; those that are None are left alone.
 

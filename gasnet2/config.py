@@ -141,6 +141,8 @@ SCALES = {
     # A demo has minutes: members start from a network that learned from all classes together.
     "demo": dict(per_class=800, epochs=2, pool_epochs=3, members=2, batch_size=32,
                  learning_rate=2e-3, bn_momentum=0.95, schedule="cosine"),
+    "night": dict(per_class=3000, epochs=4, pool_epochs=4, members=2, batch_size=32,
+                  learning_rate=2e-3, bn_momentum=0.95, schedule="cosine"),
     "paper": dict(),
 }  # fmt: skip
 
@@ -149,6 +151,7 @@ SCALES = {
 TEMPLATES = {
     "smoke": dict(per_class=12, epochs=1, batch_size=32, channels=4, depth=1, maps=4),
     "demo": dict(per_class=1000, epochs=4, batch_size=64, learning_rate=2e-3, channels=24),
+    "night": dict(per_class=6000, epochs=2, batch_size=64, learning_rate=2e-3, channels=24),
     "paper": dict(per_class=4000, epochs=3, batch_size=64, learning_rate=2e-3, channels=24),
 }  # fmt: skip
 

@@ -124,6 +124,8 @@ SCALES = {
                          schedule="cosine", learning_rate=2e-3),
     "demo": OURS | dict(n_galaxies=10000, epochs=8, batch_size=64, mc_passes=50, schedule="cosine",
                         learning_rate=2e-3),
+    "night": OURS | dict(n_galaxies=25000, epochs=10, batch_size=64, mc_passes=50,
+                         schedule="cosine", learning_rate=2e-3),
     "paper": dict(),
 }  # fmt: skip
 
@@ -134,7 +136,7 @@ def _scaled(dataset, scale, head=None, **_):
 
 
 # What `reproduce` trains beside the network where nobody says: minutes are few in a demo.
-REPRODUCED = {"smoke": (), "demo": (), "paper": ("z-only", "z-lines", "fine")}
+REPRODUCED = {"smoke": (), "demo": (), "night": (), "paper": ("z-only", "z-lines", "fine")}
 
 
 def checked(config):

@@ -82,6 +82,7 @@ _SHORT = dict(batch_size=128, learning_rate=1e-3, schedule="cosine", patience=0,
 SCALES = {
     "smoke": dict(members=2, epochs=2, most_stars=3000, xp_units=(64,), **_SHORT),
     "demo": dict(members=3, epochs=24, **_SHORT),
+    "night": dict(members=10, epochs=60, **_SHORT),
     "paper": dict(),
 }
 

@@ -95,6 +95,9 @@ SCALES = {
     "demo": dict(input="scaled", n_stars=4500, members=1, epochs=8, batch_size=32,
                  learning_rate=5e-4, schedule="cosine", trees=40, tree_features=0.02,
                  baseline_stars=1000, explain_stars=48),
+    "night": dict(input="scaled", n_stars=20000, members=1, epochs=10, batch_size=32,
+                  learning_rate=5e-4, schedule="cosine", trees=100, tree_features=0.02,
+                  baseline_stars=4000, explain_stars=200),
     "paper": dict(),
 }  # fmt: skip
 
