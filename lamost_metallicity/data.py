@@ -111,6 +111,10 @@ def learned(df, run_dir, config):
         return (df["id"].astype(str).isin(set(known["id"].astype(str))) | same).to_numpy()
     # The prepared spectra may have been removed: the rule of the splits tells as well.
     same_kind = df["dataset"].eq(MOCK_FILES if config.is_mock else REAL_FILES).to_numpy()
+    if config.is_mock:
+        from lamost_metallicity.mock.make import SPECOBJIDS
+
+        same_kind &= SPECOBJIDS.made(names, config.seed)
     return same_kind & (names != "").to_numpy() & (split_of(names, config) != "test")
 
 

@@ -137,7 +137,7 @@ PAPER = Paper(
                "released code) or zero (the paper's text)", sets="out_of_range",
                more={"choices": OUT_OF_RANGE}),
         Option("--input", "what the network sees: scaled, (flux - 1) / 0.1, ours, which learns "
-               "faster (default at smoke and demo scale), or paper, the flux as it is (default at "
+               "faster (default below paper scale), or paper, the flux as it is (default at "
                "paper scale)", sets="input", more={"choices": tuple(INPUTS)}),
     ),
 )  # fmt: skip

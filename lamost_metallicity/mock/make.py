@@ -28,6 +28,7 @@ from common.files import atomic_path
 from common.mocks import lamost
 from common.mocks.galaxies import Galaxies
 from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
+from common.mocks.numbers import Numbers
 from common.mocks.stars import Stars
 from lamost_metallicity.mock import labels as mock_labels
 from lamost_metallicity.mock import population as mock_population
@@ -36,6 +37,8 @@ from lamost_metallicity.mock.lines import Lines, add_lines
 
 CHUNK = 250  # spectra made at a time
 ROWS_PER_FILE = 5000
+OBSIDS = Numbers(900_000_001, 1_000_000)
+SPECOBJIDS = Numbers(3_000_000_000_000_000_000, 1_000_000_000)
 UNMATCHED = 0.05  # share of galaxies that MPA-JHU did not observe
 
 
@@ -112,7 +115,7 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
                 size = min(CHUNK, first + ROWS_PER_FILE - start, n - start)
                 rng = np.random.default_rng([seed, start])
                 flux, ivar, galaxies, fluxes = universe.make(size, rng)
-                rows = _catalogue(start, flux, ivar, galaxies, rng)
+                rows = _catalogue(start, flux, ivar, galaxies, rng, seed)
                 parts.append((flux, ivar))
                 catalogue.append(rows)
                 lines.append(mock_labels.measure(fluxes, fibre_r=galaxies["fibre_r"], rng=rng))
@@ -131,16 +134,16 @@ def make_mock(*, n, seed, out_dir, offline=False, progress=True):
         name: tuple(np.concatenate([part[name][k] for part in lines]) for k in (0, 1))
         for name in lines[0]
     }
-    _labels(out_dir, catalogue, truth, lines, np.random.default_rng([seed, n, 1]))
+    _labels(out_dir, catalogue, truth, lines, seed)
     return paths
 
 
-def _catalogue(start, flux, ivar, galaxies, rng):
+def _catalogue(start, flux, ivar, galaxies, rng, seed):
     """Return the LAMOST catalogue's rows of a chunk."""
     n = len(flux)
     snr = lamost.band_snr(flux, ivar)
     table = {
-        "obsid": 900_000_001 + start + np.arange(n),
+        "obsid": OBSIDS.of(start + np.arange(n), seed),
         "ra": rng.uniform(120.0, 250.0, n),
         "dec": np.degrees(
             np.arcsin(rng.uniform(np.sin(np.radians(0.0)), np.sin(np.radians(60)), n))
@@ -155,15 +158,16 @@ def _catalogue(start, flux, ivar, galaxies, rng):
     return pd.DataFrame(table)
 
 
-def _labels(out_dir, catalogue, truth, lines, rng):
+def _labels(out_dir, catalogue, truth, lines, seed):
     """Write the tables of labels, the catalogue and the truth."""
     n = len(catalogue)
+    rng = np.random.default_rng([seed, n, 1])
     galaxies = {name: truth[name].to_numpy() for name in truth}
     values, errors, bptclass = mock_labels.label(galaxies, lines, rng)
     # SDSS's fibre is some tenths of an arcsec from LAMOST's.
     ra = catalogue["ra"] + rng.normal(0, 0.15, n) / 3600 / np.cos(np.radians(catalogue["dec"]))
     dec = catalogue["dec"] + rng.normal(0, 0.15, n) / 3600
-    ids = np.array([str(3_000_000_000_000_000_000 + i) for i in range(n)])
+    ids = SPECOBJIDS.of(np.arange(n), seed).astype(str)
     seen = np.flatnonzero(rng.random(n) >= UNMATCHED)
     tables = mock_labels.tables(
         ids=ids[seen], ra=ra.to_numpy()[seen], dec=dec.to_numpy()[seen],

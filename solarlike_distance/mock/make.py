@@ -34,6 +34,7 @@ from common.errors import UsageError
 from common.files import atomic_path
 from common.mocks import lamost, lamost_sky
 from common.mocks.lamost_files import catalogue_table, coadd_table, write_mock
+from common.mocks.numbers import Numbers
 from solarlike_distance.mock import labels as mock_labels
 from solarlike_distance.mock.correction import fit_correction
 from solarlike_distance.mock.population import Population
@@ -41,6 +42,8 @@ from solarlike_distance.mock.spectra import C_KMS, GAS_KMS, StarSpectra, interst
 
 CHUNK = 250  # spectra made at a time
 ROWS_PER_FILE = 5000
+OBSIDS = Numbers(800_000_001, 1_000_000, usual=42)
+SOURCE_IDS = Numbers(4_000_000_000_000_000_000, 2_000_000_000_000, usual=42)
 TWICE = 0.08  # share of spectra that are a second one of the star before
 PASSING = 0.72  # share of the spectra that pass every cut of Table 2, about
 SNR_G = (50.0, 0.75, 5.0, 400.0)  # median, spread in ln, least and most; 1 in 60 is below 10
@@ -145,9 +148,7 @@ def footprint(n, rng):
     return ra, np.degrees(np.arcsin(rng.uniform(low, high, n)))
 
 
-def write_stars(
-    universe, stars, *, seed, out_dir, first_obsid=800_000_001, twice=0.0, progress=True
-):
+def write_stars(universe, stars, *, seed, out_dir, first_obsid=None, twice=0.0, progress=True):
     """Observe stars and write spectra, labels and truth.
 
     Parameters
@@ -157,8 +158,8 @@ def write_stars(
         From `mock_population`, with ra and dec (deg).
     seed : int
     out_dir : path-like
-    first_obsid : int
-        Mocks that meet in one evaluation have obsids of their own.
+    first_obsid : int, optional
+        By default the seed's own: mocks that meet in one evaluation differ in their obsids.
     twice : float
         Share of the rows that become a second spectrum of the star of the row before.
     progress : bool
@@ -169,6 +170,7 @@ def write_stars(
         The files of spectra.
     """
     out_dir, n = Path(out_dir), len(stars)
+    first_obsid = int(OBSIDS.of(0, seed)) if first_obsid is None else first_obsid
     rng = np.random.default_rng([seed, n, 1])
     again = rng.random(n) < twice
     again[:1] = False
@@ -192,7 +194,7 @@ def write_stars(
             rows_of_file = rows[names + [f"snr{band}" for band in lamost.BANDS]]
             paths.append(write_mock([coadd_table(flux=flux, ivar=ivar, rows=rows_of_file)], path))
             kept.append(rows)
-    _tables(out_dir, stars, star, pd.concat(kept, ignore_index=True), rng)
+    _tables(out_dir, stars, star, pd.concat(kept, ignore_index=True), seed, rng)
     return paths
 
 
@@ -211,12 +213,12 @@ def _moved(stars, arcsec, rng):
     return (ra + step[0] / np.cos(np.radians(dec))) % 360, dec + step[1]
 
 
-def _tables(out_dir, stars, star, catalogue, rng):
+def _tables(out_dir, stars, star, catalogue, seed, rng):
     """Write the tables of labels, one row a star, and the truth."""
     _, first = np.unique(star, return_index=True)
     unique = stars.iloc[first].reset_index(drop=True)
     n = len(unique)
-    source_id = 4_000_000_000_000_000_000 + 1_000_003 * np.arange(n, dtype=np.int64)
+    source_id = SOURCE_IDS.of(1_000_003 * np.arange(n, dtype=np.int64), seed)
     seen = {name: rng.random(n) >= share for name, share in mock_labels.UNMATCHED.items()}
     names = [f"MOCK-{i:07d}" for i in range(n)]
     apogee = mock_labels.apogee(
