@@ -50,7 +50,7 @@ DESCRIPTIONS = {
     "z": "redshift as the file gives it; the networks do not use it",
     "p_sf": "the classifier's confidence that it is a star-forming galaxy",
     "p_other": "its confidence that it is another galaxy",
-    "oh": "12 + log(O/H) in the gas, by the paper's network; missing where not star-forming",
+    "oh": "12 + log(O/H) in the gas, by the regression network; missing where not star-forming",
     "oh_err": "half-width of a 68 % interval about oh in dex, calibrated on held-out galaxies",
     "log_mass": "log stellar mass in the fibre (solar masses), by the multi-task network",
     "log_sfr": "log star formation rate in the fibre (solar masses a year), by the same network",

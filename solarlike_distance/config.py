@@ -19,6 +19,7 @@ NAMES = {
     "teff": "Teff", "logg": "log g", "feh": "[Fe/H]", "mg": "M_G", "bprp": "(BP-RP)0",
 }  # fmt: skip
 OUT_OF_RANGE = ("one", "zero")
+NETWORKS = ("paper", "compact")
 INPUTS = {"paper": (0.0, 1.0), "scaled": (1.0, 0.1)}  # zero, unit: it sees (flux - zero) / unit
 
 
@@ -42,6 +43,7 @@ class Config(BaseConfig):
     high: float = 1.2  # Sect. 2.3: normalised flux above it is replaced
     out_of_range: str = "one"  # "one": what the [code] puts there; "zero": what Sect. 2.3 says
     input: str = "paper"  # flux as it is, [code]; "scaled", ours: (flux - 1) / 0.1 learns faster
+    network: str = "paper"  # Sect. 3.1; "compact", ours: a twentieth of its weights
     teff_min: float = 4800.0  # K, Table 1
     teff_max: float = 6800.0  # K, Table 1
     logg_zero: float = 5.98  # dex, Table 1: the line between dwarfs and giants at Teff = 0
@@ -59,6 +61,9 @@ class Config(BaseConfig):
     kernel_size: int = 3  # Sect. 3.1
     pool: int = 3  # Sect. 3.1
     units: tuple = (512, 256)  # Sect. 3.1
+    compact_filters: tuple = (24, 32, 24)  # default: of the network "compact"
+    compact_units: tuple = (128, 64)  # default
+    compact_dropout: float = 0.2  # default
     leaky_slope: float = 0.3  # default: of Keras's layer, which Sect. 3.1 names without a slope
     batch_size: int = 64  # default
     epochs: int = 200  # default, with early stopping
@@ -84,7 +89,8 @@ class Config(BaseConfig):
     def variant(self):
         """The network in one word where it is not the paper's own."""
         first = "" if self.input == "paper" else f"{self.input}-input"
-        return "-".join(filter(None, (first, "tuned" if self.tuned_from else "")))
+        own = "" if self.network == "paper" else self.network
+        return "-".join(filter(None, (own, first, "tuned" if self.tuned_from else "")))
 
 
 SCALES = {
@@ -95,9 +101,9 @@ SCALES = {
     "demo": dict(input="scaled", n_stars=4500, members=1, epochs=8, batch_size=32,
                  learning_rate=5e-4, schedule="cosine", trees=40, tree_features=0.02,
                  baseline_stars=1000, explain_stars=48),
-    "night": dict(input="scaled", n_stars=20000, members=1, epochs=10, batch_size=32,
-                  learning_rate=5e-4, schedule="cosine", trees=100, tree_features=0.02,
-                  baseline_stars=4000, explain_stars=200),
+    "night": dict(network="compact", input="scaled", n_stars=20000, members=1, epochs=10,
+                  batch_size=32, learning_rate=1e-3, schedule="cosine", trees=100,
+                  tree_features=0.02, baseline_stars=4000, explain_stars=200),
     "paper": dict(),
 }  # fmt: skip
 
@@ -107,6 +113,7 @@ def check(config):
     for name, value, allowed in (
         ("out-of-range", config.out_of_range, OUT_OF_RANGE),
         ("input", config.input, INPUTS),
+        ("network", config.network, NETWORKS),
     ):
         if value not in allowed:
             raise UsageError(f"--{name} must be one of {', '.join(allowed)}. Received {value!r}.")
@@ -136,6 +143,8 @@ PAPER = Paper(
         Option("--out-of-range", "what stands for pixels below 0.1 and above 1.2: one (the "
                "released code) or zero (the paper's text)", sets="out_of_range",
                more={"choices": OUT_OF_RANGE}),
+        Option("--network", "paper: its own of 24 million weights (default but at night scale), or "
+               "compact: ours of 1.3 million", sets="network", more={"choices": NETWORKS}),
         Option("--input", "what the network sees: scaled, (flux - 1) / 0.1, ours, which learns "
                "faster (default below paper scale), or paper, the flux as it is (default at "
                "paper scale)", sets="input", more={"choices": tuple(INPUTS)}),

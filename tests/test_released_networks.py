@@ -11,6 +11,8 @@ from common.released import CARD, released, room
 from tests.test_docs import PACKAGES
 
 MOST = 80e6  # bytes of all together
+PINNED_OH = {"2504-54179-0257": 8.833, "1492-52932-0043": 8.837, "0783-52325-0322": 8.911,
+             "0504-52316-0040": 9.067}  # fmt: skip
 EVERY = [(package, name) for package in PACKAGES for name in released(package)]
 
 
@@ -65,3 +67,15 @@ def test_labels_of_real_stars_without_training(shared_data, tmp_path, capsys):
     for name, median, error in (("teff", 4865, 288), ("logg", 3.61, 0.35), ("fe_h", -0.317, 0.16)):
         assert table[name].median() == pytest.approx(median, abs=0.05 * error), name
     assert (table[["teff_err", "logg_err", "fe_h_err", "alpha_m_err"]] > 0).all().all()
+
+
+def test_metallicities_of_real_galaxies_without_training(shared_data, tmp_path, capsys):
+    """Pinned: SDSS galaxies, of a survey that the network never saw."""
+    real = shared_data / "real" / "sdss"
+    table = predicted("lamost_metallicity", tmp_path / "a.parquet", [real / "dr16_table.fits"])
+    assert "released network galaxies" in capsys.readouterr().out
+    forming = table[~table["warnings"].str.contains("NOT_STAR_FORMING")].set_index("id")
+    assert table.loc[~table["id"].isin(forming.index), "oh"].isna().all()
+    for identity, oh in PINNED_OH.items():
+        row = forming.loc[identity]
+        assert row["oh"] == pytest.approx(oh, abs=0.1 * row["oh_err"]), identity

@@ -22,7 +22,7 @@ PUBLISHED_SIGMA = {  # Fig. 5, read off the curves; NaN where the text names no 
 }
 PUBLISHED_WORST = {"z": 0.10}  # Sect. 4.4: the maximum of both ends, of which it names neither
 METHODS = {  # column: name, in the order of the tables
-    "oh_pred": "CNN (the paper's network)",
+    "oh_pred": "CNN of this run",
     "oh_rf": "random forest, 100 trees",
     "oh_mlp": "MLP, 3 x 1024",
     "oh_multi": "CNN, multi-task",

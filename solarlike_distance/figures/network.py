@@ -26,6 +26,8 @@ def layers(config):
     zero, unit = INPUTS[config.input]
     text = "input" if config.input == "paper" else f"input: (flux - {zero:g}) / {unit:g}"
     out = [(text, f"{length}", "input")]
+    if config.network == "compact":
+        return out + _compact_layers(config)
     for filters in config.filters:
         out.append((f"Conv1D {filters}, kernel {config.kernel_size}", f"{length} × {filters}",
                     "convolution"))  # fmt: skip
@@ -36,12 +38,30 @@ def layers(config):
     return [*out, ("Dense 5, linear", "5", "output")]
 
 
+def _compact_layers(config):
+    """Return what stands behind the input of the network that is not the paper's."""
+    fine, middle, coarse = config.compact_filters
+    half = -(-config.n_pixels // 2)
+    quarter = -(-half // 2)
+    last = -(-quarter // 3)
+    out = [(f"Conv1D {fine}, kernel 9, stride 2", f"{half} × {fine}", "convolution"),
+           ("AveragePool 2", f"{quarter} × {fine}", "pooling"),
+           (f"Conv1D {middle}, kernel 5", f"{quarter} × {middle}", "convolution"),
+           ("two more of them, residual", f"{quarter} × {middle}", "convolution"),
+           ("AveragePool 3", f"{last} × {middle}", "pooling"),
+           (f"Conv1D {coarse}, kernel 3", f"{last} × {coarse}", "convolution"),
+           ("Flatten", f"{last * coarse}", "input")]  # fmt: skip
+    out += [(f"Dense {units}", f"{units}", "dense") for units in config.compact_units]
+    return [*out, ("Dense 5, linear", "5", "output")]
+
+
 @styled
 def architecture(config, parameters=None):
     """Draw Fig. 4: the layers of the network, their outputs, and the number of parameters."""
     colours = {"input": "#dddddd", "convolution": SKY, "pooling": "#bfe3d6", "dense": "#f5cf8e",
                "output": "#e8b7cf"}  # fmt: skip
-    text = "Leaky ReLU after convolutions and hidden dense layers; size of each output below"
+    kind = "GELU" if config.network == "compact" else "Leaky ReLU"
+    text = f"{kind} after convolutions and hidden dense layers; size of each output below"
     return chain(layers(config), colours, title=text, parameters=parameters, width=1.02, size=7.5,
                  low=("dense", "output"))  # fmt: skip
 

@@ -7,6 +7,7 @@ from keras import layers
 
 from common.errors import UsageError
 from solarlike_distance.config import make_config
+from solarlike_distance.figures import network as figures_network
 from solarlike_distance.model import build_model
 
 
@@ -58,3 +59,15 @@ def test_the_scaled_input_is_the_papers_network_on_scaled_flux(tmp_path):
 def test_too_few_pixels_are_refused():
     with pytest.raises(UsageError, match=r"at least 27 for 3 pools of 3\. Received 20"):
         build_model(make_config(n_pixels=20))
+
+
+def test_the_compact_network_is_a_twentieth_and_named_so():
+    config = make_config("lamost-mock", "night")
+    assert config.network == "compact" and config.trained.count("compact") == 1
+    model = build_model(config)
+    assert model.count_params() == 1_275_757
+    assert model.input_shape == (None, 4875) and model.output_shape == (None, 5)
+    told = figures_network.layers(config)
+    assert told[7][1] == str(407 * 24) and told[-1][0] == "Dense 5, linear"
+    with pytest.raises(UsageError, match="--network must be one of paper, compact"):
+        make_config("lamost-mock", "night", network="small")
