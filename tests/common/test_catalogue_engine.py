@@ -97,14 +97,14 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
                 os._exit(9)
         source = toy.Source(toy.table(23), [[5, 5], [5, 5], [3]])
         make(toy.recipe(folder, source, stop if sys.argv[2] == "kill" else None), folder / "a.fits")
-        print(len(calls), source.skipped)
+        print(len(calls), len(source.begun))
     """
     run = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
     options = dict(env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert subprocess.run([*run, "kill"], **options).returncode == 9
     assert names(tmp_path) == {"a.fits.parts"}
     done = subprocess.run([*run, "go on"], **options)
-    assert done.stdout.split() == ["0", "[0]"], done.stderr  # a finished job is not read again
+    assert done.stdout.split() == ["0", "2"], done.stderr  # a finished job is not read again
     make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]])), tmp_path / "b.fits")
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
 
