@@ -5,36 +5,73 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from common.catalogue.jobparts import write_plain
 from common.catalogue.make import ALONE, make
 from common.catalogue.recipe import Recipe
 from common.catalogue.repeats import repeated
+from common.errors import SuiteError
 from common.surveys import read_many
+from common.surveys.read import open_survey
 
-FILES, BYTES = 256, 2**28  # default: at most so many files, or bytes of files, in a job
+FILES, BYTES = 256, 2**26  # default: at most so many files, or bytes of files, in a job
 CHUNK = 512  # default: spectra of a batch
+GZIP = b"\x1f\x8b"
 LIST = "files.json"  # in OUT.parts: what is read, for other processes
 
 
-def jobs_of(files):
-    """Return the files in groups, the jobs of a catalogue, and the bytes of each.
+class Piece(NamedTuple):
+    """Some spectra of a file that is too big for one job."""
 
-    A group ends where it has `FILES` files or `BYTES` bytes.
+    path: Path
+    start: int
+    stop: int
+
+
+def jobs_of(files):
+    """Return the jobs of a catalogue, and the bytes of each.
+
+    A job ends where it has `FILES` files or `BYTES` bytes; a file of more bytes than that, which
+    is not compressed, is cut into jobs of its own.
 
     Returns
     -------
-    list of lists of path-like, list of int
+    list of lists of path-like or of one Piece, list of int
     """
-    jobs, sizes = [[]], [0]
+    jobs, sizes = [], []
     for path in files:
-        own = Path(path).stat().st_size
-        if jobs[-1] and (len(jobs[-1]) >= FILES or sizes[-1] + own > BYTES):
-            jobs.append([])
-            sizes.append(0)
-        jobs[-1].append(path)
-        sizes[-1] += own
+        size = Path(path).stat().st_size
+        pieces = _pieces(path, size) if size > BYTES else []
+        if pieces:
+            jobs += [[piece] for piece in pieces]
+            sizes += [size // len(pieces)] * len(pieces)
+        elif jobs and _has_room(jobs[-1], sizes[-1] + size):
+            jobs[-1].append(path)
+            sizes[-1] += size
+        else:
+            jobs.append([path])
+            sizes.append(size)
     return jobs, sizes
+
+
+def _has_room(job, size):
+    return not isinstance(job[0], Piece) and len(job) < FILES and size <= BYTES
+
+
+def _pieces(path, size):
+    """Return a big file in pieces of about `BYTES`, of whole batches; [] where it is not cut."""
+    with open(path, "rb") as file:
+        if file.read(2) == GZIP:  # each piece would unpack the whole of it
+            return []
+    try:
+        with open_survey(path) as (reader, hdus):
+            total = reader.count(hdus)
+    except SuiteError:  # the reader of the job says what is wrong
+        return []
+    rows = max(1, total * BYTES // size // CHUNK) * CHUNK
+    starts = range(0, total, rows) if total > rows else ()
+    return [Piece(Path(path), start, start + rows) for start in starts]
 
 
 class Reader:
@@ -51,7 +88,11 @@ class Reader:
 
     def read(self, job, rejects):
         """Yield the batches of a job, `Spectra`; what cannot be read goes to `rejects`."""
-        return read_many(job, rejects=rejects, progress=False, **self._options)
+        options = self._options
+        if isinstance(job[0], Piece):
+            options = options | {"rows": slice(job[0].start, job[0].stop)}
+            job = [job[0].path]
+        return read_many(job, rejects=rejects, progress=False, **options)
 
 
 class Listed:

@@ -167,5 +167,5 @@ def spread(recipe, parts, crew, todo, seen):
 def _named(done):
     """Return what a task is, in words: its part, and its first file where it has some."""
     job = done.task[2]
-    first = f" ({job[0]} and {len(job) - 1} more)" if isinstance(job, list) else f", batch {job}"
+    first = f" ({job[0]}, {len(job)} in all)" if isinstance(job, list) else f", batch {job}"
     return f"part {done.task[1] + 1}{first}"
