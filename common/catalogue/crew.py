@@ -13,10 +13,13 @@ from itertools import islice
 from multiprocessing.connection import wait
 from typing import NamedTuple
 
+from tqdm import tqdm
+
 from common.errors import SuiteError
 
 TRIES = 3  # default: so often a task is given out before it is left alone
 PAUSE = 1  # s, default: before what the system refused is tried again
+GRACE = 5  # s, default: that an idle process has to end
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
            "TF_NUM_INTEROP_THREADS")  # fmt: skip
 
@@ -152,15 +155,18 @@ class _Worker:
         return done
 
     def end(self):
+        self.pipe.close()  # which an idle process takes for the end of its work
+        if self.ticket is None:
+            self.process.join(GRACE)
         self.process.kill()
         self.process.join()
-        self.pipe.close()
 
 
 def _serve(pipe):
     """Work on tasks until the pipe ends: the life of a process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    tqdm.set_lock(threading.RLock())  # a semaphore of the system would outlive a kill
     while True:
         try:
             function, args = pipe.recv()

@@ -28,6 +28,9 @@ class Piece(NamedTuple):
     start: int
     stop: int
 
+    def __str__(self):
+        return f"{self.path}, spectra {self.start + 1} to {self.stop}"
+
 
 def jobs_of(files):
     """Return the jobs of a catalogue, and the bytes of each.

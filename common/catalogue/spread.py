@@ -165,7 +165,10 @@ def spread(recipe, parts, crew, todo, seen):
 
 
 def _named(done):
-    """Return what a task is, in words: its part, and its first file where it has some."""
-    job = done.task[2]
-    first = f" ({job[0]}, {len(job)} in all)" if isinstance(job, list) else f", batch {job}"
-    return f"part {done.task[1] + 1}{first}"
+    """Return what a task is, in words: its part, and its batch or its first file."""
+    _, number, what, *_ = done.task
+    if isinstance(what, int):
+        return f"part {number + 1}, batch {what + 1}"
+    first = next(iter(what))
+    named = f" ({first}, {len(what)} in all)" if isinstance(first, str | Path | tuple) else ""
+    return f"part {number + 1}{named}"

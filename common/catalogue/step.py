@@ -24,8 +24,9 @@ class Step:
         (run_dir, **options) -> callable: batch -> (DataFrame or None, list of rejects), as
         `common.catalogue.recipe.Recipe.rows`. It loads networks and tables.
     run_dir : path-like
-    precision : str
-        What the networks compute in: in this process it is chosen already.
+    precision : str, optional
+        What the networks compute in: in this process it is chosen already. None where there are no
+        networks.
     **options
         Of what can be pickled, and small: paths of tables, not tables.
     """
@@ -85,9 +86,10 @@ def _loaded(order):
             f"{Path(run_dir).absolute()} holds other networks here than where the catalogue was "
             "begun. Allowed: one run folder, seen by all workers. Let them share a file system."
         )
-    from common.accelerator import choose
+    if precision is not None:
+        from common.accelerator import choose
 
-    choose(precision)
+        choose(precision)
     module, _, attribute = name.partition(":")
     make = import_module(module)
     for part in attribute.split("."):
