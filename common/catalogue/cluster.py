@@ -34,7 +34,7 @@ class Cluster:
             ) from None
         where = {"scheduler_file" if address.endswith(".json") else "address": address}
         try:
-            self._client = Client(**where, timeout=PATIENCE, set_as_default=False)
+            self._client = Client(**where, timeout=PATIENCE)
         except (OSError, ValueError) as error:  # a timeout is an OSError
             raise UsageError(
                 f"--dask: no scheduler answers at {address} ({error or type(error).__name__}). "
