@@ -210,7 +210,6 @@ def attempt(case, given, out, after=None, options=()):
     seconds : float
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED))
     argv = [str(a) for a in (*case.arguments(given, out), *case.again(out), *options)]
     log = given / "last.log"
     process = context.Process(target=_run, args=(case.command, argv, log))
@@ -278,6 +277,11 @@ def torment(case, folder, kills, *, seed=0, options=(), say=print):
     case.inputs(given)
     whole = Path(folder) / "whole"
     whole.mkdir()
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    first = context.Process(target=os.getpid)  # the imports are not of the time of a run
+    first.start()
+    first.join()
     _, seconds = attempt(case, given, whole, options=options)
     expected, stages, wrong, ended = case.result(whole), Counter(), [], 0
     done = 0
