@@ -77,39 +77,62 @@ def children(pid):
     return found
 
 
-def peak(pids):
-    """Return the largest memory that processes held so far, MiB."""
-    most = 0.0
-    for pid in pids:
-        try:
-            status = Path("/proc", str(pid), "status").read_text()
-        except OSError:
-            continue
-        if "VmHWM:" in status:
-            most = max(most, int(status.split("VmHWM:")[1].split()[0]) / 1024)
-    return most
+class Watch:
+    """What processes held and worked, looked at now and then.
+
+    Attributes
+    ----------
+    memory : float
+        MiB, the most that one of them held.
+    """
+
+    def __init__(self):
+        self.memory, self._seen = 0.0, {}
+
+    def look(self, pids):
+        """Look at processes that may have ended."""
+        now = time.monotonic()
+        for pid in pids:
+            try:
+                status = Path("/proc", str(pid), "status").read_text()
+                stat = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if "VmHWM:" not in status:  # it is ending
+                continue
+            self.memory = max(self.memory, int(status.split("VmHWM:")[1].split()[0]) / 1024)
+            worked = (int(stat[11]) + int(stat[12])) / os.sysconf("SC_CLK_TCK")
+            first = self._seen.get(pid, (now, worked, 0, 0))[:2]
+            self._seen[pid] = (*first, now, worked)
+
+    def share(self):
+        """Return the part of a core that each of them got."""
+        spans = [(b - a, w - v) for a, v, b, w in self._seen.values() if b > a]
+        return sum(w for _, w in spans) / max(sum(s for s, _ in spans), 1e-9)
 
 
-def catalogue(spectra, out, options, *, kill=False):
+def catalogue(spectra, out, options, *, jobs, kill=False):
     """Make a catalogue by the command line; return what was seen of it.
 
     Returns
     -------
     dict
         seconds of the whole command, of its start (until a part is finished) and of its end (after
-        the last part was); rate between, in jobs and seconds; MiB of the largest worker; killed.
+        the last part was); jobs between and their seconds; MiB of the largest worker; share of a
+        core that each worker got; the worker that was killed.
     """
     command = [sys.executable, "-m", "gasnet2.predict", "-o", out, "--precision", "float32",
                *options, spectra]  # fmt: skip
     began = time.monotonic()
     process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
-    times, memory, killed = [], 0.0, None
+    times, watch, killed = [], Watch(), None
     while process.poll() is None:
         time.sleep(POLL)
         done = len(list(Path(f"{out}.parts").glob("job-*.json")))
         times += [time.monotonic() - began] * (done - len(times))
         own = children(process.pid)
-        memory = max(memory, peak(own or [process.pid]))
+        if done < jobs:  # not while they wait for the last
+            watch.look(own or [process.pid])
         if kill and killed is None and len(times) >= 2 and own:
             killed = own[0]
             os.kill(killed, signal.SIGKILL)
@@ -118,7 +141,7 @@ def catalogue(spectra, out, options, *, kill=False):
     seconds = time.monotonic() - began
     between = (len(times) - 1, times[-1] - times[0]) if len(times) > 1 else (0, 0.0)
     return {"seconds": seconds, "start": times[0], "end": seconds - times[-1], "between": between,
-            "memory": memory, "killed": killed}  # fmt: skip
+            "memory": watch.memory, "share": watch.share(), "killed": killed}  # fmt: skip
 
 
 def sha256(path):
@@ -166,17 +189,19 @@ def main():
         inputs = sorted(spectra.glob("*.fits"))
         jobs, _ = source.jobs_of(inputs)
         print(f"{machine()}\n{args.spectra} spectra in {len(inputs)} files, {len(jobs)} jobs\n")
-        print("| by | seconds | until the first part | spectra/s between | after the last | "
-              "MiB of the largest worker |\n|---|---|---|---|---|---|", flush=True)  # fmt: skip
+        head = ("by", "seconds", "until the first part", "spectra/s between", "after the last",
+                "of a core each", "MiB of the largest")  # fmt: skip
+        print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|", flush=True)
         hashes = {}
 
         def run(name, options, kill=False):
             out = Path(temporary) / f"{len(hashes)}.fits"
-            seen = catalogue(spectra, out, options, kill=kill)
+            seen = catalogue(spectra, out, options, jobs=len(jobs), kill=kill)
             n, seconds = seen["between"]
             rate = n / len(jobs) * args.spectra / seconds if seconds else float("nan")
-            print(f"| {name} | {seen['seconds']:.0f} | {seen['start']:.0f} | {rate:.0f} | "
-                  f"{seen['end']:.1f} | {seen['memory']:.0f} |", flush=True)  # fmt: skip
+            row = [name, f"{seen['seconds']:.0f}", f"{seen['start']:.0f}", f"{rate:.0f}",
+                   f"{seen['end']:.1f}", f"{seen['share']:.2f}", f"{seen['memory']:.0f}"]  # fmt: skip
+            print("| " + " | ".join(row) + " |", flush=True)
             if kill and seen["killed"] is None:
                 raise RuntimeError("no worker was killed: more spectra are needed")
             hashes[name] = sha256(out)

@@ -11,8 +11,6 @@ from rvs_hybrid.stars import files as stars
 CASES = {
     "gasnet2": SimpleNamespace(verb="predict", of="sdss/spec", cut=(files, "FILES", 40)),
     "rvs_hybrid": SimpleNamespace(verb="predict", of="gaia", cut=(stars, "ROWS", 2)),
-    "solarlike_distance": SimpleNamespace(verb="catalog", of="lamost/spec",
-                                          cut=(files, "FILES", 99)),
 }  # fmt: skip
 
 
