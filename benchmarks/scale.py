@@ -190,7 +190,7 @@ def main():
         jobs, _ = source.jobs_of(inputs)
         print(f"{machine()}\n{args.spectra} spectra in {len(inputs)} files, {len(jobs)} jobs\n")
         head = ("by", "seconds", "until the first part", "spectra/s between", "after the last",
-                "of a core each", "MiB of the largest")  # fmt: skip
+                "MiB of the largest", "of a core each", "sha256")  # fmt: skip
         print("| " + " | ".join(head) + " |\n" + "|---" * len(head) + "|", flush=True)
         hashes = {}
 
@@ -199,12 +199,13 @@ def main():
             seen = catalogue(spectra, out, options, jobs=len(jobs), kill=kill)
             n, seconds = seen["between"]
             rate = n / len(jobs) * args.spectra / seconds if seconds else float("nan")
-            row = [name, f"{seen['seconds']:.0f}", f"{seen['start']:.0f}", f"{rate:.0f}",
-                   f"{seen['end']:.1f}", f"{seen['share']:.2f}", f"{seen['memory']:.0f}"]  # fmt: skip
+            numbers = (seen["seconds"], seen["start"], rate, seen["end"], seen["memory"])
+            hashes[name] = sha256(out)
+            row = [name, *(f"{number:.0f}" for number in numbers), f"{seen['share']:.2f}",
+                   hashes[name][:12]]  # fmt: skip
             print("| " + " | ".join(row) + " |", flush=True)
             if kill and seen["killed"] is None:
                 raise RuntimeError("no worker was killed: more spectra are needed")
-            hashes[name] = sha256(out)
 
         for n in args.workers:
             run(f"{n} worker{'s' * (n > 1)}", ["--workers", n])

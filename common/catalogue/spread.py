@@ -97,7 +97,8 @@ def _not_shared(folder):
 
 def take_job(order, number, job):
     """Do a job in a worker; return its `Receipt`."""
-    return do_job(order.reader, taken(order.step), order.parts(), number, job)
+    parts = order.parts()  # before paths are looked at
+    return do_job(order.reader, taken(order.step), parts, number, job)
 
 
 def take_batch(order, number, batch, spectra):

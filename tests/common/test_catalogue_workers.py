@@ -245,11 +245,13 @@ def test_a_list_on_disk_is_a_container_of_paths(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_dask_cluster_makes_the_catalogue_of_one_process(alone):
+def test_a_dask_cluster_makes_the_catalogue_of_one_process(alone, monkeypatch):
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     options = dict(n_workers=2, threads_per_worker=1, dashboard_address=None)
     with distributed.LocalCluster(**options) as cluster:
         how = How(dask=cluster.scheduler_address)
+        monkeypatch.chdir(alone)  # its workers are elsewhere
+        alone = Path()
         made(alone, "two.fits", how, bad={8: "die once"})
         same(alone, "two.fits")
         with pytest.raises(SuiteError, match=r"1 part\(s\) could not.*ValueError: a defect"):
