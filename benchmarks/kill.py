@@ -101,8 +101,7 @@ def _whole(path):
 
 def catalogue(out):
     """Return the bytes of a catalogue and its rejects, hashed, and the names beside them."""
-    names = sorted(path.name for path in out.iterdir() if ".partial." not in path.name)
-    return {name: _whole(out / name) for name in names if not name.startswith(".")}
+    return {path.name: _whole(path) for path in sorted(out.iterdir())}
 
 
 def parts_of(out):

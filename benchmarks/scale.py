@@ -31,7 +31,7 @@ from common.catalogue.crew import Processes, completed
 
 BASE = 40  # spectra of each class that are made; the others are these with more noise
 ROWS = 500  # of a file
-POLL = 0.2  # s
+POLL = 0.5  # s
 
 
 def write_spectra(folder, n, *, seed=1):

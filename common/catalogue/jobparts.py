@@ -26,7 +26,7 @@ class JobParts:
     """
 
     def __init__(self, folder):
-        self.folder, self._reading = Path(folder), {}
+        self.folder, self.reading = Path(folder), {}
 
     def part(self, job, batch):
         """Return the path of a batch."""
@@ -38,13 +38,13 @@ class JobParts:
 
     def begin(self, job):
         """Return the list that the reader of a job fills with what it rejects."""
-        self._reading = {job: []}
-        return self._reading[job]
+        self.reading = {job: []}
+        return self.reading[job]
 
     def finish(self, job):
         """Keep what the reader rejected of a job, which is then finished."""
-        write_plain(self.end(job), self._reading[job])
-        self._reading = {}
+        write_plain(self.end(job), self.reading[job])
+        self.reading = {}
 
     def has(self, job, batch):
         """Return whether a batch is there."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import uuid
 from itertools import groupby
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pyarrow.parquet as pq
 
 from common import catalog
 from common.errors import UsageError
-from common.files import atomic_path, write_json
+from common.files import atomic_path, temporary_of, write_json
 
 CHUNKS = 256  # default: chunks of a file, which `common.catalogue.assemble` makes of 4096 rows
 MARK = "_catalogue.json"  # what Arrow, Spark and dask pass over, as they do all names with "_"
@@ -47,7 +46,7 @@ def write_partitioned(chunks, folder, *, units=None, ucds=None, descriptions=Non
     first = next(iter(chunks()))
     notes = catalog.notes_of(first, units=units, ucds=ucds, descriptions=descriptions)
     schema = catalog.parquet_schema(first, notes, dict(meta or {}))
-    new = folder.with_name(f".{uuid.uuid4().hex[:8]}.{folder.name}")
+    new = temporary_of(folder)
     try:
         files = {}
         for number, some in groupby(enumerate(chunks()), key=lambda pair: pair[0] // CHUNKS):
@@ -60,7 +59,7 @@ def write_partitioned(chunks, folder, *, units=None, ucds=None, descriptions=Non
                     files[name] += len(chunk)
         write_json(new / MARK, {"rows": sum(files.values()), "files": files})
         if folder.exists():
-            old = folder.with_name(f"{new.name}.old")
+            old = temporary_of(folder)
             os.replace(folder, old)
             os.replace(new, folder)
             shutil.rmtree(old)

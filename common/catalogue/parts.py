@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 
 from common.catalogue.jobparts import ABOUT, JobParts, arrow_of, rejects_in, write_plain
 from common.errors import UsageError
+from common.files import clear_temporary, temporary_of
 
 HIDDEN = "_"  # columns whose names begin so are of the parts alone
 
@@ -61,6 +63,8 @@ class Parts(JobParts):
     def __init__(self, out, mark):
         out = Path(out)
         super().__init__(out.with_name(out.name + ".parts"))
+        clear_temporary(out)
+        clear_temporary(self.folder / ABOUT, every=True)
         self._held, self._left = {}, {}
         about = self.folder / ABOUT
         if about.is_file():
@@ -123,7 +127,10 @@ class Parts(JobParts):
 
     def remove(self):
         """Delete the folder: the catalogue stands."""
-        shutil.rmtree(self.folder)
+        # At once for all who look: of half a folder a later call would make half a catalogue.
+        gone = temporary_of(self.folder)
+        os.replace(self.folder, gone)
+        shutil.rmtree(gone)
 
     def clean(self):
         """Delete the folder if nothing in it is finished; return whether that is so."""
@@ -195,10 +202,10 @@ class Parts(JobParts):
         reader : bool
             Of each job, what its reader rejected goes before the rest.
         """
-        jobs = self._finished | set(self._batches) | set(self._reading)
+        jobs = self._finished | set(self._batches) | set(self.reading)
         for number in sorted(jobs) if job is None else [job]:
-            if reader and number in self._reading:
-                yield from list(self._reading[number])
+            if reader and number in self.reading:
+                yield from list(self.reading[number])
             elif reader and self.finished(number):
                 yield from json.loads(self.end(number).read_text())
             for key in self.keys(number):

@@ -126,6 +126,25 @@ def test_ctrl_c_leaves_rows_rejects_and_parts(ending, tmp_path, capsys):
     assert calls == [5] and len(read_table(out)) == N - 1
 
 
+def test_a_kill_while_the_parts_are_removed_costs_no_row(tmp_path, monkeypatch):
+    """Of a folder that is half deleted a later call would make half a catalogue."""
+    out, split = tmp_path / "o.fits", [[8, 4], [6, 5]]
+
+    def killed(folder, **_):
+        next(folder.glob("part-*")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(parts.shutil, "rmtree", killed)
+        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, split)), out)
+    whole = out.read_bytes()
+    (tmp_path / ".01234567.o.fits").write_text("half a catalogue")
+    (tmp_path / ".01234567.other.fits").write_text("another one's")
+    assert make.make(toy.recipe(tmp_path, toy.Source(WHOLE, split)), out)[0] == N - 1
+    assert out.read_bytes() == whole
+    assert names(tmp_path) == {"o.fits", "o.fits.rejects.ecsv", ".01234567.other.fits"}
+
+
 def test_a_disk_that_is_full_in_the_middle_costs_no_row(tmp_path, monkeypatch, capsys):
     out, written, true = tmp_path / "o.parquet", [], parts.pq.write_table
 
