@@ -31,6 +31,13 @@ from common.catalogue.crew import Processes, completed
 
 BASE = 40  # spectra of each class that are made; the others are these with more noise
 ROWS = 500  # of a file
+PROGRAM = """
+from common.catalogue import files
+files.BYTES = {size}
+from gasnet2.predict import main
+if __name__ == "__main__":
+    raise SystemExit(main())
+"""
 POLL = 0.5  # s
 
 
@@ -121,8 +128,8 @@ def catalogue(spectra, out, options, *, jobs, kill=False):
         the last part was); jobs between and their seconds; MiB of the largest worker; share of a
         core that each worker got; the worker that was killed.
     """
-    command = [sys.executable, "-m", "gasnet2.predict", "-o", out, "--precision", "float32",
-               *options, spectra]  # fmt: skip
+    command = [sys.executable, "-c", PROGRAM.format(size=source.BYTES), "-o", out,
+               "--precision", "float32", *options, spectra]  # fmt: skip
     began = time.monotonic()
     process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL)
     times, watch, killed = [], Watch(), None
@@ -179,7 +186,9 @@ def main():
     p.add_argument("--workers", type=int, nargs="+", default=[1, 2, 4])
     p.add_argument("--dask", type=int, default=2, help="workers of the dask cluster; 0: none")
     p.add_argument("--folder", type=Path, help="where the spectra stay (default: a temporary one)")
+    p.add_argument("--job", type=float, metavar="MB", help="of a job, in place of the command's")
     args = p.parse_args()
+    source.BYTES = int(1e6 * args.job) if args.job else source.BYTES
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
         spectra = folder / f"spectra-{args.spectra}"

@@ -178,6 +178,7 @@ def measure(folder, *, task=0.003):
     from common.catalogue.assemble import assemble
     from common.catalogue.files import SpectrumFiles
     from common.catalogue.parts import Parts
+    from common.catalogue.repeats import repeated
     from common.catalogue.step import Step
     from common.paper import Paper  # noqa: F401 - what a start imports
     from common.released import run_folder
@@ -219,6 +220,7 @@ def measure(folder, *, task=0.003):
             parts.finish(number)
         whole = n + len(next(parts.tables(["id"])))
         began = time.process_time()
+        parts.leave_out(repeated(parts))
         assemble(parts, out, notes={"units": UNITS})
         joined = (time.process_time() - began) / whole
         size = sum(path.stat().st_size for path in [*parts.folder.iterdir(), out])
