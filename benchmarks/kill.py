@@ -106,7 +106,7 @@ def catalogue(out):
 
 def parts_of(out):
     """Return how far a catalogue is."""
-    if (out / "a.fits").exists():
+    if (out / "a.fits").exists() and not (out / "a.fits.parts").exists():
         return "catalogue stands"
     n = len(list((out / "a.fits.parts").glob("job-*")))
     begun = any((out / "a.fits.parts").glob("part-*"))

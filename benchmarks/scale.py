@@ -210,7 +210,7 @@ def main():
             rate = n / len(jobs) * args.spectra / seconds if seconds else float("nan")
             numbers = (seen["seconds"], seen["start"], rate, seen["end"], seen["memory"])
             hashes[name] = sha256(out)
-            row = [name, *(f"{number:.0f}" for number in numbers), f"{seen['share']:.2f}",
+            row = [name, *(f"{number:.0f}" for number in numbers), f"{seen['share']:.3f}",
                    hashes[name][:12]]  # fmt: skip
             print("| " + " | ".join(row) + " |", flush=True)
             if kill and seen["killed"] is None:

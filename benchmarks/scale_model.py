@@ -161,6 +161,33 @@ def _long(seconds):
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
+def assembling(table, *, few=20, many=100):
+    """Return the core seconds per row that it takes to put parts of a table together.
+
+    The difference of many and few parts is taken: what is done once does not count.
+    """
+    from common.catalogue.assemble import assemble
+    from common.catalogue.parts import Parts
+    from common.catalogue.repeats import repeated
+    from gasnet2.predict import UNITS
+
+    spent = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        out = Path(temporary) / "a.parquet"
+        parts, made = Parts(out, "mark"), 0
+        for n in (few, many):
+            for number in range(made, n):
+                parts.begin(number)
+                parts.write(number, 0, table.assign(id=table["id"] + f" {number}"), [])
+                parts.finish(number)
+            made, began = n, time.process_time()
+            parts.leave_out({})
+            parts.leave_out(repeated(parts))
+            assemble(parts, out, notes={"units": UNITS})
+            spent[n] = time.process_time() - began
+    return (spent[many] - spent[few]) / ((many - few) * len(table))
+
+
 def measure(folder, *, task=0.003):
     """Return the `Costs` on this machine, in seconds that one core worked.
 
@@ -178,9 +205,7 @@ def measure(folder, *, task=0.003):
     from common.catalogue.assemble import assemble
     from common.catalogue.files import SpectrumFiles
     from common.catalogue.parts import Parts
-    from common.catalogue.repeats import repeated
     from common.catalogue.step import Step
-    from common.paper import Paper  # noqa: F401 - what a start imports
     from common.released import run_folder
     from common.surveys import find_files
     from gasnet2.config import PAPER
@@ -218,17 +243,41 @@ def measure(folder, *, task=0.003):
                 lap("write")
                 n += len(spectra)
             parts.finish(number)
-        whole = n + len(next(parts.tables(["id"])))
-        began = time.process_time()
-        parts.leave_out(repeated(parts))
+        table = next(parts.tables())
+        whole, joined = n + len(table), assembling(table)
         assemble(parts, out, notes={"units": UNITS})
-        joined = (time.process_time() - began) / whole
         size = sum(path.stat().st_size for path in [*parts.folder.iterdir(), out])
     status = Path("/proc/self/status").read_text()
     memory = int(status.split("VmHWM:")[1].split()[0]) / 1024
     each = {name: seconds / n for name, seconds in spent.items()}
     return Costs(**each, assemble=joined, start=start, first=first, file=file, task=task,
                  bytes=sum(source.sizes) / whole, out=size / whole, memory=memory)  # fmt: skip
+
+
+def wait(seconds):
+    """Be a task that takes so long and needs no core."""
+    time.sleep(seconds)
+    return seconds
+
+
+def stand_in(workers, *, tasks=40, seconds=1.0):
+    """Return seconds that tasks took by workers here, and what the model expects.
+
+    The tasks wait in place of computing, so that a machine that others use too can be a judge.
+    """
+    from common.catalogue.crew import Processes, completed
+
+    with Processes(workers) as crew:
+        list(completed(crew, wait, [(0.0,)] * 4 * workers))  # all have begun
+        began = time.perf_counter()
+        list(completed(crew, wait, [(0.0,)] * 100))
+        each = (time.perf_counter() - began) / 100
+        began = time.perf_counter()
+        list(completed(crew, wait, [(seconds,)] * tasks))
+        took = time.perf_counter() - began
+    nothing = dict.fromkeys(Costs.__dataclass_fields__, 0.0)
+    costs = Costs(**nothing | {"compute": seconds, "task": each})
+    return took, simulate(costs, Site(workers), tasks, per_task=1)["work"], each
 
 
 def main():
@@ -241,7 +290,15 @@ def main():
                    help="print what is expected of 1, 2 and 4 workers instead")  # fmt: skip
     p.add_argument("--share", type=float, nargs="+", default=[1.0],
                    help="of a core, that each process got, for each of --check")  # fmt: skip
+    p.add_argument("--stand-in", action="store_true",
+                   help="compare the model with 1, 2 and 4 workers here, whose tasks wait")  # fmt: skip
     args = p.parse_args()
+    if args.stand_in:
+        print("| workers | tasks of 1 s | seconds | expected | ms a task |\n|---|---|---|---|---|")
+        for n in (1, 2, 4):
+            took, expected, each = stand_in(n)
+            print(f"| {n} | 40 | {took:.1f} | {expected:.1f} | {1e3 * each:.1f} |", flush=True)
+        return
     if args.measure:
         costs = measure(args.measure, task=args.task)
         if args.costs:

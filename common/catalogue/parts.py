@@ -186,7 +186,9 @@ class Parts(JobParts):
         wanted = [n for n in names if not n.startswith(HIDDEN)] if columns is None else columns
         if key in self._held:
             return self._held[key].select(wanted).to_pandas()
-        return pd.read_parquet(self.part(*key), columns=list(wanted))
+        # Not by pandas, which takes twice as long to open a small file.
+        with pq.ParquetFile(self.part(*key)) as file:
+            return file.read(columns=list(wanted), use_threads=False).to_pandas()
 
     def rejects_of(self, key):
         """Return what was rejected of a part when its rows were made, list of dict."""
