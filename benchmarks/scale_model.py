@@ -291,7 +291,7 @@ def main():
     p.add_argument("--share", type=float, nargs="+", default=[1.0],
                    help="of a core, that each process got, for each of --check")  # fmt: skip
     p.add_argument("--stand-in", action="store_true",
-                   help="compare the model with 1, 2 and 4 workers here, whose tasks wait")  # fmt: skip
+                   help="compare with 1, 2 and 4 workers here, whose tasks wait")  # fmt: skip
     args = p.parse_args()
     if args.stand_in:
         print("| workers | tasks of 1 s | seconds | expected | ms a task |\n|---|---|---|---|---|")

@@ -10,7 +10,7 @@ from rvs_hybrid.stars import files as stars
 
 CASES = {
     "gasnet2": SimpleNamespace(verb="predict", of="sdss/spec", cut=(files, "FILES", 40)),
-    "rvs_hybrid": SimpleNamespace(verb="predict", of="gaia", cut=(stars, "ROWS", 2)),
+    "rvs_hybrid": SimpleNamespace(verb="predict", of="gaia", cut=(stars, "ROWS", 400)),
 }  # fmt: skip
 
 
