@@ -15,6 +15,7 @@ from common.errors import SuiteError
 
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # NumPy and astropy report a full disk without an error number.
+TEMPORARY = re.compile(r"\.[0-9a-f]{8}\.(.+)", re.DOTALL)
 SHORT_WRITE = re.compile(r"requested and \d+ written|Not enough space on disk")
 
 
@@ -40,7 +41,7 @@ def atomic_path(path):
         other failure, Ctrl-C among them, the temporary file is removed.
     """
     path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:8]}.{path.name}")
+    temporary = temporary_of(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -52,6 +53,31 @@ def atomic_path(path):
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def temporary_of(path):
+    """Return a new temporary name beside a path."""
+    return Path(path).with_name(f".{uuid.uuid4().hex[:8]}.{Path(path).name}")
+
+
+def clear_temporary(path, every=False):
+    """Remove what killed processes left under temporary names beside a path.
+
+    Parameters
+    ----------
+    path : path-like
+        What was to be written: its temporary names, and those of names that begin with its own.
+    every : bool
+        Of any name in its folder.
+    """
+    path = Path(path)
+    for left in path.parent.glob(".*"):
+        match = TEMPORARY.fullmatch(left.name)
+        if match and (every or match[1].startswith(path.name)):
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def write_parquet(table, path):

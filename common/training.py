@@ -12,7 +12,7 @@ from common.cli import progress
 from common.errors import SuiteError
 from common.models import restore_optimizer
 from common.schedules import plateau_rate
-from common.training_state import load_state, save_state
+from common.training_state import load_state, save_state, seeds_of
 
 
 class _Plateau(keras.callbacks.Callback):
@@ -169,6 +169,10 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
         if state["epoch"]:
             model.set_weights(state["weights"])
             restore_optimizer(model, state["optimizer"])
+            for variable, value in zip(seeds_of(model), state["seeds"], strict=False):
+                variable.assign(value)
+            for _ in range(2 * state["epoch"]):  # Keras begins two iterators an epoch
+                iter(train)  # each shuffles anew: the next is that of the next epoch
         with progress(total=epochs, initial=state["epoch"], desc=name, unit="epoch") as bar:
             recorder = _Recorder(
                 name,

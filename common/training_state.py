@@ -18,11 +18,18 @@ def save_state(path, state, model):
         "weights": model.get_weights(),
         "optimizer": [v.numpy() for v in model.optimizer.variables],
         "best": state["best_weights"],
+        "seeds": [v.numpy() for v in seeds_of(model)],
         **{f"watched-{split}": best["weights"] for split, best in state["watched"].items()},
     }
     arrays = {f"{k}_{i:04d}": a for k, group in groups.items() for i, a in enumerate(group)}
     with atomic_path(path) as temporary:
         np.savez(temporary, about=np.array(about), **arrays)
+
+
+def seeds_of(model):
+    """Return the variables in which dropout and its kin count on, which are no weights."""
+    weights = {id(v) for v in model.weights}
+    return [v for v in model.variables if id(v) not in weights]
 
 
 def load_state(path):
@@ -33,7 +40,7 @@ def load_state(path):
         def arrays(group):
             return [file[n] for n in sorted(n for n in file.files if n.startswith(f"{group}_"))]
 
-        state |= {group: arrays(group) for group in ("weights", "optimizer")}
+        state |= {group: arrays(group) for group in ("weights", "optimizer", "seeds")}
         state["best_weights"] = arrays("best")
         state["watched"] = {
             split: {"score": score, "weights": arrays(f"watched-{split}")}

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from common.catalog import check_format, joined
+from common.catalog import joined
 from common.catalogue.files import make_of_files
+from common.catalogue.make import ALONE
 from common.catalogue.pdf_file import check_name
 from common.catalogue.recipe import Beside
+from common.catalogue.step import Step
 from common.commands import predict as command
 from common.errors import UsageError
 from common.paper import Option, number
@@ -136,8 +138,39 @@ def usable_chunks(config, paths, rejects):
             yield labels, x
 
 
+class Rows:
+    """The networks of a run, and rows of the catalogue for any number of batches.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    all_classes, min_probability
+        As in `predict_files`.
+    pdfs : bool
+        Whether each row gets its PDF.
+    """
+
+    def __init__(self, run_dir, *, all_classes, min_probability, pdfs):
+        self.networks = load_networks(run_dir)
+        self._choice = {"all_classes": all_classes, "min_probability": min_probability}
+        self._pdfs = pdfs
+
+    def __call__(self, batch):
+        """Return the rows of a batch (None where it has none) and the rejects."""
+        labels, x, lost = usable(self.networks.config, batch)
+        return (self._predicted(labels, x) if len(x) else None), lost
+
+    def _predicted(self, labels, x):
+        if not self.networks.config.is_templates:
+            return catalogue(self.networks, x, labels, **self._choice)
+        from gasnet2.templates.catalogue import catalogue as templates
+
+        every = self._choice["all_classes"]
+        return templates(self.networks, x, labels, every=every, pdfs=self._pdfs)
+
+
 def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN_PROBABILITY,
-                  pdf=None, precision="float32"):  # fmt: skip
+                  pdf=None, precision="float32", how=ALONE):  # fmt: skip
     """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
@@ -156,17 +189,20 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
         File of PDFs to write too (see `common.catalogue.pdf_file`): .fits. Of the template network.
     precision : str
         What the networks compute in, which is chosen already.
+    how : common.catalogue.how.How
+        By whom, and as one file or many.
 
     Returns
     -------
     common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
-    check_format(out)
+    how.check(out)
     pdf = None if pdf is None else check_name(pdf)
-    files, networks = find_files(paths), load_networks(run_dir)
-    config = networks.config
     choice = {"all_classes": all_classes, "min_probability": min_probability}
+    rows = Step(Rows, run_dir, precision=precision, pdfs=pdf is not None, **choice)
+    files, networks = find_files(paths), rows.here.networks
+    config = networks.config
     if config.is_templates:
         recipe = _of_templates(networks, run_dir, all_classes, pdf)
     elif pdf is not None:
@@ -175,20 +211,12 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
             "--network templates."
         )
     else:
-        recipe = dict(
-            predicted=lambda labels, x: catalogue(networks, x, labels, **choice),
-            descriptions=DESCRIPTIONS, ucds=UCDS, options=choice,
-        )  # fmt: skip
-    predicted, options = recipe.pop("predicted"), recipe.pop("options")
+        recipe = dict(descriptions=DESCRIPTIONS, ucds=UCDS, options=choice)
+    options = recipe.pop("options")
     notes = {"units": UNITS} | {name: recipe.pop(name) for name in ("descriptions", "ucds")}
-
-    def rows(batch):
-        labels, x, lost = usable(config, batch)
-        return (predicted(labels, x) if len(x) else None), lost
-
     return make_of_files(
         files, rows, out, paper=PAPER, config=config, run_dir=run_dir, grid=config.table_grid,
-        options=options | {"precision": precision}, notes=notes, **recipe,
+        how=how, options=options | {"precision": precision}, notes=notes, **recipe,
     )  # fmt: skip
 
 
@@ -199,9 +227,6 @@ def _of_templates(networks, run_dir, every, pdf):
     meta = PAPER.header(networks.config, run_dir) | {"NETWORK": "templates at rest"}
     beside = () if pdf is None else (Beside("PDFs", pdf, templates.write_pdfs(networks, meta)),)
     return {
-        "predicted": lambda labels, x: templates.catalogue(
-            networks, x, labels, every=every, pdfs=pdf is not None
-        ),
         "descriptions": DESCRIPTIONS | templates.DESCRIPTIONS,
         "ucds": UCDS | templates.UCDS,
         "options": {"every": every, "pdf": pdf is not None},

@@ -11,6 +11,8 @@ import pandas as pd
 from common import sample
 from common.catalog import joined
 from common.catalogue.files import make_of_files
+from common.catalogue.make import ALONE
+from common.catalogue.step import Step
 from common.commands import predict as command
 from common.crossmatch import say_joined
 from common.errors import MissingDataError, UsageError
@@ -142,7 +144,30 @@ def usable_chunks(networks, files, rejects):
             yield spectra, about, x
 
 
-def predict_files(run_dir, paths, out, *, confidence=None, everything=False, precision="float32"):
+class Rows:
+    """The networks of a run, and rows of the catalogue for any number of batches.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    confidence, everything
+        As in `predict_files`.
+    """
+
+    def __init__(self, run_dir, *, confidence, everything):
+        self.networks = load_networks(run_dir)
+        own = self.networks.config.confidence
+        self.choice = {"confidence": own if confidence is None else confidence,
+                       "everything": everything}  # fmt: skip
+
+    def __call__(self, batch):
+        """Return the rows of a batch (None where it has none) and the rejects."""
+        _, about, x, lost = usable(self.networks, batch)
+        return (catalogue(self.networks, x, about, **self.choice) if len(x) else None), lost
+
+
+def predict_files(run_dir, paths, out, *, confidence=None, everything=False, precision="float32",
+                  how=ALONE):  # fmt: skip
     """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
@@ -159,26 +184,21 @@ def predict_files(run_dir, paths, out, *, confidence=None, everything=False, pre
         As in `catalogue`.
     precision : str
         What the networks compute in, which is chosen already.
+    how : common.catalogue.how.How
+        By whom, and as one file or many.
 
     Returns
     -------
     common.catalogue.recipe.Made
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
-    files, networks = spectrum_files(paths), load_networks(run_dir)
-    config = networks.config
-    confidence = config.confidence if confidence is None else confidence
-    if not 0 <= confidence <= 1:
+    if confidence is not None and not 0 <= confidence <= 1:
         raise UsageError(f"--confidence must be within 0 and 1. Received {confidence:g}.")
-    choice = {"confidence": confidence, "everything": everything}
-
-    def rows(batch):
-        _, about, x, lost = usable(networks, batch)
-        return (catalogue(networks, x, about, **choice) if len(x) else None), lost
-
+    rows = Step(Rows, run_dir, precision=precision, confidence=confidence, everything=everything)
+    files, known = spectrum_files(paths), rows.here
     return make_of_files(
-        files, rows, out, paper=PAPER, config=config, run_dir=run_dir, told=_star_forming,
-        options=choice | {"precision": precision},
+        files, rows, out, paper=PAPER, config=known.networks.config, run_dir=run_dir, how=how,
+        told=_star_forming, options=known.choice | {"precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -227,8 +228,6 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     -----
     The convolutions have no dropout and run once, so that 50 passes cost little more than one.
     """
-    import keras
-
     from common.inference import compiled
     from mtopnet.model import build_heads, build_trunk
 
@@ -236,11 +235,11 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     passes = passes or config.mc_passes
     trunk = networks.part("trunk", lambda m: _single(build_trunk(m)))
     heads = networks.part("heads", lambda m: _mc_graph(build_heads(m, config), model, config))
-    keras.utils.set_random_seed(seed)
+    heads.seed(seed)
     rows = []
     for start in range(0, len(x), 256):
         features = compiled(trunk)(split_input(networks, x[start : start + 256]))
-        rows.append(heads(features, passes))
+        rows.append(heads.run(features, passes))
     n, n_bins = len(x), config.n_bins
     width = 2 * model.output["mass"].shape[1]
     mean = np.concatenate([r[0] for r in rows]) if n else np.zeros((0, n_bins + width), "float32")
@@ -262,11 +261,23 @@ def _single(trunk):
     return keras.Model(trunk.input, keras.layers.Concatenate(name="features")(trunk.outputs))
 
 
+class _Graph(NamedTuple):
+    """Passes of MC dropout: a call sets the seed, the other is (features, passes) -> ndarrays."""
+
+    seed: object
+    run: object
+
+
 def _mc_graph(heads, model, config):
-    """Return a function (features, passes) -> mean and mean square of the answers, ndarrays."""
+    """Return the `_Graph` of mean and mean square of the answers."""
     import tensorflow as tf
 
     widths = [t.shape[1] for t in heads.inputs]
+    drops = [layer.seed_generator for layer in heads.layers if hasattr(layer, "seed_generator")]
+
+    def seed(number):  # what was computed before in this process makes no difference
+        for k, one in enumerate(drops):
+            one.state.assign([number, k << 16])
 
     @tf.function
     def passes_of(features, passes):
@@ -289,7 +300,7 @@ def _mc_graph(heads, model, config):
         mean, square = passes_of(tf.constant(features), tf.constant(passes))
         return mean.numpy(), square.numpy()
 
-    return run
+    return _Graph(seed, run)
 
 
 def shared_features(networks, x):

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from common.catalog import check_format
 from common.catalogue.files import make_of_files
+from common.catalogue.make import ALONE
 from common.catalogue.pdf_file import PdfWriter, check_name
 from common.catalogue.recipe import Beside
+from common.catalogue.step import Step
 from common.commands import predict as command
 from common.errors import MissingDataError, UsageError
 from common.paper import Option, number, whole
@@ -69,8 +70,41 @@ def _magnitudes(paths, config):
     return table[~table.index.duplicated()]
 
 
+class Rows:
+    """The networks of a run, and rows of the catalogue for any number of batches.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    paths : sequence of path-like
+        Where tables of magnitudes lie, for networks that take them.
+    cut, passes
+        As in `catalogue`.
+    pdfs : bool
+        Whether each row gets its PDFs.
+    """
+
+    def __init__(self, run_dir, *, paths, cut, passes, pdfs):
+        from mtopnet.networks import load_networks
+
+        self.networks = load_networks(run_dir)
+        self.magnitudes = _magnitudes(paths, self.networks.config)
+        self._choice, self._pdfs = {"cut": cut, "passes": passes}, pdfs
+
+    def __call__(self, batch):
+        """Return the rows of a batch (None where it has none) and the rejects."""
+        about, x, lost = usable(self.networks, batch, magnitudes=self.magnitudes)
+        if not len(x):
+            return None, lost
+        table, probabilities = catalogue(self.networks, x, about, **self._choice)
+        if self._pdfs:
+            every = {"": probabilities, **_scalar_pdfs(self.networks, x)}
+            table = table.assign(**{f"_pdf{name}": list(value) for name, value in every.items()})
+        return table, lost
+
+
 def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, passes=0,
-                  precision="float32"):  # fmt: skip
+                  precision="float32", how=ALONE):  # fmt: skip
     """Predict files and folders and write one catalogue, or go on with it after a kill.
 
     Parameters
@@ -87,6 +121,8 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         As in `catalogue`.
     precision : str
         What the network computes in, which is chosen already.
+    how : common.catalogue.how.How
+        By whom, and as one file or many.
 
     Returns
     -------
@@ -94,9 +130,8 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         Spectra in the catalogue, and in OUT.rejects.ecsv.
     """
     from mtopnet.data import spectrum_files
-    from mtopnet.networks import load_networks
 
-    check_format(out)
+    how.check(out)
     pdf = None if pdf is None else check_name(pdf)
     if pdf is not None and pdf.resolve() == Path(out).resolve():
         raise UsageError(f"--pdf and -o name the same file, {out}. Choose two names.")
@@ -104,18 +139,11 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
         raise UsageError(
             f"--entropy-cut must be above 0, --passes not below 0. Received {cut:g}, {passes}."
         )
-    files, networks = spectrum_files(paths), load_networks(run_dir)
-    magnitudes = _magnitudes(paths, networks.config)
-
-    def rows(batch):
-        about, x, lost = usable(networks, batch, magnitudes=magnitudes)
-        if not len(x):
-            return None, lost
-        table, probabilities = catalogue(networks, x, about, cut=cut, passes=passes)
-        if pdf is not None:
-            every = {"": probabilities, **_scalar_pdfs(networks, x)}
-            table = table.assign(**{f"_pdf{name}": list(value) for name, value in every.items()})
-        return table, lost
+    choice = {"cut": cut, "passes": passes}
+    rows = Step(Rows, run_dir, precision=precision, paths=list(paths), pdfs=pdf is not None,
+                **choice)  # fmt: skip
+    files, networks = spectrum_files(paths), rows.here.networks
+    magnitudes = rows.here.magnitudes
 
     def write_pdfs(parts, path):
         more = _scalar_edges(networks)
@@ -134,8 +162,8 @@ def predict_files(run_dir, paths, out, *, pdf=None, cut=tables.ENTROPY_CUT, pass
     known = None if magnitudes is None else pd.util.hash_pandas_object(magnitudes).sum()
     return make_of_files(
         files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, told=told,
-        options={"cut": cut, "passes": passes, "pdf": pdf is not None, "magnitudes": known,
-                 "precision": precision},
+        how=how,
+        options=choice | {"pdf": pdf is not None, "magnitudes": known, "precision": precision},
         notes={"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS},
         beside=() if pdf is None else (Beside("PDFs", pdf, write_pdfs),),
     )  # fmt: skip

@@ -10,8 +10,9 @@ import pandas as pd
 
 from common.catalog import joined
 from common.catalogue.assemble import REJECT
-from common.catalogue.make import make
+from common.catalogue.make import ALONE, make
 from common.catalogue.recipe import Recipe
+from common.catalogue.step import Step
 from common.commands import predict as command
 from common.errors import SuiteError
 from rvs_hybrid import networks as nets
@@ -147,7 +148,19 @@ def chunks(networks, sources):
             yield stars, inputs
 
 
-def predict_files(run_dir, paths, out, *, precision="float32"):
+class Rows:
+    """The networks of a run, and rows of the catalogue for any number of batches."""
+
+    def __init__(self, run_dir):
+        self.networks = nets.load_networks(run_dir)
+
+    def __call__(self, batch):
+        """Return the rows of a batch of sources (None where it has none) and the rejects."""
+        stars, inputs, lost = usable(self.networks, batch)
+        return (catalogue(self.networks, stars, inputs) if len(stars) else None), lost
+
+
+def predict_files(run_dir, paths, out, *, precision="float32", how=ALONE):
     """Predict the sources in files and folders and write one catalogue, or go on after a kill.
 
     Parameters
@@ -160,19 +173,18 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
         Catalogue, see `common.catalogue.make.make`.
     precision : str
         What the networks compute in, which is chosen already.
+    how : common.catalogue.how.How
+        By whom, and as one file or many.
 
     Returns
     -------
     common.catalogue.recipe.Made
         Stars in the catalogue, and in OUT.rejects.ecsv.
     """
-    networks = nets.load_networks(run_dir)
-    config, source = networks.config, files.StarFiles(paths)
+    rows = Step(Rows, run_dir, precision=precision)
+    networks, source = rows.here.networks, files.StarFiles(paths)
+    config = networks.config
     release = {"PARALLAX": f"Gaia {networks.gaia}"} if "parallax" in config.inputs else {}
-
-    def rows(batch):
-        stars, inputs, lost = usable(networks, batch)
-        return (catalogue(networks, stars, inputs) if len(stars) else None), lost
 
     recipe = Recipe(
         source=source,
@@ -183,7 +195,7 @@ def predict_files(run_dir, paths, out, *, precision="float32"):
         meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=networks.rvs, **release),
         none=source.none,
     )
-    return make(recipe, out)
+    return make(recipe, out, how)
 
 
 def notes_of(labels, calibrated):

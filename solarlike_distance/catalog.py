@@ -12,7 +12,9 @@ import pandas as pd
 from common import sample
 from common.catalog import joined
 from common.catalogue.files import make_of_files
+from common.catalogue.make import ALONE
 from common.catalogue.parts import stamp
+from common.catalogue.step import Step
 from common.cli import say
 from common.commands import predict as command
 from common.crossmatch import say_joined
@@ -127,8 +129,43 @@ def part_of(networks, spectra, about, x, *, photometry=None, stars=None, select=
     return part.assign(**hidden, **keys_of(spectra, table, part["name"])), lost
 
 
+class Rows:
+    """The networks of a run, tables of stars, and rows of the catalogue for any batches.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    photometry, lasp, distances, extinction, select
+        As of `make_catalogue`.
+
+    Attributes
+    ----------
+    networks : Networks
+    tables : dict
+        photometry and stars, those that are given.
+    """
+
+    def __init__(self, run_dir, *, photometry, lasp, distances, extinction, select):
+        self.networks, self._select, self.tables = load_networks(run_dir), select, {}
+        if photometry is not None:
+            self.tables["photometry"] = read_photometry(
+                photometry, config=self.networks.config, extinction=extinction, distances=distances
+            )
+            _check_select(select, self.tables["photometry"])
+        if lasp is not None:
+            self.tables["stars"] = StarCatalogue(lasp)
+
+    def __call__(self, batch):
+        """Return the rows of a batch (None where it has none) and the rejects."""
+        spectra, about, x, lost = usable(self.networks, batch)
+        if not len(x):
+            return None, lost
+        part, out = part_of(self.networks, spectra, about, x, select=self._select, **self.tables)
+        return part, lost + out
+
+
 def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances=None,
-                   extinction=None, select=None, precision="float32"):  # fmt: skip
+                   extinction=None, select=None, precision="float32", how=ALONE):  # fmt: skip
     """Predict files and folders and write one catalogue.
 
     Parameters
@@ -152,6 +189,8 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         rejects.
     precision : str
         What the networks compute in, which is chosen already.
+    how : common.catalogue.how.How
+        By whom, and as one file or many.
 
     Returns
     -------
@@ -169,30 +208,17 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
 
     Notes
     -----
-    Memory holds the tables beside what `common.catalogue.make.make` needs, and 16 bytes a spectrum.
+    Memory holds the tables beside what `common.catalogue.make.make` needs, and 16 bytes a spectrum;
+    each worker holds the tables too.
     """
     if photometry is None and (extinction or distances):
         option = "--extinction" if extinction else "--distances"
         raise UsageError(f"{option} needs --photometry, the table that it belongs to.")
     if photometry is None and select:
         raise UsageError(f"--select {select} needs --photometry: which stars lack a good distance.")
-    files, networks = spectrum_files(paths), load_networks(run_dir)
     given = {"photometry": photometry, "lasp": lasp, "distances": distances}
-    tables = {}
-    if photometry is not None:
-        tables["photometry"] = read_photometry(
-            photometry, config=networks.config, extinction=extinction, distances=distances
-        )
-        _check_select(select, tables["photometry"])
-    if lasp is not None:
-        tables["stars"] = StarCatalogue(lasp)
-
-    def rows(batch):
-        spectra, about, x, lost = usable(networks, batch)
-        part, out = (
-            part_of(networks, spectra, about, x, select=select, **tables) if len(x) else (None, [])
-        )
-        return part, lost + out
+    rows = Step(Rows, run_dir, precision=precision, extinction=extinction, select=select, **given)
+    files, networks, tables = spectrum_files(paths), rows.here.networks, rows.here.tables
 
     def meta(parts):
         own = {"SPECTRA": _kinds(parts),
@@ -201,8 +227,8 @@ def make_catalogue(run_dir, paths, out, *, photometry=None, lasp=None, distances
         return PAPER.header(networks.config, run_dir) | own
 
     return make_of_files(
-        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, duplicates="keep",
-        options={k: stamp(v) for k, v in given.items()}
+        files, rows, out, paper=PAPER, config=networks.config, run_dir=run_dir, how=how,
+        duplicates="keep", options={k: stamp(v) for k, v in given.items()}
         | {"extinction": extinction, "select": select, "precision": precision},
         notes=columns.notes(), meta=meta, revise=without_copies,
         told=partial(_say_tally, tables=tables),

@@ -351,6 +351,22 @@ class Contract:
         assert spare.read_bytes() == out.read_bytes()
         shutil.rmtree(spare.parent)
 
+    @pytest.mark.slow
+    def test_workers_make_the_same_catalogue(self, house, tmp_path, monkeypatch):
+        monkeypatch.setattr(*self.subject.batch)
+        monkeypatch.setattr("common.catalogue.files.FILES", 1)
+        monkeypatch.setattr("common.catalogue.files.BYTES", 300_000)  # big tables are cut
+        bad = tmp_path / "bad.fits"
+        bad.write_text("no FITS at all")
+        for name, options in (("alone", ()), ("two", ("--workers", "2"))):
+            assert self.predict(house, tmp_path / f"{name}.fits", *options, bad) == 0
+        alone, two = (tmp_path / f"{name}.fits" for name in ("alone", "two"))
+        assert two.read_bytes() == alone.read_bytes()
+        assert rejects_of(two).read_bytes() == rejects_of(alone).read_bytes()
+        assert self.predict(house, tmp_path / "many.parquet", "--partitioned", bad) == 0
+        many, one = read_table(tmp_path / "many.parquet"), read_table(alone)
+        pd.testing.assert_frame_equal(many, one, check_dtype=False)
+
     # --- released networks
 
     def test_released_network_needs_no_run_dir_and_is_checked(

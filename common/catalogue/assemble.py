@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from common.catalogue.partitioned import write_partitioned
 from common.catalogue.stream import write_stream
 
 ROWS = 4096  # default: rows that are written at once
@@ -17,7 +18,7 @@ def rejects_of(out):
     return Path(out).with_name(Path(out).name + ".rejects.ecsv")
 
 
-def assemble(parts, out, *, notes=None, meta=None, revise=None):
+def assemble(parts, out, *, notes=None, meta=None, revise=None, partitioned=False):
     """Put a catalogue together from its parts; its bytes do not depend on how they were cut.
 
     Parameters
@@ -32,6 +33,8 @@ def assemble(parts, out, *, notes=None, meta=None, revise=None):
     revise : callable, optional
         () -> iterator over (DataFrame, list of rejects), in place of `parts.tables`: what can be
         said of a row only when all are there. It is called more than once.
+    partitioned : bool
+        `out` becomes a folder of Parquet files.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def assemble(parts, out, *, notes=None, meta=None, revise=None):
 
     rows = 0
     if any(True for _ in chunks()):
-        rows = write_stream(chunks, out, meta=meta, **notes)
+        rows = (write_partitioned if partitioned else write_stream)(chunks, out, meta=meta, **notes)
     return rows, write_rejects(lost, rejects_of(out))
 
 

@@ -2,31 +2,123 @@
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
-from common.catalogue.make import make
+from common.catalogue.jobparts import write_plain
+from common.catalogue.make import ALONE, make
 from common.catalogue.recipe import Recipe
+from common.catalogue.repeats import repeated
+from common.errors import SuiteError
 from common.surveys import read_many
-from common.surveys.seen import Seen
+from common.surveys.read import open_survey
 
-FILES, BYTES = 256, 2**28  # default: at most so many files, or bytes of files, in a job
+FILES, BYTES = 256, 2**26  # default: at most so many files, or bytes of files, in a job
 CHUNK = 512  # default: spectra of a batch
+GZIP = b"\x1f\x8b"
+LIST = "files.json"  # in OUT.parts: what is read, for other processes
+
+
+class Piece(NamedTuple):
+    """Some spectra of a file that is too big for one job."""
+
+    path: Path
+    start: int
+    stop: int
+
+    def __str__(self):
+        return f"{self.path}, spectra {self.start + 1} to {self.stop}"
 
 
 def jobs_of(files):
-    """Return the files in groups that are worked on one after the other, list of lists.
+    """Return the jobs of a catalogue, and the bytes of each.
 
-    A group ends where it has `FILES` files or `BYTES` bytes.
+    A job ends where it has `FILES` files or `BYTES` bytes; a file of more bytes than that, which
+    is not compressed, is cut into jobs of its own.
+
+    Returns
+    -------
+    list of lists of path-like or of one Piece, list of int
     """
-    jobs, size = [[]], 0
+    jobs, sizes = [], []
     for path in files:
-        own = Path(path).stat().st_size
-        if jobs[-1] and (len(jobs[-1]) >= FILES or size + own > BYTES):
-            jobs.append([])
-            size = 0
-        jobs[-1].append(path)
-        size += own
-    return jobs
+        size = Path(path).stat().st_size
+        pieces = _pieces(path, size) if size > BYTES else []
+        if pieces:
+            jobs += [[piece] for piece in pieces]
+            sizes += [size // len(pieces)] * len(pieces)
+        elif jobs and _has_room(jobs[-1], sizes[-1] + size):
+            jobs[-1].append(path)
+            sizes[-1] += size
+        else:
+            jobs.append([path])
+            sizes.append(size)
+    return jobs, sizes
+
+
+def _has_room(job, size):
+    return not isinstance(job[0], Piece) and len(job) < FILES and size <= BYTES
+
+
+def _pieces(path, size):
+    """Return a big file in pieces of about `BYTES`, of whole batches; [] where it is not cut."""
+    with open(path, "rb") as file:
+        if file.read(2) == GZIP:  # each piece would unpack the whole of it
+            return []
+    try:
+        with open_survey(path) as (reader, hdus):
+            total = reader.count(hdus)
+    except SuiteError:  # the reader of the job says what is wrong
+        return []
+    rows = max(1, total * BYTES // size // CHUNK) * CHUNK
+    starts = range(0, total, rows) if total > rows else ()
+    return [Piece(Path(path), start, start + rows) for start in starts]
+
+
+class Reader:
+    """What reads the files of a job, in whichever process: small, and can be pickled.
+
+    Parameters
+    ----------
+    beside, **options
+        As of `common.surveys.read_many`.
+    """
+
+    def __init__(self, beside, **options):
+        self._options = options | {"beside": beside}
+
+    def read(self, job, rejects):
+        """Yield the batches of a job, `Spectra`; what cannot be read goes to `rejects`."""
+        options = self._options
+        if isinstance(job[0], Piece):
+            options = options | {"rows": slice(job[0].start, job[0].stop)}
+            job = [job[0].path]
+        return read_many(job, rejects=rejects, progress=False, **options)
+
+
+class Listed:
+    """The files that a list on disk names, read when first asked for: rarely, and once a process.
+
+    Parameters
+    ----------
+    path : path-like
+        Of a file with JSON, a list of paths.
+    """
+
+    def __init__(self, path):
+        self._path = str(path)
+
+    def __contains__(self, file):
+        if file is None:
+            return False
+        return Path(file) in _named(self._path, Path(self._path).stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)
+def _named(path, version):
+    return {Path(file) for file in json.loads(Path(path).read_text())}
 
 
 class SpectrumFiles:
@@ -38,38 +130,50 @@ class SpectrumFiles:
     grid : ndarray of shape (n_pixels,), optional
         As of `common.surveys.read_many`.
     duplicates : {"reject", "keep"}
-        What becomes of an id that came before, in this call or in the one that it goes on with.
+        What becomes of an id that came before.
 
     Attributes
     ----------
     files : list
     jobs : list of lists of path-like
+    sizes : list of int
+        Bytes of each job.
     cut : list
         What decides which spectrum is in which batch, beside the files.
+    joined : bool
+        False: any process can read a job.
     """
 
+    joined = False
+
     def __init__(self, files, *, grid=None, duplicates="reject"):
-        self.files, self.jobs, self.cut = list(files), jobs_of(files), [FILES, BYTES, CHUNK]
-        self._options = {"grid": grid, "duplicates": duplicates, "chunk": CHUNK, "seen": Seen(),
-                         "beside": {Path(file) for file in files}}  # fmt: skip
+        self.files, self.cut = list(files), [FILES, BYTES, CHUNK]
+        self.jobs, self.sizes = jobs_of(files)
+        self._options = {"grid": grid, "duplicates": duplicates, "chunk": CHUNK}
+        self._own = Reader({Path(file) for file in files}, **self._options)
 
     def read(self, job, rejects):
         """Yield the batches of a job, `Spectra`; what cannot be read goes to `rejects`."""
-        return read_many(job, rejects=rejects, progress=False, **self._options)
+        return self._own.read(job, rejects)
 
-    def skip(self, parts, number):
-        """Take in what a finished job saw: every spectrum left a row or a reject in its parts."""
-        if self._options["duplicates"] == "reject":
-            seen = self._options["seen"]
-            for table in parts.tables(["id", "file"], job=number):
-                for identity, file in zip(table["id"], table["file"], strict=True):
-                    seen.setdefault(identity, file)
-            for row in parts.rejects(job=number, reader=False):
-                seen.setdefault(row["id"], row["file"])
+    def shared(self, folder):
+        """Return what reads jobs in other processes, which see this folder, OUT.parts."""
+        path = Path(folder) / LIST
+        if not path.exists():
+            write_plain(path, [str(file) for file in self.files])
+        return Reader(Listed(path), **self._options)
+
+    def repeated(self, parts):
+        """Return which rows are left out: those whose id came before, in another job."""
+        return (
+            repeated(parts)
+            if self._options["duplicates"] == "reject" and len(self.jobs) > 1
+            else {}
+        )
 
 
-def make_of_files(files, rows, out, *, paper, config, run_dir, grid=None, duplicates="reject",
-                  **more):  # fmt: skip
+def make_of_files(files, rows, out, *, paper, config, run_dir, how=ALONE, grid=None,
+                  duplicates="reject", **more):  # fmt: skip
     """Make the catalogue of spectrum files, or go on with it after a kill.
 
     Parameters
@@ -78,8 +182,8 @@ def make_of_files(files, rows, out, *, paper, config, run_dir, grid=None, duplic
         As of `SpectrumFiles`.
     rows, run_dir, **more
         As of `common.catalogue.recipe.Recipe`.
-    out : path-like
-        See `common.catalogue.make.make`.
+    out, how
+        As of `common.catalogue.make.make`.
     paper : common.paper.Paper
     config : the paper's Config
         Of the run: the header tells of both, unless `more` has a meta.
@@ -90,4 +194,4 @@ def make_of_files(files, rows, out, *, paper, config, run_dir, grid=None, duplic
     """
     source = SpectrumFiles(files, grid=grid, duplicates=duplicates)
     more = {"meta": paper.header(config, run_dir)} | more
-    return make(Recipe(source=source, rows=rows, run_dir=run_dir, **more), out)
+    return make(Recipe(source=source, rows=rows, run_dir=run_dir, **more), out, how)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
-from contextlib import closing
 from pathlib import Path
 
-from common.catalog import check_format
 from common.catalogue.assemble import rejects_of
+from common.catalogue.course import course
+from common.catalogue.how import How
 from common.catalogue.parts import Parts
 from common.catalogue.recipe import Made
-from common.cli import progress
+from common.catalogue.spread import do_job, spread
 from common.errors import SuiteError
-from common.pipeline import ahead
+
+ALONE = How()
 
 
-def make(recipe, out):
+def make(recipe, out, how=ALONE):
     """Make a catalogue, or go on with one that was interrupted.
 
     Parameters
@@ -27,6 +28,8 @@ def make(recipe, out):
         Catalogue: .fits, .vot, .xml, .parquet, .ecsv or .csv. Finished batches are Parquet files
         in OUT.parts until it stands, and what cannot be used goes to OUT.rejects.ecsv. Where the
         work stops early, what is finished is in OUT.partial.ENDING as well.
+    how : common.catalogue.how.How
+        By whom, and as one file or many: neither changes a row, nor the order of the rows.
 
     Returns
     -------
@@ -41,18 +44,18 @@ def make(recipe, out):
 
     Notes
     -----
-    Memory holds the batch in work and the few that are read ahead, the list of files, and twelve
-    bytes a spectrum where ids that come twice are rejected.
+    Memory holds the batch in work and the few that are read ahead, the list of files, and what
+    `common.catalogue.repeats.repeated` says where ids that come twice are rejected.
     """
     out = Path(out)
-    check_format(out)
+    how.check(out)
     parts = Parts(out, recipe.mark())
     try:
-        _work(recipe, parts)
+        _work(recipe, parts, how)
     except BaseException:
-        _keep_partial(recipe, parts, out)
+        _keep_partial(recipe, parts, out, how)
         raise
-    rows, lost = _written(recipe, parts, out)
+    rows, lost = _written(recipe, parts, out, how)
     told = recipe.told(parts) if rows and recipe.told else ""
     first = next(parts.rejects(), None)
     parts.remove()
@@ -62,28 +65,22 @@ def make(recipe, out):
     return Made(rows, lost, told, tuple((one.name, one.path) for one in recipe.beside))
 
 
-def _work(recipe, parts):
+def _work(recipe, parts, how):
     """Make the parts that are not there yet."""
     source = recipe.source
-    with progress(desc="predict", unit="spectra") as bar:
-        for number, job in enumerate(source.jobs):
-            if parts.finished(number):
-                source.skip(parts, number)
-                continue
-            if len(source.jobs) > 1:
-                bar.set_description(f"predict, part {number + 1} of {len(source.jobs)}")
-            with closing(ahead(source.read(job, parts.begin(number)))) as batches:
-                for batch, spectra in enumerate(batches):
-                    if not parts.has(number, batch):
-                        parts.write(number, batch, *recipe.rows(spectra))
-                    bar.update(len(spectra))
-            parts.finish(number)
+    todo = [number for number in range(len(source.jobs)) if not parts.finished(number)]
+    with how.crew() as crew, course(source.sizes, todo) as seen:
+        if crew is not None:
+            spread(recipe, parts, crew, todo, seen)
+            return
+        for number in todo:
+            seen(do_job(source, recipe.rows, parts, number, source.jobs[number]))
 
 
-def _keep_partial(recipe, parts, out):
+def _keep_partial(recipe, parts, out, how):
     """Write what is finished of an interrupted call beside the catalogue that it was to make."""
     try:
-        rows, _ = _written(recipe, parts, _partial(out), _partial)
+        rows, _ = _written(recipe, parts, _partial(out), how, _partial)
     except (OSError, SuiteError) as error:  # what stopped the work is told after it
         print(error, file=sys.stderr)
     else:
@@ -99,14 +96,17 @@ def _partial(path):
     return path.with_name(f"{path.stem}.partial{path.suffix}")
 
 
-def _written(recipe, parts, out, place=lambda path: path):
+def _written(recipe, parts, out, how, place=lambda path: path):
     """Write all files; where that fails, into a new temporary folder, and say so."""
+    parts.leave_out(recipe.source.repeated(parts))
+    split = how.partitioned
     try:
-        return recipe.write(parts, out, place)
+        return recipe.write(parts, out, place, partitioned=split)
     except (OSError, SuiteError) as error:
         spare = Path(tempfile.mkdtemp(prefix="catalogue-"))
         try:
-            recipe.write(parts, spare / out.name, lambda path: spare / place(path).name)
+            own = spare / out.name
+            recipe.write(parts, own, lambda path: spare / place(path).name, partitioned=split)
         except (OSError, SuiteError):
             shutil.rmtree(spare, ignore_errors=True)
             raise error from None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
+from common.catalogue.jobparts import ABOUT, JobParts, arrow_of, rejects_in, write_plain
 from common.errors import UsageError
-from common.files import atomic_path
+from common.files import clear_temporary, temporary_of
 
 HIDDEN = "_"  # columns whose names begin so are of the parts alone
 
@@ -40,11 +41,11 @@ def fingerprint(files, options):
     return digest.hexdigest()[:32]
 
 
-class Parts:
-    """The folder OUT.parts: one Parquet file a batch, with its rows and what was rejected of it.
+class Parts(JobParts):
+    """The folder OUT.parts as a whole: the rows of all batches, and what was rejected.
 
-    Batches are numbered within jobs, jobs are worked on one after the other. A batch that cannot
-    be written is held in memory, so that at least the partial catalogue has it.
+    Batches are numbered within jobs. A batch that cannot be written is held in memory, so that at
+    least the partial catalogue has it.
 
     Parameters
     ----------
@@ -61,9 +62,11 @@ class Parts:
 
     def __init__(self, out, mark):
         out = Path(out)
-        self.folder = out.with_name(out.name + ".parts")
-        self._reading, self._held = {}, {}
-        about = self.folder / "about.json"
+        super().__init__(out.with_name(out.name + ".parts"))
+        clear_temporary(out)
+        clear_temporary(self.folder / ABOUT, every=True)
+        self._held, self._left = {}, {}
+        about = self.folder / ABOUT
         if about.is_file():
             if json.loads(about.read_text()).get("fingerprint") != mark:
                 raise UsageError(
@@ -77,24 +80,19 @@ class Parts:
                 "or move it away."
             )
         else:
-            _write_json(about, {"fingerprint": mark})
+            write_plain(about, {"fingerprint": mark})
+        self.look()
+
+    def look(self):
+        """Take in what is in the folder, which other processes may have added to."""
         found = [path.stem.split("-") for path in self.folder.glob("[jp]*-*")]
         self._finished = {int(job) for kind, job, *_ in found if kind == "job"}
         self._batches = {}  # job -> set of its batches
-        for kind, job, *batch in found:
-            if kind == "part":
-                self._batches.setdefault(int(job), set()).add(int(batch[0]))
-
-    def _part(self, job, batch):
-        return self.folder / f"part-{job:06d}-{batch:06d}.parquet"
-
-    def _job(self, job):
-        return self.folder / f"job-{job:06d}.json"
-
-    def begin(self, job):
-        """Return the list that the reader of a job fills with what it rejects."""
-        self._reading = {job: []}
-        return self._reading[job]
+        for job, batch in [
+            *((int(j), int(b[0])) for k, j, *b in found if k == "part"),
+            *self._held,
+        ]:
+            self._batches.setdefault(job, set()).add(batch)
 
     def finished(self, job):
         """Return whether all batches of a job are there."""
@@ -102,9 +100,8 @@ class Parts:
 
     def finish(self, job):
         """Keep what the reader rejected of a job, which is then finished."""
-        _write_json(self._job(job), self._reading[job])
+        super().finish(job)
         self._finished.add(job)
-        self._reading = {}
 
     def has(self, job, batch):
         """Return whether a batch is there."""
@@ -112,15 +109,28 @@ class Parts:
 
     def write(self, job, batch, table, rejects):
         """Keep a batch: its rows (a DataFrame, or None) and what could not be used of it."""
-        self._held[job, batch] = _arrow(table, rejects)
+        self._held[job, batch] = arrow_of(table, rejects)
         self._batches.setdefault(job, set()).add(batch)
-        with atomic_path(self._part(job, batch)) as temporary:
-            pq.write_table(self._held[job, batch], temporary)
+        self.keep(job, batch, self._held[job, batch])
         del self._held[job, batch]
+
+    def leave_out(self, left):
+        """Pass over some rows from now on.
+
+        Parameters
+        ----------
+        left : dict
+            (job, batch) -> (ndarray of bool, shape (rows of the batch,), True for rows that go;
+            their rejects, list of dict).
+        """
+        self._left = left
 
     def remove(self):
         """Delete the folder: the catalogue stands."""
-        shutil.rmtree(self.folder)
+        # At once for all who look: of half a folder a later call would make half a catalogue.
+        gone = temporary_of(self.folder)
+        os.replace(self.folder, gone)
+        shutil.rmtree(gone)
 
     def clean(self):
         """Delete the folder if nothing in it is finished; return whether that is so."""
@@ -129,7 +139,7 @@ class Parts:
             self.remove()
         return empty
 
-    def _keys(self, job=None):
+    def keys(self, job=None):
         """Return (job, batch) of the batches that are there, on disk or held, in order."""
         jobs = sorted(self._batches) if job is None else [job]
         return [
@@ -137,12 +147,12 @@ class Parts:
         ]
 
     def _schema(self, key):
-        return self._held[key].schema if key in self._held else pq.read_schema(self._part(*key))
+        return self._held[key].schema if key in self._held else pq.read_schema(self.part(*key))
 
     def kinds(self):
         """Return the types of columns that hold the values of all parts, as DataFrame.dtypes."""
         seen = {}
-        for key in self._keys():
+        for key in self.keys():
             schema = self._schema(key)
             if len(schema):
                 seen.setdefault((*schema.names, *map(str, schema.types)), schema)
@@ -159,13 +169,30 @@ class Parts:
         job : int, optional
             All jobs by default.
         """
-        for key in self._keys(job):
-            names = self._schema(key).names
-            wanted = [n for n in names if not n.startswith(HIDDEN)] if columns is None else columns
-            if names and key in self._held:
-                yield self._held[key].select(wanted).to_pandas()
-            elif names:
-                yield pd.read_parquet(self._part(*key), columns=list(wanted))
+        for key in self.keys(job):
+            table = self.table(key, columns)
+            if table is None:
+                continue
+            if key in self._left:
+                table = table[~self._left[key][0]].reset_index(drop=True)
+            if len(table):
+                yield table
+
+    def table(self, key, columns=None):
+        """Return all rows of a part as a DataFrame, None where it has none; see `tables`."""
+        names = self._schema(key).names
+        if not names:
+            return None
+        wanted = [n for n in names if not n.startswith(HIDDEN)] if columns is None else columns
+        if key in self._held:
+            return self._held[key].select(wanted).to_pandas()
+        # Not by pandas, which takes twice as long to open a small file.
+        with pq.ParquetFile(self.part(*key)) as file:
+            return file.read(columns=list(wanted), use_threads=False).to_pandas()
+
+    def rejects_of(self, key):
+        """Return what was rejected of a part when its rows were made, list of dict."""
+        return rejects_in(self._schema(key))
 
     def rejects(self, *, job=None, reader=True):
         """Yield what was rejected, dicts of file, id and reason.
@@ -177,23 +204,12 @@ class Parts:
         reader : bool
             Of each job, what its reader rejected goes before the rest.
         """
-        jobs = self._finished | set(self._batches) | set(self._reading)
+        jobs = self._finished | set(self._batches) | set(self.reading)
         for number in sorted(jobs) if job is None else [job]:
-            if reader and number in self._reading:
-                yield from list(self._reading[number])
+            if reader and number in self.reading:
+                yield from list(self.reading[number])
             elif reader and self.finished(number):
-                yield from json.loads(self._job(number).read_text())
-            for key in self._keys(number):
-                yield from json.loads(self._schema(key).metadata[b"rejects"])
-
-
-def _arrow(table, rejects):
-    """Return a batch as an Arrow table, with what was rejected in its metadata."""
-    arrow = pa.table({}) if table is None else pa.Table.from_pandas(table, preserve_index=False)
-    extra = {b"rejects": json.dumps(rejects)}
-    return arrow.replace_schema_metadata({**(arrow.schema.metadata or {}), **extra})
-
-
-def _write_json(path, value):
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value))
+                yield from json.loads(self.end(number).read_text())
+            for key in self.keys(number):
+                yield from self.rejects_of(key)
+                yield from self._left.get(key, (None, ()))[1]

@@ -47,11 +47,14 @@ class Recipe:
     ----------
     source : object
         Such as `common.catalogue.files.SpectrumFiles`: `files` and `cut`, which belong to the
-        fingerprint; `jobs`; `read(job, rejects)`, an iterator over batches that is the same each
-        time; and `skip(parts, number)`, called for a job that is finished.
+        fingerprint; `jobs`, and their `sizes` in any unit; `read(job, rejects)`, an iterator over
+        batches that is the same each time; `joined`, whether only this process can read; where
+        it is not, `shared(folder)`, which can be pickled and reads the same; and
+        `repeated(parts)`, the rows to leave out, see `common.catalogue.parts.Parts.leave_out`.
     rows : callable
         Batch -> (DataFrame or None, list of dicts of file, id and reason): a row or a reject for
-        each spectrum. Columns whose names begin with "_" stay in the parts.
+        each spectrum. Columns whose names begin with "_" stay in the parts. A
+        `common.catalogue.step.Step`, so that other processes can do it.
     run_dir : path-like
         The run that predicts.
     options : dict
@@ -92,7 +95,7 @@ class Recipe:
         n = len(self.source.files)
         return f"None of the {n} file(s) holds a spectrum that can be used"
 
-    def write(self, parts, out, place):
+    def write(self, parts, out, place, *, partitioned=False):
         """Write the catalogue of some parts and all that goes with it; return rows and rejects.
 
         Parameters
@@ -101,6 +104,8 @@ class Recipe:
         out : path-like
         place : callable
             The path of a file beside -> where it is written.
+        partitioned : bool
+            A folder of files in place of one.
         """
         result = assemble(
             parts,
@@ -108,6 +113,7 @@ class Recipe:
             notes=self.notes,
             meta=self.meta(parts) if callable(self.meta) else self.meta,
             revise=self.revise(parts) if self.revise else None,
+            partitioned=partitioned,
         )
         for one in self.beside if result[0] else ():
             with atomic_path(place(Path(one.path))) as temporary:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.catalog import check_format
 from common.catalogue.assemble import rejects_of
+from common.catalogue.how import add_how, how_of
 from common.cli import parser, run, say
 from common.released import add_run_dir, run_folder
 
@@ -23,7 +23,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         One sentence for --help.
     argv : sequence of str, optional
     predict : callable
-        `(run_dir, paths, out, *, precision, **options)` -> `common.catalogue.recipe.Made`.
+        `(run_dir, paths, out, *, precision, how, **options)` -> `common.catalogue.recipe.Made`.
     options : sequence of common.paper.Option
     verb : str
         How the module is called.
@@ -39,15 +39,17 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
     for option in options:
         option.add(p)
     p.add_argument("--precision", default="auto", help=f"as in {paper.package}.train")
+    add_how(p)
     p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help=paths)
 
     def work(args):
         from common.accelerator import choose
 
-        check_format(args.output)
+        how = how_of(args)
+        how.check(args.output)
         own = {option.key: option.checked(args) for option in options}
         own["precision"] = choose(args.precision).precision
-        made = predict(run_folder(paper, args.run_dir), args.paths, args.output, **own)
+        made = predict(run_folder(paper, args.run_dir), args.paths, args.output, how=how, **own)
         say(f"{made.rows} {unit}{made.told} -> {args.output}")
         for name, path in made.beside:
             say(f"{name} -> {path}")

@@ -28,6 +28,7 @@ def read_many(
     rejects=None,
     seen=None,
     beside=(),
+    rows=slice(None),
 ):
     """Read files and folders as a stream of Spectra.
 
@@ -52,6 +53,8 @@ def read_many(
     beside : container of Path
         Files that other calls read: one whose spectrum is read by the name of one of them, or of
         another one of `paths`, is passed over.
+    rows : slice
+        The spectra of each file that are read, by number.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def read_many(
         raise UsageError(f"chunk must be at least 1. Received {chunk}.")
     files, unique = find_files(paths), duplicates == "reject"
     return SpectraStream(
-        files, progress, int(chunk), labels, grid, unique, rejects, seen, beside or set(files)
+        files, progress, int(chunk), labels, grid, unique, rejects, seen, beside or set(files), rows
     )
 
 
@@ -86,13 +89,13 @@ class SpectraStream:
         file, id ("" where a whole file is meant) and reason of everything left out so far.
     """
 
-    def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen, beside):
+    def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen, beside, rows):
         self.files = files
         self.rejects = [] if rejects is None else rejects
         self._progress, self._chunk, self._labels = progress, chunk, labels
         self._grid, self._unique = grid, unique
         self._seen = {} if seen is None else seen
-        self._beside = beside
+        self._beside, self._rows = beside, rows
         self._batches = self._join(self._parts())
 
     def __iter__(self):
@@ -117,8 +120,9 @@ class SpectraStream:
                     if total == 0:
                         self._reject(path, "", "the file holds no spectra")
                     # A plain FITS table is mapped into memory: only these rows are touched.
-                    for start in range(0, total, self._chunk):
-                        rows = slice(start, min(start + self._chunk, total))
+                    first, last, _ = self._rows.indices(total)
+                    for start in range(first, last, self._chunk):
+                        rows = slice(start, min(start + self._chunk, last))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
                         part.meta["mock"] = _is_mock(hdus)
                         part = self._usable(path, part)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rvs_hybrid.stars.sources import find_sources, gather
 
-ROWS = 8192  # default: sources of a batch
+ROWS = 1024  # default: sources of a batch, 12 MB of them
 
 
 class StarFiles:
@@ -23,12 +23,14 @@ class StarFiles:
     Notes
     -----
     They are one job, since any file may name any star: what went before a kill is read again,
-    though not predicted again.
+    though not predicted again, and this process reads while others predict.
     """
+
+    joined = True
 
     def __init__(self, paths):
         self.files = find_sources(paths)
-        self.jobs, self.cut, self.n = [self.files], [ROWS], 0
+        self.jobs, self.sizes, self.cut, self.n = [self.files], [1], [ROWS], 0
 
     def read(self, job, rejects):
         """Yield batches of `Sources`; what cannot be read goes to `rejects`."""
@@ -43,5 +45,6 @@ class StarFiles:
             return f"None of the {self.n} source(s) can be used"
         return f"None of the {len(self.files)} file(s) can be read"
 
-    def skip(self, parts, number):
-        """Do nothing: no other job asks what this one saw."""
+    def repeated(self, parts):
+        """Return what is left out: nothing, a source is one row."""
+        return {}

@@ -97,14 +97,14 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
                 os._exit(9)
         source = toy.Source(toy.table(23), [[5, 5], [5, 5], [3]])
         make(toy.recipe(folder, source, stop if sys.argv[2] == "kill" else None), folder / "a.fits")
-        print(len(calls), source.skipped)
+        print(len(calls), len(source.begun))
     """
     run = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path)]
     options = dict(env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
     assert subprocess.run([*run, "kill"], **options).returncode == 9
     assert names(tmp_path) == {"a.fits.parts"}
     done = subprocess.run([*run, "go on"], **options)
-    assert done.stdout.split() == ["0", "[0]"], done.stderr  # a finished job is not read again
+    assert done.stdout.split() == ["0", "2"], done.stderr  # a finished job is not read again
     make.make(toy.recipe(tmp_path, toy.Source(WHOLE, [[N]])), tmp_path / "b.fits")
     assert (tmp_path / "a.fits").read_bytes() == (tmp_path / "b.fits").read_bytes()
 
@@ -124,6 +124,25 @@ def test_ctrl_c_leaves_rows_rejects_and_parts(ending, tmp_path, capsys):
     stop, calls = toy.stopper(-1)
     make.make(toy.recipe(tmp_path, toy.Source(WHOLE, split), stop), out)
     assert calls == [5] and len(read_table(out)) == N - 1
+
+
+def test_a_kill_while_the_parts_are_removed_costs_no_row(tmp_path, monkeypatch):
+    """Of a folder that is half deleted a later call would make half a catalogue."""
+    out, split = tmp_path / "o.fits", [[8, 4], [6, 5]]
+
+    def killed(folder, **_):
+        next(folder.glob("part-*")).unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(parts.shutil, "rmtree", killed)
+        make.make(toy.recipe(tmp_path, toy.Source(WHOLE, split)), out)
+    whole = out.read_bytes()
+    (tmp_path / ".01234567.o.fits").write_text("half a catalogue")
+    (tmp_path / ".01234567.other.fits").write_text("another one's")
+    assert make.make(toy.recipe(tmp_path, toy.Source(WHOLE, split)), out)[0] == N - 1
+    assert out.read_bytes() == whole
+    assert names(tmp_path) == {"o.fits", "o.fits.rejects.ecsv", ".01234567.other.fits"}
 
 
 def test_a_disk_that_is_full_in_the_middle_costs_no_row(tmp_path, monkeypatch, capsys):

@@ -40,6 +40,27 @@ def test_interrupted_run_goes_on_as_if_nothing_had_been(tmp_path):
     assert len(history) == 6 and np.array_equal(predict(third, X), predict(again, X))
 
 
+def test_order_of_batches_and_dropout_go_on_too(tmp_path):
+    """To the last bit: each epoch has the order and the dropout that it would have had."""
+
+    def run(name, *epochs):
+        for n in epochs:
+            keras.utils.set_random_seed(3)
+            layers = [keras.layers.Dense(8), keras.layers.Dropout(0.5), keras.layers.Dense(1)]
+            model = keras.Sequential([keras.Input((6,)), *layers])
+            model.compile(keras.optimizers.Adam(0.01), loss="mse", metrics=["mae"])
+            data = tf.data.Dataset.from_tensor_slices((X, Y))
+            train = data.shuffle(48, seed=7, reshuffle_each_iteration=True).batch(16).prefetch(2)
+            fit(model, train, data.batch(16), folder=tmp_path / name, epochs=n, **LOSS)
+        with np.load(tmp_path / name / "state.npz") as state:
+            return [state[k] for k in state.files if k.startswith("weights")]
+
+    whole = run("whole", 5)
+    for cut in ((2, 5), (1, 2, 5)):
+        for ours, theirs in zip(whole, run(str(cut), *cut), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
 def test_best_epoch_is_kept(tmp_path):
     model, data = model_and_data()
     # The last epoch spoils the weights.

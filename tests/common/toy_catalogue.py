@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from common.catalogue.recipe import Recipe
+from common.catalogue.repeats import repeated
 
 NOTES = {"units": {"z": "km / s"}, "ucds": {"z": "src.redshift", "not there": "x"},
          "descriptions": {"id": "name, of Å & <co>"}}  # fmt: skip
@@ -53,20 +54,24 @@ class Source:
 
     def __init__(self, whole, cuts, files=()):
         self.files, self.cut, self.jobs, at = list(files), [], [], 0
+        self.joined, self.sizes, self.begun = False, [sum(sizes) for sizes in cuts], []
         for sizes in cuts:
             edges = at + np.cumsum([0, *sizes])
             self.jobs.append([whole.iloc[a:b] for a, b in pairwise(edges)])
             at = edges[-1]
-        self.skipped = []
 
     def read(self, job, rejects):
+        self.begun.append(len(job))
         for number, rows in enumerate(job):
             if number == 0:
                 rejects.append({"file": "f", "id": "", "reason": "read: damaged"})
             yield Batch(rows)
 
-    def skip(self, parts, number):
-        self.skipped.append(number)
+    def shared(self, folder):
+        return self
+
+    def repeated(self, parts):
+        return repeated(parts)
 
 
 def rows_of(batch, stop=None):

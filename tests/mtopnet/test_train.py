@@ -79,6 +79,8 @@ def test_mc_dropout_averages_passes(trained, some):
     _, plain = networks.predicted(trained, some)
     assert np.allclose(many.sum(axis=1), 1, atol=1e-4)
     assert np.abs(once - other).max() > 1e-4
+    _, again = networks.mc_predicted(trained, some, 1, seed=3)
+    assert np.array_equal(once, again), "what was computed between must not matter"
     assert np.abs(many - plain).mean() < np.abs(once - plain).mean()
     assert (table["lgm_mc_std"] > 0).all()
 

@@ -1,9 +1,12 @@
 """Redshifts of files."""
 
 from functools import partial
+from pathlib import Path
 
 from common import runs
 from common.catalogue.files import make_of_files
+from common.catalogue.make import ALONE
+from common.catalogue.step import Step
 from common.commands import predict as command
 from common.fitting import load_model
 from common.inference import predict
@@ -27,15 +30,19 @@ def predicted(spectra, config, model):
     return about.assign(z_pred=predict(model, x)[:, 0], dataset=of_files(about["mock"])), lost
 
 
-def predict_files(run_dir, paths, out, *, precision="float32"):
-    files, (config, model) = find_files(paths), load(run_dir)
+class Rows:
+    def __init__(self, run_dir):
+        self.config, self.model = load(Path(run_dir))
 
-    def rows(spectra):
-        table, lost = predicted(spectra, config, model)
+    def __call__(self, spectra):
+        table, lost = predicted(spectra, self.config, self.model)
         return table[COLUMNS], lost
 
-    return make_of_files(files, rows, out, paper=PAPER, config=config, run_dir=run_dir,
-                         options={"precision": precision},
+
+def predict_files(run_dir, paths, out, *, precision="float32", how=ALONE):
+    files, rows = find_files(paths), Step(Rows, run_dir, precision=precision)
+    return make_of_files(files, rows, out, paper=PAPER, config=rows.here.config, run_dir=run_dir,
+                         options={"precision": precision}, how=how,
                          notes={"ucds": {"z_pred": "src.redshift"}})  # fmt: skip
 
 
