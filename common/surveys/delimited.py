@@ -13,9 +13,9 @@ import pandas as pd
 from astropy.table.meta import get_header_from_yaml
 
 from common.errors import ReadError
+from common.surveys.bounded import ALLOWED, BoundedGzip, line_of
 from common.surveys.quantities import is_unit
 
-ALLOWED = "a table: csv, tsv, ecsv, FITS or VOTable, plain or gzipped"
 REMEDY = "Fetch or write the file again."
 SEPARATORS = ",;\t|"
 BLANKS = r"\s+"
@@ -150,7 +150,7 @@ def layout_of(path, lines):
     """
     comments, head, at = [], "", 0
     while not head:
-        at, line = lines.tell(), lines.readline()
+        at, line = lines.tell(), line_of(path, lines)
         if not line:
             raise ReadError(path, "no row and no names of columns", ALLOWED, REMEDY)
         if line.startswith("#"):
@@ -172,10 +172,10 @@ def layout_of(path, lines):
                 "Write the names above the columns.",
             )  # fmt: skip
         names, start = behind[0], at
-        below = [(at, head), *_next(lines)]
+        below = [(at, head), *_next(path, lines)]
         units = {}
     else:
-        start, below = lines.tell(), _next(lines)
+        start, below = lines.tell(), _next(path, lines)
         units, below = _units(names, separator, below)
         start = below[0][0] if below else start
     while names and not names[-1]:
@@ -208,11 +208,11 @@ def _split(line, separator):
     return [text.strip().strip('"').strip() for text in fields]
 
 
-def _next(lines):
+def _next(path, lines):
     """Return [(where it begins, line)] of the next lines that are no comments."""
     out = []
     for _ in range(10 * LOOK):
-        at, line = lines.tell(), lines.readline()
+        at, line = lines.tell(), line_of(path, lines)
         if not line or len(out) == LOOK:
             break
         if line.strip() and not line.startswith("#"):
@@ -250,7 +250,7 @@ def _decimal(rows, separator):
 def _check_end(path, opened, layout, encoding):
     """Raise where the last line is cut off."""
     with opened() as raw:
-        if not isinstance(raw, (io.BytesIO, io.BufferedReader)):
+        if isinstance(getattr(raw, "raw", raw), BoundedGzip):
             return  # a gzip stream has a checksum of its own
         size = raw.seek(0, io.SEEK_END)
         raw.seek(max(0, size - TAIL))

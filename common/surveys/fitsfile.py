@@ -21,6 +21,7 @@ SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead o
 UNPACKED = 100  # default: times a gzip file's size, beside `SPARE`, that are unpacked
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
+ODD = 20  # default: lines that are no cards; astropy warns of each
 BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -112,6 +113,27 @@ def translated(path):
         ) from error
 
 
+def _checked(content):
+    """Return the bytes of a FITS file with headers that astropy reads in silence.
+
+    Raises
+    ------
+    ValueError
+        If it is truncated (astropy would only warn), or its headers are no such.
+    """
+    hdus = quick_hdus(content, limit=None)
+    odd = sum(hdu.odd for hdu in hdus)
+    if odd > ODD:
+        raise ValueError(f"{odd} lines of its headers are no cards")
+    if isinstance(content, bytes):
+        content = content[: hdus[-1].end]  # astropy would look for headers in what follows
+        foreign = [h.place for h in hdus if not content[h.place].isascii()]
+        for header in foreign:
+            ascii_only = content[header].decode("ascii", "replace").replace("\ufffd", "?")
+            content = content[: header.start] + ascii_only.encode() + content[header.stop :]
+    return content
+
+
 @contextmanager
 def open_fits(path, content=None):
     """Open a FITS file and translate whatever is wrong with it.
@@ -141,9 +163,9 @@ def open_fits(path, content=None):
                 open(path, "rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
             ):
-                quick_hdus(view, limit=None)
+                _checked(view)
         else:
-            quick_hdus(content, limit=None)  # astropy would only warn of a truncated file
+            content = _checked(content)
         source = path if content is None else io.BytesIO(content)
         with fits.open(source, memmap=content is None, lazy_load_hdus=True) as hdus:
             yield hdus

@@ -74,6 +74,11 @@ class GaiaTable:
         values = self.columns.get(name)
         if values is None:
             return np.full(len(self), np.nan)
+        if values.ndim > 1:
+            if values.size != len(values):
+                shape = " x ".join(map(str, values.shape[1:]))
+                raise self.error(f"{shape} values in each row of the column {name}", "one value")
+            values = values.reshape(len(values))
         if values.dtype.kind in "OUS":
             texts = self.texts(name)
             values = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(dtype=float)

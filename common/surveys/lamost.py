@@ -49,6 +49,8 @@ NUMBERS = {  # ours: header cards or columns, of all releases; NaN where the fil
     "lasp_rv_err": ("RV_ERR", "RV_LASP_ERR"),
 }
 NAME = "LAMOST low-resolution spectrum"
+ALLOWED = "an image of 5 rows (to DR7), or a table COADD of vectors (from DR8)"
+COLUMNS = ("flux", "ivar", "wavelength", "andmask")
 
 
 def recognise(hdus):
@@ -66,9 +68,29 @@ def _table(hdus):
     """Return the table of spectra and its column names, or None."""
     for hdu in hdus[1:]:
         known = names_of(hdu)
-        if {"flux", "ivar", "wavelength", "andmask"} <= set(known):
+        if set(COLUMNS) <= set(known):
             return hdu
     return None
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like LAMOST's from being read, or None."""
+    if any(set(COLUMNS) <= set(names_of(hdu)) for hdu in hdus[1:]):
+        return "no card TELESCOP or ORIGIN that says LAMOST"
+    cards = [card(_headers(hdus), name) is not None for name in ("OBSID", "LMJD", "SPID")]
+    return "no card TELESCOP or ORIGIN that says LAMOST" if all(cards) else None
+
+
+def _missing(hdus):
+    """Return what a file with LAMOST's cards has not."""
+    best = max((set(COLUMNS) & set(names_of(hdu)) for hdu in hdus[1:]), key=len, default=set())
+    if best:
+        return "no column " + ", ".join(n.upper() for n in COLUMNS if n not in best)
+    images = [hdu for hdu in hdus[:2] if hdu.is_image and hdu.header.get("NAXIS")]
+    if images:
+        shape = [images[0].header.get(f"NAXIS{i + 1}") for i in range(images[0].header["NAXIS"])]
+        return f"an image of {' x '.join(map(str, shape))} pixels instead of five rows of them"
+    return "neither an image nor a table of spectra"
 
 
 def count(hdus):
@@ -163,11 +185,9 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     table = None if image is not None else _table(hdus)
     if table is None and image is None:
         raise ReadError(
-            path,
-            "a LAMOST file in an unknown layout",
-            "an image of 5 rows (to DR7), or a table COADD of vectors (from DR8)",
+            path, f"a broken {NAME}: {_missing(hdus)}", ALLOWED,
             "Read the spectrum as LAMOST releases it.",
-        )
+        )  # fmt: skip
     parts = _image(path, image, headers) if table is None else _vectors(path, table, rows)
     wave, flux, ivar, mask, or_mask = parts
     n = len(flux)

@@ -17,6 +17,7 @@ SPARE, PACKED = 2**26, 1100  # bytes, and times: more than what is packed can un
 # FITS binary table format codes and the NumPy types they stand for (FITS standard 4.0, 7.3.1).
 CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 FORMAT = re.compile(r"(\d*)([A-Z])")
+COMMENTS = (b"COMMENT ", b"HISTORY ", b"HIERARCH", b"CONTINUE", b"        ")
 CARDS = 100_000  # default: a header without an end is given up after so many
 MOST_AXES = 999  # FITS standard 4.0, 4.4.1: of NAXIS and TFIELDS
 STRUCTURE = re.compile(rb"(?i)(?=.{8}=)(Z?NAXIS\d*|Z?BITPIX|[PG]COUNT|TFIELDS) *=")
@@ -53,6 +54,15 @@ class QuickHDU:
     start : int
         Where the HDU begins.
 
+    Attributes
+    ----------
+    place : slice
+        Of its header in the content.
+    odd : int
+        Lines of the header that are no cards.
+    end : int
+        Where the next HDU begins.
+
     Raises
     ------
     ValueError
@@ -60,7 +70,7 @@ class QuickHDU:
     """
 
     def __init__(self, content, start):
-        self._content, self._cards = content, {}
+        self._content, self._cards, self.odd = content, {}, 0
         at, last = start, start + CARDS * CARD
         while True:
             card = content[at : at + CARD]
@@ -70,6 +80,8 @@ class QuickHDU:
             if at > last:
                 raise ValueError(f"a header of more than {CARDS} cards")
             if card[8:10] == b"= ":
+                if card[:8] == b"END     ":
+                    raise ValueError("the card END has a value")
                 key = card[:8].decode("latin1").rstrip()
                 first = self._cards.setdefault(key, card)
                 # Which of two counts depends on the reader; astropy takes small letters too.
@@ -80,6 +92,9 @@ class QuickHDU:
                 break
             elif card[8:9] == b"=" and STRUCTURE.match(card):
                 raise ValueError(f"the card {bytes(card[:30])} is not written as FITS is")
+            elif card[:8] not in COMMENTS:
+                self.odd += 1
+        self.place = slice(start, at)
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
         size = self._size()
         self.end = self._data + -(-size // BLOCK) * BLOCK
@@ -204,7 +219,10 @@ def quick_hdus(content, limit=3):
     hdus, start = [], 0
     while start < len(content) and (limit is None or len(hdus) < limit):
         if hdus and content[start : start + 8] != b"XTENSION":
-            break  # padding, or special records after the last HDU
+            # Padding, or special records after the last HDU; or a header was damaged.
+            if any(content[at : at + 8] == b"XTENSION" for at in range(start, len(content), BLOCK)):
+                raise ValueError(f"no header of HDU {len(hdus)} at byte {start}, where it begins")
+            break
         hdus.append(QuickHDU(content, start))
         start = hdus[-1].end
     return hdus
