@@ -163,6 +163,17 @@ def written():
             hdu.header.update({"NAME": f"{what}_{arm}", "CRVAL1": first, "CDELT1": 1.0})
             moons.append(hdu)
     ids = [5853498713190525696 + 128 * i for i in range(4)]
+    exposures = [*desi[:1], table("FIBERMAP", TARGETID=[1, 2, 1], EXPID=[7, 7, 8]), *desi[2:]]
+    redshifts = [primary(), table("REDSHIFTS", TARGETID=[1, 2, 3], Z=[0.1, 0.2, 0.3],
+                                  ZWARN=[0, 4, 0], SPECTYPE=["QSO", "STAR", "GALAXY"])]  # fmt: skip
+    apstar = [primary(nvisits=1, vhelio=3.5, objid="2M00283971+8530377")]
+    for values in (flux, np.abs(flux) + 1, (flux > 3).astype("i2")):
+        hdu = fits.ImageHDU(values)
+        hdu.header.update({"CRVAL1": 4.179, "CDELT1": 6e-6, "CRPIX1": 1})
+        apstar.append(hdu)
+    matrix = [primary(), fits.ImageHDU(flux, name="FLUX"), fits.CompImageHDU(flux**2, name="SIGMA"),
+              table("LABELS", NAME=["a", "b", "c"], Z=[3.0] * 3),
+              fits.ImageHDU(10 ** loglam.astype(float), name="WAVE")]  # fmt: skip
     xp = {"source_id": ids} | {f"{b}_coeff_{i}": [1.0] * 4 for b in ("bp", "rp") for i in range(55)}
     source = "source_id,ra,dec,parallax,phot_g_mean_mag\n" + "".join(
         f"{i},1.5,2.5,0.5,12.{k}\n" for k, i in enumerate(ids)
@@ -200,7 +211,9 @@ def written():
         "spec.fits": ("spectra", spec), "rows.fits": ("spectra", rows),
         "image.fits": ("spectra", [image]), "packed.fits.fz": ("spectra", packed),
         "lamost.fits": ("spectra", lamost), "eso.fits": ("spectra", eso),
-        "coadd-x.fits": ("spectra", desi), "moons.fits": ("spectra", moons),
+        "coadd-x.fits": ("spectra", desi), "spectra-x.fits": ("spectra", exposures),
+        "apStar.fits": ("spectra", apstar), "matrix.fits": ("spectra", matrix),
+        "redrock-x.fits": ("redshifts", redshifts), "moons.fits": ("spectra", moons),
         "xp.fits": ("xp", [primary(), table("XP", **xp)]),
         "rvs.fits": ("rvs", [primary(), table("RVS", **arrays)]),
         "source.fits": ("table", [primary(), table("S", source_id=ids, ra=[1.5] * 4)]),

@@ -15,6 +15,8 @@ from common.surveys import (
     read_many,
     tablefile,
 )
+from common.surveys.describe import describe
+from common.surveys.desi_catalogue import read_redshifts
 from common.surveys.gaia_tables import columns_of, read_gaia_table
 from common.surveys.read import read
 
@@ -39,7 +41,8 @@ def _parquet_or_text(path):
 
 
 ALL = {
-    "spectra": (read, read, _many),
+    "spectra": (read, read, _many, describe),
+    "redshifts": (read_redshifts,),
     "table": (gaia_source.read_gaia_source, read_gaia_table, _columns),
     "rvs": (gaia_rvs.read_rvs, gaia_rvs.read_rvs, read_gaia_table),
     "xp": (gaia_xp.read_xp, gaia_xp.read_xp, gaia_source.read_gspspec),
@@ -49,7 +52,8 @@ ALL = {
     "mpajhu": (_mpajhu,),
 }
 ANY = (read, _many, read_gaia_table, _columns, gaia_rvs.read_rvs, gaia_xp.read_xp,
-       apogee.read_allstar, lamost_catalogue.read_star_catalogue, _parquet_or_text)  # fmt: skip
+       apogee.read_allstar, describe, read_redshifts, lamost_catalogue.read_star_catalogue,
+       _parquet_or_text)  # fmt: skip
 
 
 def reader_of(kind, rng):

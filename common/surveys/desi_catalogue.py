@@ -52,9 +52,9 @@ def read_redshifts(path):
     -------
     DataFrame
         targetid (text, "" where masked; negative for what is no target), class ("QSO" where
-        there is no SPECTYPE), subclass, z, z_err, zwarn, deltachi2, ra, dec (deg), survey, program, primary
-        (bool: the best of several rows of one target, where a zcatalog says so). NaN, "" or <NA>
-        where the table does not say.
+        there is no SPECTYPE), subclass, z, z_err, zwarn, deltachi2, ra, dec (deg), survey,
+        program, primary (bool: the best of several rows of one target, where a zcatalog says so).
+        NaN, "" or <NA> where the table does not say.
 
     Raises
     ------
