@@ -127,9 +127,12 @@ def _checked(content):
         raise ValueError(f"{odd} lines of its headers are no cards")
     if isinstance(content, bytes):
         content = content[: hdus[-1].end]  # astropy would look for headers in what follows
-        foreign = [h.place for h in hdus if not content[h.place].isascii()]
+        parts = [(h.place, content[h.place]) for h in hdus]
+        foreign = [place for place, part in parts if not part.isascii() or b"\0" in part]
         for header in foreign:
-            ascii_only = content[header].decode("ascii", "replace").replace("\ufffd", "?")
+            ascii_only = (
+                content[header].decode("ascii", "replace").replace("\ufffd", "?").replace("\0", " ")
+            )
             content = content[: header.start] + ascii_only.encode() + content[header.stop :]
     return content
 

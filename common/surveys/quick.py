@@ -89,13 +89,15 @@ class QuickHDU:
                     if first[10:] != card[10:] or key.islower():
                         raise ValueError(f"the card {key} comes twice, or in small letters")
             elif card[:8] == b"END     ":
+                if card[8:].strip(b" \0"):
+                    raise ValueError(f"the card END is followed by {bytes(card[8:]).strip()!r}")
                 break
             elif card[8:9] == b"=" and STRUCTURE.match(card):
                 raise ValueError(f"the card {bytes(card[:30])} is not written as FITS is")
             elif card[:8] not in COMMENTS:
                 self.odd += 1
-        self.place = slice(start, at)
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
+        self.place = slice(start, self._data)
         size = self._size()
         self.end = self._data + -(-size // BLOCK) * BLOCK
         if self._data + size > len(content):

@@ -8,6 +8,7 @@ import numpy as np
 
 from common import cli
 from common.errors import ReadError, SuiteError, UsageError, short
+from common.rejects import code_of
 from common.spectra import KIND, Spectra
 from common.surveys.cards import TRUE, card
 from common.surveys.checks import faults
@@ -59,9 +60,9 @@ def read_many(
     Returns
     -------
     SpectraStream
-        Iterate over it for batches of `Spectra`; its `rejects` is a list of
-        dict(file, id, reason), complete once the stream is used up. One bad file costs one
-        reject and not the run.
+        Iterate over it for batches of `Spectra`; its `rejects` is a list of dict(file, hdu, id,
+        code, reason), complete once the stream is used up. One bad file costs one reject and not
+        the run.
 
     Raises
     ------
@@ -86,7 +87,8 @@ class SpectraStream:
     files : list of Path
         The files to read.
     rejects : list of dict
-        file, id ("" where a whole file is meant) and reason of everything left out so far.
+        file, hdu (HDU and row), id ("" where a whole file is meant), code and reason (see
+        `common.rejects`) of everything left out so far.
     """
 
     def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen, beside, rows):
@@ -104,9 +106,10 @@ class SpectraStream:
     def __next__(self):
         return next(self._batches)
 
-    def _reject(self, file, identity, reason):
+    def _reject(self, file, identity, reason, place=""):
         identity, reason = short(identity, LONGEST_ID), short(reason, LONGEST_REASON)
-        self.rejects.append({"file": str(file), "id": identity, "reason": reason})
+        row = {"file": str(file), "hdu": place, "id": identity, "code": code_of(reason)}
+        self.rejects.append(row | {"reason": reason})
 
     def _parts(self):
         """Yield the usable spectra of each file, at most one chunk at a time."""
@@ -117,6 +120,7 @@ class SpectraStream:
                     if _read_elsewhere(reader, Path(path), hdus) in self._beside:
                         continue
                     total = reader.count(hdus)
+                    place = _place_of(hdus, total)
                     if total == 0:
                         self._reject(path, "", "the file holds no spectra")
                     # A plain FITS table is mapped into memory: only these rows are touched.
@@ -125,7 +129,7 @@ class SpectraStream:
                         rows = slice(start, min(start + self._chunk, last))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
                         part.meta["mock"] = _is_mock(hdus)
-                        part = self._usable(path, part)
+                        part = self._usable(path, part, place, rows.start)
                         if len(part):
                             yield part
                         done = rows.stop
@@ -135,7 +139,7 @@ class SpectraStream:
             except (SuiteError, MemoryError) as error:
                 self._reject(path, "", str(error) or type(error).__name__)
 
-    def _usable(self, path, part):
+    def _usable(self, path, part, place, start):
         keep = np.zeros(len(part), dtype=bool)
         for row, fault in enumerate(faults(part)):
             identity = part.ids[row]
@@ -148,7 +152,8 @@ class SpectraStream:
                 if self._unique:
                     self._seen.setdefault(identity, str(path))
             else:
-                self._reject(path, identity, fault)
+                where = f"{place}row {start + row + 1}" if place else ""
+                self._reject(path, identity, fault, where)
         return part if keep.all() else part[keep]
 
     def _join(self, parts):
@@ -172,6 +177,15 @@ class SpectraStream:
 def _read_elsewhere(reader, path, hdus):
     """Return the file by whose name this one is read, where a spectrum comes in several files."""
     return reader.belongs_to(path, hdus) if hasattr(reader, "belongs_to") else None
+
+
+def _place_of(hdus, total):
+    """Return the HDU with as many rows as there are spectra, in words; "" where there is one."""
+    if total < 2:
+        return ""
+    headers = [getattr(hdu, "header", hdu) for hdu in hdus]
+    found = next((i for i, h in enumerate(headers) if h.get("NAXIS2") == total), None)
+    return "" if found is None else f"HDU {found}, "
 
 
 def _is_mock(hdus):
