@@ -269,7 +269,8 @@ def _check_end(path, opened, layout, encoding):
 def _rows(path, lines, layout, wanted, texts, rejects, nulls):
     """Return the rows as a DataFrame by number of column, without comments and empty rows."""
     n = len(layout.names)
-    chosen = sorted({0, *wanted.values(), n})  # what stands beyond the names lands in column n
+    # What stands beyond the names lands in column n, and what is empty may not be there at all.
+    chosen = sorted({0, *wanted.values(), n - 1, n})
     kept_as_text = {0, n, *(at for name, at in wanted.items() if name in texts)}
     numbered = (" " if layout.separator == BLANKS else layout.separator).join(
         map(str, range(n + 1))
@@ -289,10 +290,13 @@ def _rows(path, lines, layout, wanted, texts, rejects, nulls):
     frame.columns = [int(name) for name in frame.columns]
     comment = frame[0].str.startswith("#").fillna(False).to_numpy(dtype=bool)
     empty = frame[chosen].isna().all(axis=1).to_numpy()
+    short = _short(lines, layout, frame) if layout.separator != BLANKS else np.zeros(0, bool)
     frame = frame[~(comment | empty)]
     over = frame[n].notna() & (frame[n].str.strip() != "")
     if layout.separator == BLANKS and n - 1 in frame:
         over |= frame[n - 1].isna()  # a value is missing, and which one cannot be told
+    if short.size:
+        over |= pd.Series(short)[frame.index]
     if 2 * over.sum() > len(over):
         raise ReadError(
             path, f"{over.sum()} of {len(frame)} rows do not have {n} fields, as many as there are "
@@ -304,6 +308,22 @@ def _rows(path, lines, layout, wanted, texts, rejects, nulls):
         reject(rejects, path, rows, f"another number of fields than the {n} names")
         frame = frame[~over]
     return frame.reset_index(drop=True)
+
+
+def _short(lines, layout, frame):
+    """Return which rows have fewer fields than there are names, ndarray of bool, or an empty one.
+
+    Only rows whose last field is empty are such: where there are none the text is not read again.
+    """
+    n = len(layout.names)
+    if n < 2 or not frame[n - 1].isna().any():
+        return np.zeros(0, bool)
+    lines.seek(layout.start)
+    records = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
+    fields = np.fromiter((len(record) for record in records if record), dtype=int)
+    if len(fields) != len(frame):  # lines that only one of the two readers passes over
+        return np.zeros(0, bool)
+    return (fields < n) & frame[n - 1].isna().to_numpy()
 
 
 class _Headed:

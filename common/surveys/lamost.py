@@ -5,7 +5,7 @@ or-mask. The files of DR1 to DR3 hold a continuum in the place of the wavelength
 10^(COEFF0 + COEFF1 i). From DR8 a table with one row of vectors. A table may hold many spectra, one
 a row, with OBSID, RA, DEC, Z, CLASS, SUBCLASS, SNRU ... SNRZ beside them (LAMOST's own files give
 these in the header). The flux is relative. Wavelengths are in vacuum and heliocentric, unless the
-header says otherwise (VACUUM, HELIO).
+header says otherwise (VACUUM); where it says HELIO = F they are shifted by its HELIO_RV.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, grid_of, is_true, medium_of
+from common.surveys.cards import card, grid_of, in_frame, medium_of
 from common.surveys.cards import number as number_of
 from common.surveys.columns import (
     column,
@@ -211,7 +211,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
 
     z, (lowest, highest) = number("Z"), Z_RANGE
 
-    observed = is_true(path, headers, "HELIO") is False
+    wave, frame = in_frame(path, headers, wave, "heliocentric")
     obsid = known("OBSID")
     obsid = np.full(n, "") if obsid is None else exact_ids(path, obsid, name="OBSID")
     own = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
@@ -244,7 +244,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ids=obsid,
         meta=meta,
         medium=medium_of(path, headers),
-        frame=frame_of(path, headers, "observed" if observed else "heliocentric"),
+        frame=frame,
         unit="",  # LAMOST calibrates the shape of the flux only
         mask_is_warning=True,
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, medium_of
+from common.surveys.cards import card, in_frame, medium_of
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -98,8 +98,10 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ids = [a or b for a, b in zip(exact_ids(path, named, name="NAME"), ids, strict=True)]
     more = {key: get(key) for key in NUMBERS}
     flux = flux * np.float32(times)
+    wave = angstrom(path, wave, parts["WAVE"].header.get("BUNIT"), where="BUNIT of WAVE")
+    wave, frame = in_frame(path, header, wave, "heliocentric")
     return Spectra(
-        wavelength=angstrom(path, wave, parts["WAVE"].header.get("BUNIT"), where="BUNIT of WAVE"),
+        wavelength=wave,
         flux=flux,
         ivar=ivar,
         ids=ids,
@@ -114,6 +116,6 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             **{key: value for key, value in more.items() if value is not None},
         ),
         medium=medium_of(path, header),
-        frame=frame_of(path, header, "heliocentric"),
+        frame=frame,
         unit=SURVEY_UNIT if text else "",
     )

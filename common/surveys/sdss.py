@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import frame_of, medium_of
+from common.surveys.cards import in_frame, medium_of
 from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, native, stem
 
 NAME = "SDSS spec or spec-lite file"
@@ -159,15 +159,17 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         zwarn=get("ZWARNING", "ZWARN"),
         vdisp=get("VDISP"),
     )
+    wave = 10.0 ** snap(data["loglam"].ravel())
+    wave, frame = in_frame(path, hdus[:1], wave, "heliocentric")
     return Spectra(
-        wavelength=10.0 ** snap(data["loglam"].ravel()),
+        wavelength=wave,
         flux=flux,
         ivar=ivar,
         mask=mask,
         ids=[_identity(path, header, get)],
         meta=meta,
         medium=medium_of(path, hdus[:1]),
-        frame=frame_of(path, hdus[:1], "heliocentric"),
+        frame=frame,
         unit=SURVEY_UNIT,
         mask_is_warning=True,
     )

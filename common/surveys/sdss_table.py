@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, grid_of, medium_of, number
+from common.surveys.cards import card, grid_of, in_frame, medium_of, number
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -215,6 +215,7 @@ def _read(path, hdus, table, rows, grid, before):
         snr = median_snr(flux, ivar)
     headers = (table.header, hdus[0].header)
     frame = "rest" if table.name.upper().startswith(ASTRA) else "heliocentric"
+    wavelength, frame = in_frame(path, headers, wavelength, frame)
     meta = make_meta(
         n,
         file=str(path),
@@ -237,7 +238,7 @@ def _read(path, hdus, table, rows, grid, before):
         ids=_ids(path, hdus, table, rows, before),
         meta=meta,
         medium=medium_of(path, headers),
-        frame=frame_of(path, headers, frame),
+        frame=frame,
         unit=SURVEY_UNIT,
         mask_is_warning=True,
     )

@@ -106,7 +106,7 @@ def test_a_share_is_judged_after_enough_spectra():
         limit.add(Receipt(1, 0, 0, 1))
     number = Limit(3)
     number.add(Receipt(0, 9, 3, 0))
-    with pytest.raises(SuiteError, match="4 of 10 .* more than --max-rejects 3"):
+    with pytest.raises(SuiteError, match=r"4 of 10 .* more than --max-rejects 3"):
         number.add(Receipt(0, 0, 0, 1))
     Limit(None).add(Receipt(0, 9, 9, 9))
 
