@@ -216,7 +216,7 @@ def _encoding(content, rng, others):
 
 
 def _twice(content, rng):
-    return gzip.compress(gzip.compress(content, 1), 1)
+    return gzip.compress(gzip.compress(content, 1, mtime=0), 1, mtime=0)
 
 
 def _zipped(content, rng):
@@ -227,7 +227,7 @@ def _zipped(content, rng):
 
 
 def _gzipped(content, rng):
-    packed = gzip.compress(content, 1)
+    packed = gzip.compress(content, 1, mtime=0)
     what = rng.randrange(4)
     if what == 0:
         return packed[: rng.randrange(len(packed))]
@@ -239,8 +239,8 @@ def _gzipped(content, rng):
 @lru_cache(maxsize=4)
 def _bomb(head):
     """Return a gzip file of about a megabyte that unpacks to more than a gigabyte of zeros."""
-    piece = gzip.compress(b"\0" * 2**27, 9)
-    return gzip.compress(head, 9) + piece * 9
+    piece = gzip.compress(b"\0" * 2**27, 9, mtime=0)
+    return gzip.compress(head, 9, mtime=0) + piece * 9
 
 
 def _bombed(content, rng):

@@ -13,7 +13,7 @@ import numpy as np
 from common.errors import ReadError
 from common.spectra import Spectra
 from common.surveys.cards import card, grid_of, medium_of, number
-from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, stem
+from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, names_of, stem
 
 NAME = "APOGEE apStar spectrum"
 ALLOWED = "images of flux, error and mask in HDUs 1 to 3, with CRVAL1 and CDELT1"
@@ -24,6 +24,8 @@ MARKS = ("NVISITS", "VHELIO", "OBJID")  # cards of the primary header
 def _is_ours(hdus):
     """Return whether the primary header is that of an apStar file."""
     header = hdus[0].header
+    if any("param" in names_of(hdu) for hdu in hdus[4:5]):
+        return False  # an aspcapStar, whose cards are alike
     return sum(card([header], name) is not None for name in MARKS) >= 2
 
 

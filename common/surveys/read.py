@@ -56,8 +56,8 @@ FORMATS = (
     moons,
     desi_table,
     sdss_table,
-    aspcap,
     apstar,
+    aspcap,
     matrix,
 )  # and sdss, looked at first
 
@@ -114,8 +114,9 @@ def _recognise(path, hdus, content):
 
 def _tell_broken(path, hdus, content):
     """Raise where a file is a survey's and broken, or a table without spectra."""
-    broken = [(sdss, sdss.lacking(quick_hdus(content)) if content is not None else None)]
-    broken += [(reader, reader.lacking(hdus)) for reader in FORMATS if hasattr(reader, "lacking")]
+    broken = [(reader, reader.lacking(hdus)) for reader in FORMATS if hasattr(reader, "lacking")]
+    # LAMOST's table is named COADD as well.
+    broken.insert(1, (sdss, sdss.lacking(quick_hdus(content)) if content is not None else None))
     tables = [names for names in map(names_of, hdus) if names]
     kind = next((kind for kind in map(kind_of, tables) if kind), None)
     for reader, lacks in broken:

@@ -49,6 +49,8 @@ def _tables(hdus):
         names = names_of(hdu)
         flux = next((names[n] for n in FLUX_NAMES if n in names), None)
         known = any(some <= set(names) for some in LABELS) or hdu.name.upper().startswith(ASTRA)
+        if "andmask" in names:
+            continue  # LAMOST's name for and_mask
         if flux and known and hdu.columns.dtype[flux].shape not in ((), (1,)):
             found.append(hdu)
     return found
