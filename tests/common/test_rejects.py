@@ -1,6 +1,7 @@
 """The table of rejects, its codes, and the limit at which a catalogue stops."""
 
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -62,6 +63,8 @@ def test_every_reason_has_a_code(reason):
 def test_codes_are_all_documented_and_all_used():
     assert {code for code, _ in PATTERNS} | {"reason"} == set(CODES) == set(REASONS.values())
     assert all(re.fullmatch("[a-z]+", code) for code in CODES)
+    page = (Path(__file__).parents[2] / "docs" / "surveys.md").read_text()
+    assert dict(re.findall(r"^\| `([a-z]+)` \| (.*) \|$", page, re.M)) == CODES
 
 
 def test_table_of_rejects():
