@@ -13,15 +13,15 @@ FILES, BYTES = 256, 2**28  # default: at most so many files, or bytes of files, 
 CHUNK = 512  # default: spectra of a batch
 
 
-def jobs_of(files):
+def jobs_of(files, most=FILES):
     """Return the files in groups that are worked on one after the other, list of lists.
 
-    A group ends where it has `FILES` files or `BYTES` bytes.
+    A group ends where it has so many files, or `BYTES` bytes.
     """
     jobs, size = [[]], 0
     for path in files:
         own = Path(path).stat().st_size
-        if jobs[-1] and (len(jobs[-1]) >= FILES or size + own > BYTES):
+        if jobs[-1] and (len(jobs[-1]) >= most or size + own > BYTES):
             jobs.append([])
             size = 0
         jobs[-1].append(path)

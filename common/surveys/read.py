@@ -17,7 +17,8 @@ and may have
 
 Wavelengths, units, medium, frame and ids come from `common.surveys.cards`, `.units` and `.columns`.
 
-`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`.
+`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`; a `Shard` for `shards`,
+which are told by their first bytes.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import ReadError
-from common.surveys import aspcap, desi, desi_table, fourmost, lamost, moons, sdss, sdss_table
+from common.surveys import aspcap, desi, desi_table, fourmost, lamost, moons
+from common.surveys import sdss, sdss_table, shards
 from common.surveys.checks import faults
 from common.surveys.fitsfile import content_of, open_fits, translated
 from common.surveys.quick import quick_hdus
@@ -63,6 +65,9 @@ def open_survey(path):
     ReadError
         If the file is damaged or no reader knows its layout.
     """
+    if shards.is_shard(path):
+        yield shards, shards.Shard(path)
+        return
     content = content_of(path)
     if content is not None:
         with translated(path):

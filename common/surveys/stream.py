@@ -120,7 +120,8 @@ class SpectraStream:
                     for start in range(0, total, self._chunk):
                         rows = slice(start, min(start + self._chunk, total))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
-                        part.meta["mock"] = _is_mock(hdus)
+                        if "mock" not in part.meta:
+                            part.meta["mock"] = _is_mock(hdus)
                         part = self._usable(path, part)
                         if len(part):
                             yield part
