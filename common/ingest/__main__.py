@@ -23,9 +23,9 @@ def main(argv=None):
     p.add_argument("--max-rejects", type=_limit, metavar="N",
                    help="stop where more are rejected: a number, or below 1 a share")  # fmt: skip
     p.add_argument("--grid", nargs=3, type=float, metavar=("FIRST", "LAST", "PIXELS"),
-                   help="linear grid, vacuum Angstrom, of tables that do not carry theirs")  # fmt: skip
+                   help="linear grid, vacuum Angstrom, of tables that carry none")  # fmt: skip
     p.add_argument("--check", action="store_true",
-                   help="compare the checksums of all shards instead, and name wrong ones")  # fmt: skip
+                   help="read nothing, and name the shards whose checksum is wrong")  # fmt: skip
     p.add_argument("paths", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="what to read")
     args = p.parse_args(argv)
     if args.check == bool(args.paths):
@@ -56,8 +56,9 @@ def _ingest(args):
     if made.lost:
         say(f"{made.lost} could not be used -> {args.output / REJECTS}")
     if made.changed:
+        names = ", ".join(made.changed[:3]) + (" ..." if len(made.changed) > 3 else "")
         say(f"{len(made.changed)} files changed since their spectra were read, which stand as they "
-            f"were: {', '.join(made.changed[:3])} ... For the new ones ingest into another folder.")  # fmt: skip
+            f"were: {names}. For the new ones ingest into another folder.")  # fmt: skip
 
 
 def _check(args):

@@ -3,7 +3,7 @@
     SHARDS/manifest.json       every shard: rows, sha256, survey, medium, frame, unit, grid
     SHARDS/rejects.ecsv        what could not be used, of all calls
     SHARDS/g001/               what one call added: 000000-000.parquet ... and
-        ids.parquet            id, shard, row
+        ids.parquet            id, file, shard, row
         sources.parquet        file, size, mtime_ns, spectra, job
         rejects.parquet
 
@@ -67,8 +67,8 @@ class Folder:
         self.path = Path(path)
         about = manifest_of(self.path)
         self.plan = _json(self.path / PLAN)
-        strange = [] if about or self.plan or not self.path.exists() else sorted(self.path.iterdir())
-        if [one for one in strange if not one.name.startswith(".")]:
+        ours = about or self.plan or not self.path.exists()
+        if not ours and [p for p in self.path.iterdir() if not p.name.startswith(".")]:
             raise UsageError(f"{path}: the folder is there and holds no shards. Name another one.")
         about = about or {"shards": [], "calls": []}
         self.calls = about["calls"]
@@ -93,19 +93,19 @@ class Folder:
             sources = sources[~without]
             for file, *about in sources[list(SOURCE)].itertuples(index=False):
                 self.known[file] = tuple(about)
-        for one in self.shards:
-            self._see(one["name"])
+            ids = pd.read_parquet(self.path / name / "ids.parquet")
+            here = ~ids["shard"].map(_job).isin(lost)
+            for identity, file in zip(ids["id"][here], ids["file"][here], strict=True):
+                self.seen.setdefault(identity, file)
 
     def _see(self, shard):
         """Remember the ids of a shard; return the rows whose id was there, and their files."""
-        table = pq.read_table(self.path / shard, columns=["id", "file"], use_threads=False)
         again = {}
-        for row, (name, file) in enumerate(zip(*map(list, table.to_pydict().values()),
-                                               strict=True)):  # fmt: skip
-            if name in self.seen:
-                again[row] = self.seen[name]
+        for row, (identity, file) in enumerate(_who(self.path / shard)):
+            if identity in self.seen:
+                again[row] = self.seen[identity]
             else:
-                self.seen.setdefault(name, file)
+                self.seen.setdefault(identity, file)
         return again
 
     def begin(self, files, options):
@@ -140,9 +140,9 @@ class Folder:
         planned = [path for job in self.plan["jobs"] for path in job] if self.plan else []
         if self.plan and (not set(planned) <= set(new) or self.plan["options"] != options):
             raise UsageError(
-                f"{self.path}: an ingest of other files or options was interrupted here. Repeat its "
-                f"command ({len(planned)} files from {planned[0]} on), or delete {self.path / PLAN} "
-                "to give up what it has not finished."
+                f"{self.path}: an ingest of other files or options was interrupted here. Repeat "
+                f"its command ({len(planned)} files from {planned[0]} on), or delete "
+                f"{self.path / PLAN} to give up what it has not finished."
             )
         if not self.plan and new:
             taken = [int(one.name[1:]) for one in self.path.glob("g[0-9]*")]
@@ -183,11 +183,10 @@ class Folder:
             if again:
                 held = Shard(path).read()
                 for row, first in again.items():
-                    file, identity = str(held.meta["file"][row]), str(held.ids[row])
-                    receipt["rejects"].append(dict.fromkeys(REJECT, "") | {
-                        "file": file, "id": identity, "reason": f"duplicate id: first seen in {first}",
-                    })  # fmt: skip
-                    spectra[str(Path(file).resolve())] -= 1
+                    who = {"file": str(held.meta["file"][row]), "id": str(held.ids[row])}
+                    reason = {"reason": f"duplicate id: first seen in {first}"}
+                    receipt["rejects"].append(dict.fromkeys(REJECT, "") | who | reason)
+                    spectra[str(Path(who["file"]).resolve())] -= 1
                 rest = [row for row in range(len(held)) if row not in again]
                 if rest:
                     one = {"name": one["name"]} | write_shard(path, held[rest])
@@ -254,13 +253,16 @@ def _job(shard):
 
 
 def _ids(folder, shards):
-    """Return the table of ids of some shards: id, shard, row."""
-    parts = []
-    for one in shards:
-        ids = pq.read_table(folder / one["name"], columns=["id"], use_threads=False)["id"]
-        parts.append(pd.DataFrame({"id": ids.to_pylist(), "shard": one["name"],
-                                   "row": range(len(ids))}))  # fmt: skip
-    return pd.concat(parts) if parts else pd.DataFrame({"id": [], "shard": [], "row": []})
+    """Return the table of ids of some shards: id, file, shard, row."""
+    rows = [(*who, one["name"], row) for one in shards
+            for row, who in enumerate(_who(folder / one["name"]))]  # fmt: skip
+    return pd.DataFrame(rows, columns=["id", "file", "shard", "row"])
+
+
+def _who(path):
+    """Return id and file of each spectrum of a shard, list of tuples."""
+    table = pq.read_table(path, columns=["id", "file"], use_threads=False)
+    return list(zip(*(table[name].to_pylist() for name in ("id", "file")), strict=True))
 
 
 def _json(path):

@@ -17,7 +17,7 @@ from common.errors import SuiteError, UsageError
 from common.ingest import work
 from common.ingest.folder import REJECTS, Folder
 from common.surveys import find_files
-from common.surveys.shards import sha256_of
+from common.surveys.shards import manifest_of, sha256_of
 
 SURVEYS = ("sdss", "lamost", "desi", "fourmost", "moons", "apogee")
 AHEAD = 3  # default: jobs a worker that are given out before the first of them is kept
@@ -79,7 +79,8 @@ def ingest(paths, out, *, survey=None, workers=None, max_rejects=None, grid=None
     UsageError
         If a path does not exist, or the folder is something else's or another process's.
     SuiteError
-        If there are too many rejects, no spectrum in the folder, a full disk, or a worker was killed.
+        If there are too many rejects, no spectrum in the folder, a full disk, or a worker that
+        was killed.
     """
     if survey is not None and survey not in SURVEYS:
         raise UsageError(f"--survey must be one of {', '.join(SURVEYS)}. Received {survey!r}.")
@@ -168,14 +169,25 @@ def _check(receipts, most, *, last):
     if len(lost) > (most * seen if share else most) and (not share or last or seen >= ENOUGH):
         raise SuiteError(
             f"{len(lost)} rejects beside {seen - len(lost)} spectra are more than --max-rejects "
-            f"{most:g} allows. The first: {lost[0]['file']}: {lost[0]['reason']} What is finished is "
-            "kept: go on with the same command and a larger --max-rejects, or start anew in another "
-            "folder."
+            f"{most:g} allows. The first: {lost[0]['file']}: {lost[0]['reason']} What is finished "
+            "is kept: go on with the same command and a larger --max-rejects, or start anew in "
+            "another folder."
         )
 
 
 def damaged(out):
-    """Return the shards of a folder whose checksum is wrong or that are missing, list of str."""
-    folder = Folder(out)
-    wrong = [one["name"] for one in folder.shards if sha256_of(folder.path / one["name"]) != one["sha256"]]
-    return sorted([*folder.lost, *wrong])
+    """Return the shards of a folder that are missing or whose checksum is wrong, list of str.
+
+    Raises
+    ------
+    UsageError
+        If there is no manifest.
+    """
+    about, wrong = manifest_of(out), []
+    if about is None:
+        raise UsageError(f"{out}: no finished folder of shards. Name one that was ingested into.")
+    for shard in about["shards"]:
+        path = Path(out) / shard["name"]
+        if not path.exists() or sha256_of(path) != shard["sha256"]:
+            wrong.append(shard["name"])
+    return wrong

@@ -60,8 +60,9 @@ def work(number):
     )
     for spectra in stream:
         spectra = _of_survey(spectra, options["survey"], rejects)
-        rows.update(spectra.meta["file"])
-        writer.add(spectra)
+        if len(spectra):
+            rows.update(spectra.meta["file"])
+            writer.add(spectra)
     sources = [[*about, rows[path]] for path, about in stamps.items()]
     return {"shards": writer.close(), "sources": sources, "rejects": rejects}
 
@@ -97,8 +98,6 @@ class _Writer:
         self.held, self.shards = {}, []
 
     def add(self, spectra):
-        if not len(spectra):
-            return
         absent = [name for name in VECTORS if getattr(spectra, name) is None]
         survey = spectra.meta["survey"].to_numpy(dtype=str)
         for name in dict.fromkeys(survey):

@@ -30,8 +30,17 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import ReadError
-from common.surveys import aspcap, desi, desi_table, fourmost, lamost, moons
-from common.surveys import sdss, sdss_table, shards
+from common.surveys import (
+    aspcap,
+    desi,
+    desi_table,
+    fourmost,
+    lamost,
+    moons,
+    sdss,
+    sdss_table,
+    shards,
+)
 from common.surveys.checks import faults
 from common.surveys.fitsfile import content_of, open_fits, translated
 from common.surveys.quick import quick_hdus

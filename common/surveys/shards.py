@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -104,8 +105,9 @@ def write_shard(path, spectra):
     for name in VECTORS:
         if getattr(spectra, name) is not None:
             columns[name] = _lists(getattr(spectra, name))
-    columns |= {"wavelength": held, "grid_row": pa.array([number for number, _ in place], pa.int32()),
-                "grid_start": pa.array(start, pa.int32())}  # fmt: skip
+    columns["wavelength"] = held
+    columns["grid_row"] = pa.array([number for number, _ in place], pa.int32())
+    columns["grid_start"] = pa.array(start, pa.int32())
     about = {name: getattr(spectra, name) for name in KIND}
     for name, values in reversed(columns.items()):
         table = table.add_column(0, name, values)
@@ -114,8 +116,8 @@ def write_shard(path, spectra):
         pq.write_table(
             table.replace_schema_metadata(meta), temporary, row_group_size=GROUP,
             compression="zstd", compression_level=1, use_dictionary=list(spectra.meta.columns),
-            column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in ("flux", "ivar")
-                             if name in columns},
+            column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT"
+                             for name in ("flux", "ivar") if name in columns},
         )  # fmt: skip
         digest, size = sha256_of(temporary), temporary.stat().st_size
     survey = spectra.meta["survey"].unique().tolist() if "survey" in spectra.meta else []
@@ -167,7 +169,9 @@ class Shard:
             self.file = pq.ParquetFile(self.path)
             about = json.loads((self.file.schema_arrow.metadata or {}).get(b"spectra", b"{}"))
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise ReadError(path, f"a damaged Parquet file ({error})", "a " + NAME, REMEDY) from None
+            raise ReadError(
+                path, f"a damaged Parquet file ({error})", "a " + NAME, REMEDY
+            ) from None
         if about.get("format") != FORMAT:
             raise ReadError(
                 path, f"a Parquet file that says {about.get('format')!r} of its format",
@@ -175,7 +179,8 @@ class Shard:
             )  # fmt: skip
         self.kind = {name: about[name] for name in KIND}
         self._groups = np.cumsum(
-            [0] + [self.file.metadata.row_group(i).num_rows for i in range(self.file.num_row_groups)]
+            [0]
+            + [self.file.metadata.row_group(i).num_rows for i in range(self.file.num_row_groups)]
         )
         self._grids = None
 
@@ -220,7 +225,7 @@ def _rows(column):
     array = column.combine_chunks()
     offsets = array.offsets.to_numpy()
     flat = np.array(array.values.to_numpy(zero_copy_only=False))
-    return [flat[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    return [flat[a:b] for a, b in pairwise(offsets)]
 
 
 def count(shard):
