@@ -38,8 +38,12 @@ def unzipped(path, file):
         If it unpacks to far more than any spectra do, or to another gzip file.
     """
     most = SPARE + UNPACKED * os.fstat(file.fileno()).st_size
-    with gzip.GzipFile(fileobj=file) as stream:
-        content = stream.read(most + 1)
+    stream = zlib.decompressobj(wbits=31)
+    content = stream.decompress(file.read(), most + 1)
+    if not stream.eof or stream.unused_data:  # cut, too long, or of several parts
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) as stream:
+            content = stream.read(most + 1)
     if len(content) > most:
         raise ReadError(
             path, f"a gzip file that unpacks to more than {most} bytes", ALLOWED, REMEDY

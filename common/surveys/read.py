@@ -13,12 +13,13 @@ and may have
 
 - `lacking(hdus)` and `ALLOWED`: what keeps a file that looks like the format's from being read, or
   None, and what would be: a broken file is told as what it is;
-- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None.
+- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None;
+- `single(path, hdus)`: the spectrum of a file that holds one, as `common.surveys.single.Single`.
 
 Wavelengths, units, medium, frame and ids come from `common.surveys.cards`, `.units` and `.columns`.
 
-`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`; a `Shard` for `shards`,
-which are told by their first bytes.
+`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for those of `SINGLE`; a `Shard` for
+`shards`, which is told by its first bytes.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from common.surveys import (
     desi_table,
     fourmost,
     lamost,
+    lamost_single,
     moons,
     sdss,
     sdss_table,
@@ -53,7 +55,8 @@ FORMATS = (
     desi_table,
     sdss_table,
     aspcap,
-)  # and sdss, looked at first
+)
+SINGLE = (sdss, lamost_single)  # looked at first: of one spectrum a file, by the light view
 
 
 @contextmanager
@@ -81,10 +84,10 @@ def open_survey(path):
     if content is not None:
         with translated(path):
             quick = quick_hdus(content)
-            is_spec = sdss.recognise(quick)
-            if is_spec:
-                yield sdss, quick
-        if is_spec:
+            own = next((one for one in SINGLE if one.recognise(quick)), None)
+            if own:
+                yield own, quick
+        if own:
             return
     with open_fits(path, content) as hdus:
         yield _recognise(path, hdus, content), hdus
