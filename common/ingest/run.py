@@ -141,8 +141,8 @@ def _made(path, left, workers):
         work.begin(path)
         yield from map(work.work, left)
         return
-    # Not forked: Arrow has threads by now.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=work.begin,
+    # Not forked from here: Arrow has threads by now.
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"), initializer=work.begin,
                                initargs=(str(path),))  # fmt: skip
     try:
         rest, given = iter(left), deque()

@@ -116,6 +116,7 @@ def write_shard(path, spectra):
         pq.write_table(
             table.replace_schema_metadata(meta), temporary, row_group_size=GROUP,
             compression="zstd", compression_level=1, use_dictionary=list(spectra.meta.columns),
+            write_statistics=["id", *spectra.meta.columns],
             column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT"
                              for name in ("flux", "ivar") if name in columns},
         )  # fmt: skip
