@@ -141,9 +141,9 @@ def _made(path, left, workers):
         work.begin(path)
         yield from map(work.work, left)
         return
-    # Not forked from here: Arrow has threads by now.
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("forkserver"), initializer=work.begin,
-                               initargs=(str(path),))  # fmt: skip
+    context = get_context("forkserver")  # not forked from here: Arrow has threads by now
+    context.set_forkserver_preload([work.__name__])
+    pool = ProcessPoolExecutor(workers, context, initializer=work.begin, initargs=(str(path),))
     try:
         rest, given = iter(left), deque()
         while True:

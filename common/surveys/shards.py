@@ -1,10 +1,10 @@
 """Shards of ingested spectra: Parquet files of whole `Spectra`, in a folder with a manifest.
 
-Made by `common.ingest`, read like any survey's file. A row is a spectrum: `id`, vectors `flux`,
-`ivar`, `mask`, `or_mask` (those that the survey has), and the columns of `Spectra.meta`. Its
-wavelengths are `wavelength[grid_row][grid_start : grid_start + len(flux)]`: each grid stands once
-in the file, and spectra that cover pieces of one share it. Medium, frame and unit are in the
-schema's metadata under `spectra`. Values come back bit by bit.
+Made by `common.ingest`, read like any survey's file. A row is a spectrum: `id`, vectors `flux` and
+`ivar`, bits `mask` and `or_mask` (those that the survey has; `numpy.unpackbits`), and the columns
+of `Spectra.meta`. Its wavelengths are `wavelength[grid_row][grid_start : grid_start + len(flux)]`:
+each grid stands once in the file, and spectra that cover pieces of one share it. Medium, frame and
+unit are in the schema's metadata under `spectra`. Values come back bit by bit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NAME = "shard of ingested spectra"
 FORMAT = "spectra shards 1"  # in manifests: the layout that this module reads
 MANIFEST, PLAN = "manifest.json", "plan.json"
 START = b"PAR1"
-VECTORS = ("flux", "ivar", "mask", "or_mask")
+VECTORS, MASKS = ("flux", "ivar", "mask", "or_mask"), ("mask", "or_mask")
 OWN = ("id", *VECTORS, "wavelength", "grid_row", "grid_start")
 GROUP = 256  # default: rows that are unpacked at once
 REMEDY = "Delete it and repeat the command that ingested it: its files are read again."
@@ -74,6 +74,11 @@ def _lists(values):
     return pa.ListArray.from_arrays(np.cumsum([0, *lengths], dtype="i4"), pa.array(flat))
 
 
+def _bits(values):
+    """Return vectors of bool as an Arrow array of bytes: as lists they cost as much as floats."""
+    return pa.array([np.packbits(row).tobytes() for row in values], pa.binary())
+
+
 def write_shard(path, spectra):
     """Write spectra as one shard, whole or not at all; the same ones give the same bytes.
 
@@ -104,7 +109,8 @@ def write_shard(path, spectra):
     columns = {"id": pa.array(spectra.ids.astype(object), pa.string())}
     for name in VECTORS:
         if getattr(spectra, name) is not None:
-            columns[name] = _lists(getattr(spectra, name))
+            pack = _bits if name in MASKS else _lists
+            columns[name] = pack(getattr(spectra, name))
     columns["wavelength"] = held
     columns["grid_row"] = pa.array([number for number, _ in place], pa.int32())
     columns["grid_start"] = pa.array(start, pa.int32())
@@ -138,7 +144,9 @@ def sha256_of(path):
 
 
 def is_shard(path):
-    """Return whether a file is Parquet."""
+    """Return whether a file is Parquet, by name and content."""
+    if Path(path).suffix != ".parquet":
+        return False
     try:
         with open(path, "rb") as file:
             return file.read(len(START)) == START
@@ -205,10 +213,16 @@ class Shard:
         return self._spectra(table.slice(start - before, stop - start))[::step]
 
     def _spectra(self, table):
-        values = {name: _rows(table[name]) for name in VECTORS if name in table.column_names}
+        values = {
+            name: _rows(table[name]) for name in ("flux", "ivar") if name in table.column_names
+        }
         place = list(zip(*(table[name].to_pylist() for name in ("grid_row", "grid_start")),
                          strict=True))  # fmt: skip
         lengths = [len(row) for row in values["flux"]]
+        for name in set(MASKS) & set(table.column_names):
+            bits = [np.frombuffer(row, "u1") for row in table[name].to_pylist()]
+            values[name] = [np.unpackbits(row, count=n).view(bool)
+                            for row, n in zip(bits, lengths, strict=True)]  # fmt: skip
         if len(set(place)) == 1 and len(set(lengths)) == 1:
             number, at = place[0]
             wave = self._grid(number)[at : at + lengths[0]]
