@@ -108,10 +108,11 @@ def files_per_second(data, work, n, rounds):
             print(f"{survey} {kind}, {len(files)} files")
             for name, seconds in (("wall", wall), ("core", core)):
                 one, all_, start = seconds.T
+                rest = all_ - start
                 print(f"  {name}: files a second: plain {spread(len(files) / one)}, ours "
-                      f"{spread(len(files) / all_)}, ratio {spread(one / all_, 2)}; without a start "
-                      f"of {spread(start, 1)} s {spread(len(files) / (all_ - start))}, ratio "
-                      f"{spread(one / (all_ - start), 2)}", flush=True)  # fmt: skip
+                      f"{spread(len(files) / all_)}, ratio {spread(one / all_, 2)}; without the "
+                      f"start ({spread(start, 1)} s) {spread(len(files) / rest)}, ratio "
+                      f"{spread(one / rest, 2)}", flush=True)  # fmt: skip
 
 
 def children():

@@ -122,15 +122,15 @@ class Folder:
         list of str
             Files whose spectra are here and that changed since: they are not read again.
         """
-        new, changed = [], []
+        new, changed, gone = [], [], set(self.without)
         for path in files:
             name, *about = stamp(path)
+            gone.discard(name)
             held = self.known.get(name)
             if held is None or (list(held[:2]) != about and not held[2]):
                 new.append(str(path))
             elif list(held[:2]) != about:
                 changed.append(str(path))
-        gone = self.without - {stamp(path)[0] for path in files}
         if gone:
             raise UsageError(
                 f"{self.path / self.lost[0]}: this shard is missing or cut, and {min(gone)}, which "

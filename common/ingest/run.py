@@ -84,7 +84,11 @@ def ingest(paths, out, *, survey=None, workers=None, max_rejects=None, grid=None
     """
     if survey is not None and survey not in SURVEYS:
         raise UsageError(f"--survey must be one of {', '.join(SURVEYS)}. Received {survey!r}.")
-    files, out = find_files(paths), Path(out)
+    out = Path(out)
+    above = [path for path in map(Path, paths) if out.resolve().is_relative_to(path.resolve())]
+    if above:
+        raise UsageError(f"{out} lies in {above[0]}, which is to be read. Name a folder elsewhere.")
+    files = find_files(paths)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
         folder, options = Folder(out), {"survey": survey, "grid": list(grid) if grid else None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from collections import Counter
 from multiprocessing import connection, parent_process
@@ -27,7 +28,8 @@ def begin(folder):
     _PLAN.update(json.loads((folder / PLAN).read_text()), folder=folder)
     _PLAN["beside"] = {Path(path) for job in _PLAN["jobs"] for path in job}
     parent = parent_process()
-    if parent is not None:  # one that is killed cannot say so to its workers
+    if parent is not None:  # one that is killed cannot say so to its workers; Ctrl-C reaches all
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
 
 

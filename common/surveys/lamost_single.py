@@ -108,4 +108,4 @@ def _columns(hdu):
 
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the spectrum as `Spectra` (arguments: `common.surveys.read`)."""
-    return gathered([single(path, hdus)])
+    return gathered([single(path, hdus).checked()])

@@ -174,4 +174,4 @@ def single(path, hdus):
 
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the spectrum as `Spectra` (arguments: `common.surveys.read`)."""
-    return gathered([single(path, hdus)])
+    return gathered([single(path, hdus).checked()])

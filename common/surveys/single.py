@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from common.spectra import Spectra
-from common.surveys.columns import TEXT, make_meta
+from common.surveys.columns import NUMBERS, TEXT, make_meta
 
 VECTORS = ("flux", "ivar", "mask", "or_mask")
 
@@ -32,6 +32,30 @@ class Single(NamedTuple):
         """What must agree between spectra that are put together."""
         absent = [getattr(self, name) is None for name in VECTORS]
         return (self.medium, self.frame, self.unit, self.mask_is_warning, *absent, *self.meta)
+
+    def checked(self):
+        """Return this spectrum with meta as `common.surveys.columns.make_meta` takes it.
+
+        Raises
+        ------
+        ValueError
+            If a value is none of its kind, or vectors differ in length: told here it costs one
+            file, and later all that are put together.
+        """
+        lengths = {len(self.wavelength)}
+        lengths |= {len(v) for v in (getattr(self, name) for name in VECTORS) if v is not None}
+        if len(lengths) > 1:
+            raise ValueError(f"vectors of {sorted(lengths)} pixels")
+        meta = {}
+        for name, value in self.meta.items():
+            if value is not None and name in TEXT:
+                value = str(value)
+            elif value is not None and name in (*NUMBERS, "zwarn"):
+                value = float(np.asarray(value, dtype=float).item())
+                if name == "zwarn":
+                    value = int(value) if np.isfinite(value) else None
+            meta[name] = value
+        return self._replace(meta=meta)
 
 
 def gathered(singles):

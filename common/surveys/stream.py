@@ -117,7 +117,7 @@ class SpectraStream:
             try:
                 with open_survey(path) as (reader, hdus):
                     if hasattr(reader, "single"):
-                        one = reader.single(Path(path), hdus)
+                        one = reader.single(Path(path), hdus).checked()
                         one.meta["mock"] = _is_mock(hdus)
                         if singles and (one.kind != singles[0].kind or len(singles) == self._chunk):
                             yield from self._gathered(singles)

@@ -188,10 +188,13 @@ def test_an_interrupted_call_is_gone_on_with_by_its_own_command_alone(tmp_path, 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path):
     files = write(tmp_path / "in", (1,))
+    with pytest.raises(UsageError, match=r"lies in .* which is to be read"):
+        ingest([files], files / "shards")
     with pytest.raises(UsageError, match="holds no shards"):
-        ingest([files], files)
-    with run._alone(tmp_path), pytest.raises(UsageError, match="another process"):
-        ingest([files], tmp_path)
+        ingest([files / "spec-0001.fits"], tmp_path)
+    (tmp_path / "out").mkdir()
+    with run._alone(tmp_path / "out"), pytest.raises(UsageError, match="another process"):
+        ingest([files], tmp_path / "out")
 
 
 def test_bad_arguments(tmp_path, capsys):
