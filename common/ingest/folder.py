@@ -86,15 +86,18 @@ class Folder:
 
     def _take_in(self, lost):
         """Fill `known` and `seen` from the earlier calls, but for jobs that lost a shard."""
+        held = {one["name"] for one in self.shards}
         for name in self.calls:
             sources = pd.read_parquet(self.path / name / "sources.parquet")
-            without = (name + "/" + sources["job"]).isin(lost)
-            self.without |= set(sources["file"][without])
-            sources = sources[~without]
-            for file, *about in sources[list(SOURCE)].itertuples(index=False):
-                self.known[file] = tuple(about)
+            for file, *about, job in sources[[*SOURCE, "job"]].itertuples(index=False):
+                self.known.pop(file, None)  # what a later call says of a file counts
+                self.without.discard(file)
+                if f"{name}/{job}" in lost:
+                    self.without.add(file)
+                else:
+                    self.known[file] = tuple(about)
             ids = pd.read_parquet(self.path / name / "ids.parquet")
-            here = ~ids["shard"].map(_job).isin(lost)
+            here = ids["shard"].isin(held)
             for identity, file in zip(ids["id"][here], ids["file"][here], strict=True):
                 self.seen.setdefault(identity, file)
 

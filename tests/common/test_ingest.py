@@ -139,6 +139,10 @@ def test_a_damaged_shard_is_named_and_made_again(tmp_path, capsys):
         ingest([files / "spec-0005.fits"], out, workers=1)
     assert ingest([files], out, workers=1).rows == 4
     assert spectra_of([out]) == before and main(["-o", str(out), "--check"]) == 0
+    (out / "g002/000000-000.parquet").unlink()
+    spec_hdus(FIBERID=77).writeto(files / "spec-0001.fits", overwrite=True)
+    assert ingest([files], out, workers=1).rows == 4
+    assert ingest([write(tmp_path / "b", (1,))], out, workers=1).rows == 1  # that id is free now
 
 
 def test_another_survey_is_refused_file_by_file(tmp_path):
