@@ -203,7 +203,7 @@ if __name__ == "__main__":
 
 def memory(work):
     """Peak memory of ingest (its largest process) and of reading, for more and more spectra."""
-    folder, per, pixels = work / "tables", 5000, 2000
+    folder, per, pixels = work / "tables", 5000, 1000
     folder.mkdir(exist_ok=True)
     (work / "peak.py").write_text(PEAK)
     rng, files = np.random.default_rng(0), []

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -209,44 +210,50 @@ def test_bad_arguments(tmp_path, capsys):
     capsys.readouterr()
 
 
-def command(files, out, workers):
+def begin(files, out, workers):
+    """Start the command in a process of its own; return it once its imports are done."""
     code = (
         "import sys; from common.ingest import folder; folder.FEWEST = 4; "
-        "from common.ingest.__main__ import main; raise SystemExit(main(sys.argv[1:]))"
+        "from common.ingest.__main__ import main; print('go', flush=True); "
+        "raise SystemExit(main(sys.argv[1:]))"
     )
-    env = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-c", code, "-o", str(out), "--workers", str(workers), str(files)],
-        env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    assert process.stdout.readline() == b"go\n", process.stderr.read().decode()
+    return process
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_killed_at_any_moment_it_ends_as_an_unbroken_run(tmp_path, kills):
-    files = write(tmp_path / "in", range(1, 41 if kills == 2 else 121))
+@pytest.mark.parametrize(
+    "kills, workers", [(2, [1]), pytest.param(50, [1, 2], marks=pytest.mark.slow)]
+)
+def test_killed_at_any_moment_it_ends_as_an_unbroken_run(tmp_path, kills, workers):
+    files = write(tmp_path / "in", range(1, 41 if kills == 2 else 161))
     write(tmp_path / "in/more", (3, 200))
     (files / "bad.fits").write_bytes(b"nothing")
-    ingest([files], tmp_path / "whole", workers=1)
-    rng, killed, seconds, expected = random.Random(kills), 0, 1.0, state(tmp_path / "whole")
-    turn = 0
-    while killed < kills:
-        turn += 1
-        out, workers = tmp_path / f"out{turn}", 1 if kills == 2 else 1 + turn % 2
-        while True:  # the same folder until a run gets through
-            process = command(files, out, workers)
-            began = None
-            moment = rng.uniform(0, seconds)
-            while process.poll() is None:
-                if began is None and (out / "plan.json").exists():
-                    began = time.monotonic()
-                if killed < kills and began is not None and time.monotonic() - began > moment:
-                    process.send_signal(signal.SIGKILL)
-                    break
-                time.sleep(0.002)
+    rng, took, killed, left = random.Random(kills), {}, 0, set()
+    for n in workers:
+        process, began = begin(files, tmp_path / f"whole{n}", n), time.monotonic()
+        error = process.communicate()[1].decode()
+        assert process.returncode == 0, error
+        took[n] = time.monotonic() - began
+    expected = state(tmp_path / f"whole{workers[0]}")
+    for turn in range(1000):
+        out, n = tmp_path / f"out{turn}", workers[turn % len(workers)]
+        while True:  # into the same folder until a run gets through
+            process = begin(files, out, n)
+            if killed < kills:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(rng.uniform(0, took[n]))
+                process.kill()  # SIGKILL
             error = process.communicate()[1].decode()
-            if process.returncode == -signal.SIGKILL:
-                killed += 1
-                continue
-            assert process.returncode == 0, error
-            break
+            if process.returncode == 0:
+                break
+            assert process.returncode == -signal.SIGKILL, error
+            killed += 1
+            left.add(len([*out.glob("g001/jobs/*.json")]))
         assert state(out) == expected
+        if killed == kills:
+            break
+    print(f"{killed} kills in {turn + 1} folders, at {sorted(left)} finished jobs")
