@@ -86,6 +86,7 @@ def reject_table(rejects):
         `COLUMNS`, "" where not known.
     """
     table = pd.DataFrame(rejects, columns=COLUMNS).astype(object)
-    coded = table["code"].where(table["code"].notna(), table["reason"].map(code_of))
+    known = table["code"].notna() & (table["code"] != "")
+    coded = table["code"].where(known, table["reason"].map(code_of))
     table = table.assign(code=coded)
     return table.where(table.notna(), "").astype(str)

@@ -24,6 +24,7 @@ VERBS = ("train", "evaluate", "predict", "explain", "reproduce", "release")
 COMMANDS = [f"{package}.{verb}" for package in PACKAGES for verb in VERBS]
 COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
+COMMANDS += ["common.ingest"]
 COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "mock", "seeds")]
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
 MORE = {name: {"--on"} for name in PACKAGES} | {"rvs_hybrid": {"--on", "--variants"}}
@@ -42,7 +43,9 @@ def commands():
         lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
         lines += re.findall(r"`(python -m [^`]*)`", page.read_text())
         for line in lines:
-            match = re.search(rf"python -m ((?:{'|'.join(PACKAGES)})\.\w+)(.*)", line)
+            match = re.search(
+                rf"python -m (common\.ingest|(?:{'|'.join(PACKAGES)})\.\w+)(.*)", line
+            )
             if match:
                 arguments = shlex.split(match[2], comments=True)
                 found.append((page.relative_to(ROOT).as_posix(), match[1], arguments))
@@ -91,6 +94,8 @@ def test_option_tables_match_help(command, capsys):
     page, heading = "command-line.md", f"## python -m {command}"
     if command.endswith(".release"):  # one for all
         page, heading = "released.md", "## Release one of your own"
+    if command == "common.ingest":
+        page = "ingest.md"
     text, heading = (ROOT / "docs" / page).read_text(), re.escape(heading)
     section = re.search(rf"^{heading}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
     cells = " ".join(re.findall(r"^\|([^|]*)\|", section, flags=re.M))

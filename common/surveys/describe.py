@@ -55,6 +55,7 @@ def _spectra(path):
     with open_survey(path) as (reader, hdus):
         total = reader.count(hdus)
         spectra = reader.read(path, hdus, rows=slice(0, min(total, WHOLE)))
+        hdus = hdus if isinstance(hdus, list) else []  # a shard has none
         headers = [getattr(hdu, "header", hdu) for hdu in hdus[:3]]
         about = {"file": str(path), "kind": "spectra", "survey": reader.NAME}
         about["release"] = str(card(headers, *RELEASES, default=""))

@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from common.errors import ReadError, short
-from common.surveys.quick import SPARE, quick_hdus
+from common.surveys.quick import CARD, SPARE, quick_hdus
 
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
@@ -39,8 +39,12 @@ def unzipped(path, file):
         If it unpacks to far more than any spectra do, or to another gzip file.
     """
     most = SPARE + UNPACKED * os.fstat(file.fileno()).st_size
-    with gzip.GzipFile(fileobj=file) as stream:
-        content = stream.read(most + 1)
+    stream = zlib.decompressobj(wbits=31)
+    content = stream.decompress(file.read(), most + 1)
+    if not stream.eof or stream.unused_data:  # cut, too long, or of several parts
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) as stream:
+            content = stream.read(most + 1)
     if len(content) > most:
         raise ReadError(
             path, f"a gzip file that unpacks to more than {most} bytes", ALLOWED, REMEDY
@@ -122,19 +126,23 @@ def _checked(content):
         If it is truncated (astropy would only warn), or its headers are no such.
     """
     hdus = quick_hdus(content, limit=None)
-    odd = sum(hdu.odd for hdu in hdus)
-    if odd > ODD:
-        raise ValueError(f"{odd} lines of its headers are no cards")
-    if isinstance(content, bytes):
-        content = content[: hdus[-1].end]  # astropy would look for headers in what follows
-        parts = [(h.place, content[h.place]) for h in hdus]
-        foreign = [place for place, part in parts if not part.isascii() or b"\0" in part]
-        for header in foreign:
-            ascii_only = (
-                content[header].decode("ascii", "replace").replace("\ufffd", "?").replace("\0", " ")
-            )
-            content = content[: header.start] + ascii_only.encode() + content[header.stop :]
-    return content
+    odd = [at for hdu in hdus for at in hdu.odd]
+    if len(odd) > ODD:
+        raise ValueError(f"{len(odd)} lines of its headers are no cards")
+    if not isinstance(content, bytes):
+        return content
+    content = content[: hdus[-1].end]  # astropy would look for headers in what follows
+    parts = [(hdu.place, content[hdu.place]) for hdu in hdus]
+    foreign = [place for place, part in parts if not part.isascii() or b"\0" in part]
+    if not (odd or foreign):
+        return content
+    changed = bytearray(content)
+    for at in odd:
+        changed[at : at + CARD] = b"COMMENT " + content[at : at + CARD - 8]
+    for place in foreign:
+        text = changed[place].decode("ascii", "replace").replace("\ufffd", "?")
+        changed[place] = text.replace("\0", " ").encode()
+    return bytes(changed)
 
 
 @contextmanager

@@ -95,7 +95,7 @@ def _missing(hdus):
 
 def count(hdus):
     """Return the number of spectra: the rows of a table, else 1."""
-    table = None if _image_of(hdus) is not None or _is_medium(hdus) else _table(hdus)
+    table = None if _image_of(hdus) is not None or is_medium(hdus) else _table(hdus)
     return 1 if table is None else len(table.data)
 
 
@@ -107,14 +107,15 @@ def _image_of(hdus):
     return None
 
 
-def _is_medium(hdus):
+def is_medium(hdus):
+    """Return whether a file is of medium resolution."""
     names = [hdu.name.upper() for hdu in hdus[1:]]
     return any(name.startswith(("COADD_B", "COADD_R", "B-", "R-")) for name in names)
 
 
-def _image(path, hdu, headers):
+def image_rows(path, data, headers):
     """Return wavelength, flux, ivar, and-mask and or-mask of an image, as of a table of one row."""
-    flux, ivar, third, bad, *some = (native(row) for row in hdu.data[:5])
+    flux, ivar, third, bad, *some = (native(row) for row in data[:5])
     wave = angstrom(path, third)
     if "SUBCONT" in str(card(headers, "EXTEN0", default="")).upper() or not _is_grid(wave):
         # To DR3 the third row is a continuum and the grid stands in the header alone.
@@ -155,6 +156,32 @@ def _vectors(path, table, rows):
     return wave, float32(flux), float32(ivar), bad != 0, None if some is None else some != 0
 
 
+def properties(number, text):
+    """Return the columns of meta beside file, survey and snr.
+
+    Parameters
+    ----------
+    number, text : callable
+        Names of columns or cards -> what the first of them says, NaN or "" without one.
+    """
+    z, (lowest, highest) = number("Z"), Z_RANGE
+    return {
+        "ra": number("RA"),
+        "dec": number("DEC"),
+        "class": text("CLASS"),
+        "subclass": text("SUBCLASS"),
+        "z": np.where((z > lowest) & (z < highest), z, np.nan)[()],
+        "z_err": number("Z_ERR"),
+        # DR1 to DR3: SN_
+        **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},
+        "petro_r": number("PETROMAG_R"),
+        **{ours: number(*theirs) for ours, theirs in NUMBERS.items()},
+        "planid": text("PLANID"),
+        "release": text("DATA_V"),
+        "z_from": text("ZFLAG", "Z_FROM"),
+    }
+
+
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the spectra of a LAMOST file; its own files hold one.
 
@@ -174,7 +201,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     ReadError
         If the spectra are of medium resolution, or the layout is unknown; if OBSID was rounded.
     """
-    if _is_medium(hdus):
+    if is_medium(hdus):
         raise ReadError(
             path,
             "a LAMOST medium-resolution spectrum (two short arms near 5000 and 6500 Å)",
@@ -188,7 +215,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
             path, f"a broken {NAME}: {_missing(hdus)}", ALLOWED,
             "Read the spectrum as LAMOST releases it.",
         )  # fmt: skip
-    parts = _image(path, image, headers) if table is None else _vectors(path, table, rows)
+    parts = image_rows(path, image.data, headers) if table is None else _vectors(path, table, rows)
     wave, flux, ivar, mask, or_mask = parts
     n = len(flux)
 
@@ -209,8 +236,6 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         value = known(*names)
         return np.char.strip(np.asarray("" if value is None else value, dtype=str))
 
-    z, (lowest, highest) = number("Z"), Z_RANGE
-
     wave, frame = in_frame(path, headers, wave, "heliocentric")
     obsid = known("OBSID")
     obsid = np.full(n, "") if obsid is None else exact_ids(path, obsid, name="OBSID")
@@ -221,19 +246,8 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         n,
         file=str(path),
         survey="lamost",
-        ra=number("RA"),
-        dec=number("DEC"),
         snr=median_snr(flux, ivar),
-        class_=text("CLASS"),
-        subclass=text("SUBCLASS"),
-        z=np.where((z > lowest) & (z < highest), z, np.nan),
-        z_err=number("Z_ERR"),
-        **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},  # DR1-3: SN_
-        petro_r=number("PETROMAG_R"),
-        **{ours: number(*theirs) for ours, theirs in NUMBERS.items()},
-        planid=text("PLANID"),
-        release=text("DATA_V"),
-        z_from=text("ZFLAG", "Z_FROM"),
+        **properties(number, text),
     )
     return Spectra(
         wavelength=wave,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -58,7 +59,7 @@ class QuickHDU:
     ----------
     place : slice
         Of its header in the content.
-    odd : int
+    odd : list of int
         Lines of the header that are no cards.
     end : int
         Where the next HDU begins.
@@ -70,7 +71,7 @@ class QuickHDU:
     """
 
     def __init__(self, content, start):
-        self._content, self._cards, self.odd = content, {}, 0
+        self._content, self._cards, self.odd = content, {}, []
         at, last = start, start + CARDS * CARD
         while True:
             card = content[at : at + CARD]
@@ -95,7 +96,7 @@ class QuickHDU:
             elif card[8:9] == b"=" and STRUCTURE.match(card):
                 raise ValueError(f"the card {bytes(card[:30])} is not written as FITS is")
             elif card[:8] not in COMMENTS:
-                self.odd += 1
+                self.odd.append(at - CARD)
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
         self.place = slice(start, self._data)
         size = self._size()
@@ -145,6 +146,12 @@ class QuickHDU:
         """True for a binary table."""
         return self.get("XTENSION") == "BINTABLE"
 
+    def image(self):
+        """Return an image of floats (BITPIX -32 or -64) of two axes, (NAXIS2, NAXIS1)."""
+        shape = self.get("NAXIS2"), self.get("NAXIS1")
+        kind = {-32: ">f4", -64: ">f8"}[self.get("BITPIX")]
+        return np.frombuffer(self._content, kind, shape[0] * shape[1], self._data).reshape(shape)
+
     def table(self):
         """Return the rows as a record array with lower-case names.
 
@@ -153,31 +160,40 @@ class QuickHDU:
         ValueError
             If a column's format is unknown, or the columns do not fill the row.
         """
-        names, types, scaled = [], [], {}
-        scales = any(key.startswith(("TZERO", "TSCAL")) for key in self._cards)
-        for i in range(1, self.get("TFIELDS") + 1):
-            match = FORMAT.match(self.get(f"TFORM{i}"))
-            repeat, code = int(match[1] or 1), match[2]
-            if code == "A":
-                kind = f"S{repeat}" if repeat else "V0"
-            elif code in "PQ":  # a pointer into the heap; nothing here needs what it points at
-                kind = f"V{repeat * (8 if code == 'P' else 16)}"
-            elif code in CODES:
-                kind = (CODES[code], (repeat,)) if repeat != 1 else CODES[code]
-            else:
-                kind = f"V{ {'X': -(-repeat // 8), 'C': 8 * repeat, 'M': 16 * repeat}[code] }"
-            name = self.get(f"TTYPE{i}", f"col{i}").lower()
-            names.append(name if name not in names else f"{name}_{i}")
-            types.append(kind)
-            if scales and code in CODES and code != "L":
-                zero, scale = self.get(f"TZERO{i}", 0), self.get(f"TSCAL{i}", 1)
-                if (zero, scale) != (0, 1):
-                    scaled[names[-1]] = float(zero), float(scale)
-        dtype = np.dtype({"names": names, "formats": types})
-        if dtype.itemsize != self.get("NAXIS1"):
-            raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {self.get('NAXIS1')}")
+        cards = (b"TFIELDS", b"NAXIS1", b"TFORM", b"TTYPE", b"TZERO", b"TSCAL")
+        dtype, scaled = _layout(tuple(c for c in self._cards.values() if c[:8].startswith(cards)))
         rows = np.frombuffer(self._content, dtype, count=self.get("NAXIS2"), offset=self._data)
         return _scaled(rows, scaled) if scaled else rows
+
+
+@lru_cache(maxsize=512)
+def _layout(cards):
+    """Return dtype and {column: (TZERO, TSCAL)} of a table by its cards, which many share."""
+    known = {c[:8].decode("latin1").rstrip(): _value(c[10:].decode("latin1")) for c in cards}
+    names, types, scaled = [], [], {}
+    scales = any(key.startswith(("TZERO", "TSCAL")) for key in known)
+    for i in range(1, known.get("TFIELDS") + 1):
+        match = FORMAT.match(known.get(f"TFORM{i}"))
+        repeat, code = int(match[1] or 1), match[2]
+        if code == "A":
+            kind = f"S{repeat}" if repeat else "V0"
+        elif code in "PQ":  # a pointer into the heap; nothing here needs what it points at
+            kind = f"V{repeat * (8 if code == 'P' else 16)}"
+        elif code in CODES:
+            kind = (CODES[code], (repeat,)) if repeat != 1 else CODES[code]
+        else:
+            kind = f"V{ {'X': -(-repeat // 8), 'C': 8 * repeat, 'M': 16 * repeat}[code] }"
+        name = known.get(f"TTYPE{i}", f"col{i}").lower()
+        names.append(name if name not in names else f"{name}_{i}")
+        types.append(kind)
+        if scales and code in CODES and code != "L":
+            zero, scale = known.get(f"TZERO{i}", 0), known.get(f"TSCAL{i}", 1)
+            if (zero, scale) != (0, 1):
+                scaled[names[-1]] = float(zero), float(scale)
+    dtype = np.dtype({"names": names, "formats": types})
+    if dtype.itemsize != known.get("NAXIS1"):
+        raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {known.get('NAXIS1')}")
+    return dtype, scaled
 
 
 def _scaled(rows, scaled):

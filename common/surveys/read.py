@@ -13,11 +13,13 @@ and may have
 
 - `lacking(hdus)` and `ALLOWED`: what keeps a file that looks like the format's from being read, or
   None, and what would be: a broken file is told as what it is;
-- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None.
+- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None;
+- `single(path, hdus)`: the spectrum of a file that holds one, as `common.surveys.single.Single`.
 
 Wavelengths, units, medium, frame and ids come from `common.surveys.cards`, `.units` and `.columns`.
 
-`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`.
+`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for those of `SINGLE`; a `Shard` for
+`shards`, which is told by its first bytes.
 """
 
 from __future__ import annotations
@@ -37,10 +39,12 @@ from common.surveys import (
     desi_table,
     fourmost,
     lamost,
+    lamost_single,
     matrix,
     moons,
     sdss,
     sdss_table,
+    shards,
 )
 from common.surveys.checks import faults
 from common.surveys.columns import names_of
@@ -59,7 +63,8 @@ FORMATS = (
     apstar,
     aspcap,
     matrix,
-)  # and sdss, looked at first
+)
+SINGLE = (sdss, lamost_single)  # looked at first: of one spectrum a file, by the light view
 
 
 @contextmanager
@@ -80,14 +85,17 @@ def open_survey(path):
     ReadError
         If the file is damaged or no reader knows its layout.
     """
+    if shards.is_shard(path):
+        yield shards, shards.Shard(path)
+        return
     content = content_of(path)
     if content is not None:
         with translated(path):
             quick = quick_hdus(content)
-            is_spec = sdss.recognise(quick)
-            if is_spec:
-                yield sdss, quick
-        if is_spec:
+            own = next((one for one in SINGLE if one.recognise(quick)), None)
+            if own:
+                yield own, quick
+        if own:
             return
     with open_fits(path, content) as hdus:
         yield _recognise(path, hdus, content), hdus

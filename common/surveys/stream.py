@@ -14,6 +14,7 @@ from common.surveys.cards import TRUE, card
 from common.surveys.checks import faults
 from common.surveys.find import find_files
 from common.surveys.read import open_survey
+from common.surveys.single import gathered
 
 LONGEST_ID, LONGEST_REASON = 100, 1500  # characters in a reject
 
@@ -112,11 +113,23 @@ class SpectraStream:
         self.rejects.append(row | {"reason": reason})
 
     def _parts(self):
-        """Yield the usable spectra of each file, at most one chunk at a time."""
+        """Yield the usable spectra of each file, at most one chunk at a time.
+
+        Those of files that hold one each are put together.
+        """
+        singles = []
         for path in cli.progress(self.files, desc="reading", unit="file", shown=self._progress):
             done = 0
             try:
                 with open_survey(path) as (reader, hdus):
+                    if hasattr(reader, "single"):
+                        one = reader.single(Path(path), hdus).checked()
+                        one.meta["mock"] = _is_mock(hdus)
+                        if singles and (one.kind != singles[0].kind or len(singles) == self._chunk):
+                            yield from self._gathered(singles)
+                        singles.append(one)
+                        continue
+                    yield from self._gathered(singles)
                     if _read_elsewhere(reader, Path(path), hdus) in self._beside:
                         continue
                     total = reader.count(hdus)
@@ -128,7 +141,8 @@ class SpectraStream:
                     for start in range(first, last, self._chunk):
                         rows = slice(start, min(start + self._chunk, last))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
-                        part.meta["mock"] = _is_mock(hdus)
+                        if "mock" not in part.meta:
+                            part.meta["mock"] = _is_mock(hdus)
                         part = self._usable(path, part, place, rows.start)
                         if len(part):
                             yield part
@@ -138,11 +152,22 @@ class SpectraStream:
                 self._reject(path, "", reason + (f" (after {done} spectra)" if done else ""))
             except (SuiteError, MemoryError) as error:
                 self._reject(path, "", str(error) or type(error).__name__)
+        yield from self._gathered(singles)
 
-    def _usable(self, path, part, place, start):
-        keep = np.zeros(len(part), dtype=bool)
+    def _gathered(self, singles):
+        """Yield what is usable of the spectra of single files, and empty their list."""
+        if singles:
+            part = gathered(singles)
+            singles.clear()
+            part = self._usable(None, part)
+            if len(part):
+                yield part
+
+    def _usable(self, path, part, place="", start=0):
+        keep, alone = np.zeros(len(part), dtype=bool), path is None  # of a file each
         for row, fault in enumerate(faults(part)):
             identity = part.ids[row]
+            path = part.meta["file"].iat[row] if alone else path
             if fault is None and self._labels:
                 fault = _label_fault(part.meta.iloc[row])
             if fault is None and self._unique and identity in self._seen:
@@ -181,7 +206,7 @@ def _read_elsewhere(reader, path, hdus):
 
 def _place_of(hdus, total):
     """Return the HDU with as many rows as there are spectra, in words; "" where there is one."""
-    if total < 2:
+    if total < 2 or not isinstance(hdus, list):  # one spectrum, or a shard
         return ""
     headers = [getattr(hdu, "header", hdu) for hdu in hdus]
     found = next((i for i, h in enumerate(headers) if h.get("NAXIS2") == total), None)
