@@ -135,7 +135,9 @@ def say_last(name, history, metrics, *, end=""):
     """Print the metrics of the last epoch of a network, both of training and validation."""
     shown = [k for m in metrics for k in (m, f"val_{m}") if k in history[-1]]
     last = ", ".join(f"{k} {history[-1][k]:.4g}" for k in shown)
-    say(f"{name}: {last} after {len(history)} epochs{end}")
+    waited = sum(row.get("input_seconds", 0) for row in history)
+    share = waited / max(sum(row.get("seconds", 0) for row in history), 1e-9)
+    say(f"{name}: {last} after {len(history)} epochs, {share:.1%} of the time spent on input{end}")
 
 
 def load_model(path, config, build, *, remedy=""):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from common.errors import SuiteError
 from common.files import write_json
 
 ROWS_PER_SHARD = 4096
+MEMORY = 0.5  # default: share of the memory that a shuffle of single rows from disk may take
+BLOCK, ABREAST, BUFFER = 64, 8, 8192  # default: rows read at once, shards read at a time, shuffled
 
 
 class ShardWriter:
@@ -76,6 +79,10 @@ class Shards:
         One row a spectrum, with at least ``id``.
     n_pixels : int
         Pixels of the common grid.
+    n_bytes : int
+        Of all spectra.
+    starts : ndarray of int
+        Row number at which each shard begins, and the number of rows.
     """
 
     def __init__(self, folder):
@@ -85,7 +92,8 @@ class Shards:
             raise SuiteError(f"{folder}: no finished shards here. Prepare the data again.")
         about = json.loads(marker.read_text())
         self.n_pixels = about["n_pixels"]
-        self._start = np.concatenate([[0], np.cumsum(about["sizes"])]).astype(int)
+        self.starts = np.concatenate([[0], np.cumsum(about["sizes"])]).astype(int)
+        self.n_bytes = 4 * self.n_pixels * len(self)
         self._arrays = [
             np.load(self.folder / f"x-{i:05d}.npy", mmap_mode="r")
             for i in range(len(about["sizes"]))
@@ -99,16 +107,16 @@ class Shards:
             )
 
     def __len__(self):
-        return int(self._start[-1])
+        return int(self.starts[-1])
 
     def rows(self, index):
         """Return spectra by row number, ndarray of shape (len(index), n_pixels), float32."""
         index = np.asarray(index)
         out = np.empty((len(index), self.n_pixels), dtype="float32")
-        shard = np.searchsorted(self._start, index, side="right") - 1
+        shard = np.searchsorted(self.starts, index, side="right") - 1
         for s in np.unique(shard):
             here = shard == s
-            out[here] = self._arrays[s][index[here] - self._start[s]]
+            out[here] = self._arrays[s][index[here] - self.starts[s]]
         return out
 
 
@@ -120,8 +128,11 @@ def finished(folder):
 def dataset(shards, index, targets, *, batch_size, seed=None, replicas=1):
     """Return a tf.data pipeline over some rows of the shards.
 
-    Only row numbers are shuffled, so that the shuffle is uniform over the whole set however
-    large it is; the rows of a batch are then gathered from disk in parallel.
+    Only row numbers are shuffled, so that the shuffle is uniform over the whole set; the rows of a
+    batch are then gathered from disk in parallel. Shards that are larger than half of the memory,
+    whose rows would each be fetched from the disk, are read block by block instead: the shards in
+    another order in each epoch, several of them at a time and in parallel, through a buffer that
+    shuffles their rows.
 
     Parameters
     ----------
@@ -147,6 +158,9 @@ def dataset(shards, index, targets, *, batch_size, seed=None, replicas=1):
     index, targets = np.asarray(index), np.asarray(targets)
     if len(index) != len(targets):
         raise SuiteError(f"Received {len(index)} rows and {len(targets)} targets.")
+    drop = seed is not None and replicas > 1 and len(index) >= batch_size
+    if seed is not None and shards.n_bytes > MEMORY * _memory():
+        return _interleaved(shards, index, targets, seed, batch_size, drop)
 
     def gather(rows):
         return shards.rows(rows)
@@ -158,9 +172,44 @@ def dataset(shards, index, targets, *, batch_size, seed=None, replicas=1):
     ds = tf.data.Dataset.from_tensor_slices((index, targets))
     if seed is not None:
         ds = ds.shuffle(len(index), seed=seed, reshuffle_each_iteration=True)
-    drop = seed is not None and replicas > 1 and len(index) >= batch_size
     ds = ds.batch(batch_size, drop_remainder=drop)
     return ds.map(load, num_parallel_calls=2).prefetch(2)
+
+
+def _memory():
+    """Return the bytes of memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _interleaved(shards, index, targets, seed, batch_size, drop):
+    """Return a shuffled pipeline that reads shards block by block, see `dataset`."""
+    import tensorflow as tf
+
+    order = np.argsort(index, kind="stable")
+    index, targets = index[order], targets[order]
+    ends = np.searchsorted(index, shards.starts)  # of the rows of each shard
+    spans = np.stack([ends[:-1], ends[1:]], axis=1)
+    spans = spans[spans[:, 0] < spans[:, 1]].astype(np.int64)
+
+    def gather(low, high):
+        return shards.rows(index[low:high]), targets[low:high]
+
+    def load(low, high):
+        x, y = tf.numpy_function(gather, [low, high], [tf.float32, targets.dtype], stateful=False)
+        return tf.ensure_shape(x, (None, shards.n_pixels)), tf.ensure_shape(
+            y, (None, *targets.shape[1:])
+        )
+
+    def blocks(span):
+        low = tf.data.Dataset.range(span[0], span[1], BLOCK)
+        return low.map(lambda at: load(at, tf.minimum(at + BLOCK, span[1])))
+
+    ds = tf.data.Dataset.from_tensor_slices(spans)
+    ds = ds.shuffle(len(spans), seed=seed, reshuffle_each_iteration=True)
+    ds = ds.interleave(blocks, cycle_length=ABREAST, num_parallel_calls=tf.data.AUTOTUNE)
+    ds = ds.unbatch().shuffle(BUFFER, seed=seed, reshuffle_each_iteration=True)
+    ds = ds.apply(tf.data.experimental.assert_cardinality(len(index)))
+    return ds.batch(batch_size, drop_remainder=drop).prefetch(2)
 
 
 def ahead(iterable, depth=2):

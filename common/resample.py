@@ -9,7 +9,8 @@ from common.errors import SuiteError
 EDGE = 1e-9  # relative: a grid's end written as 9000.0 must meet a spectrum's 8999.9999999999
 
 
-def _check_grid(grid):
+def check_grid(grid):
+    """Return a grid as an array of floats; an error where it is none, or does not increase."""
     grid = np.asarray(grid, dtype=float)
     if grid.ndim != 1 or len(grid) < 1 or not np.all(np.isfinite(grid)):
         raise SuiteError(
@@ -67,7 +68,7 @@ def to_grid(spectra, grid, *, bridge=True):
     SuiteError
         If the grid is empty, not finite, or does not increase.
     """
-    grid = _check_grid(grid)
+    grid = check_grid(grid)
     n = len(spectra)
     flux = np.zeros((n, len(grid)), dtype=np.float32)
     covered = np.zeros((n, len(grid)), dtype=bool)

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from common.catalog import read_table
-from common.catalogue.assemble import reject_table
 from common.errors import ReadError, SuiteError
 from common.files import write_parquet
 from common.pipeline import ahead
+from common.rejects import reject_table
 from common.surveys.quantities import without_marks
 
 MOCK_FILES, REAL_FILES = "mock files", "real files"  # what the data set of files is called
@@ -135,7 +135,8 @@ def unlearned(df, rejects, known, *, of, how):
             "evaluate the run without --on."
         )
     lost = df.loc[known, ["file", "id"]].assign(reason=f"of a {of[0]} that the run was {how} on")
-    rejects = pd.concat([rejects, lost.astype(str)], ignore_index=True)
+    lost = reject_table(lost.to_dict("records"))
+    rejects = pd.concat([rejects, lost], ignore_index=True)
     return df[~known].reset_index(drop=True), rejects
 
 

@@ -13,6 +13,7 @@ from common.errors import SuiteError
 from common.models import restore_optimizer
 from common.schedules import plateau_rate
 from common.training_state import load_state, save_state, seeds_of
+from common.waiting import Waiting
 
 
 class _Plateau(keras.callbacks.Callback):
@@ -50,21 +51,26 @@ class _Recorder(keras.callbacks.Callback):
     """After each epoch: a row of history, and the state to go on from, in one file."""
 
     def __init__(
-        self, name, folder, state, *, monitor, better, bar, units, watch=None, patience=None
-    ):
+        self, name, folder, state, *, monitor, better, bar, units, waiting=None, watch=None,
+        patience=None,
+    ):  # fmt: skip
         super().__init__()
         self.name, self.folder, self.state = name, Path(folder), state
         self.monitor, self.better, self.bar, self.units = monitor, better, bar, units
-        self.watch, self.patience = watch or {}, patience
+        self.watch, self.patience, self.waiting = watch or {}, patience, waiting
         self.began = 0.0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.began = time.perf_counter()
+        if self.waiting:
+            self.waiting.seconds = 0.0
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {k: float(v) * self.units.get(k.removeprefix("val_"), 1) for k, v in logs.items()}
         row = dict(network=self.name, epoch=epoch, **logs)
         row["seconds"] = time.perf_counter() - self.began
+        if self.waiting:
+            row["input_seconds"] = self.waiting.seconds
         for split, data in self.watch.items():
             row |= self._watched(split, data)
         self.state["history"].append(row)
@@ -151,7 +157,8 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
     Returns
     -------
     list of dict
-        The history's rows, one an epoch.
+        The history's rows, one an epoch: metrics, seconds, and of these the input_seconds in
+        which the network waited for its batches (on one device).
 
     Raises
     ------
@@ -173,6 +180,10 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
                 variable.assign(value)
             for _ in range(2 * state["epoch"]):  # Keras begins two iterators an epoch
                 iter(train)  # each shuffles anew: the next is that of the next epoch
+        waiting = None
+        if model.distribute_strategy.num_replicas_in_sync == 1:
+            waiting = Waiting()
+            train = waiting.watch(train)
         with progress(total=epochs, initial=state["epoch"], desc=name, unit="epoch") as bar:
             recorder = _Recorder(
                 name,
@@ -182,6 +193,7 @@ def fit(model, train, valid, *, name, folder, epochs, monitor, mode, units=None,
                 better=better,
                 bar=bar,
                 units=units or {},
+                waiting=waiting,
                 watch=watch,
                 patience=patience or None,
             )

@@ -12,6 +12,7 @@ from common import sample
 from common.catalog import write_table
 from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
+from common.rejects import reject_table
 from common.sample import SPLITS, refuse_mock, rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import CLASSES, COARSE, published
@@ -303,7 +304,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             rejects += rejected(labels, ready)
             writer.write(ready.x[ready.usable], labels[ready.usable])
     if rejects:
-        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+        write_table(reject_table(rejects), folder / "rejects.ecsv")
     shards = Shards(folder)
     if not len(shards):
         (folder / "shards.json").unlink()

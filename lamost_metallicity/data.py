@@ -13,6 +13,7 @@ from common.cli import say
 from common.errors import MissingDataError
 from common.files import write_parquet
 from common.pipeline import Shards, ShardWriter, finished
+from common.rejects import reject_table
 from common.rows import MOCK_FILES, REAL_FILES
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
@@ -187,7 +188,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
                 writer.write(prepared.x[use], about)
                 kept.append(_with_lines(about, spectra[use]))
     if rejects:
-        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+        write_table(reject_table(rejects), folder / "rejects.ecsv")
     if not any((part["split"] != UNMATCHED).any() for part in kept):
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""

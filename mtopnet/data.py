@@ -13,6 +13,7 @@ from common.catalog import write_table
 from common.errors import MissingDataError
 from common.lines import LINES_MOONS
 from common.pipeline import Shards, ShardWriter, finished
+from common.rejects import reject_table
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.ids import place_of
@@ -180,7 +181,7 @@ def from_files(
                 writer.write(prepared.inputs[use], part)
                 kept += len(part)
     if rejects:
-        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+        write_table(reject_table(rejects), folder / "rejects.ecsv")
     if not kept:
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""

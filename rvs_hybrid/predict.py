@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from common.catalog import joined
-from common.catalogue.assemble import REJECT
 from common.catalogue.make import ALONE, make
 from common.catalogue.recipe import Recipe
 from common.catalogue.step import Step
 from common.commands import predict as command
 from common.errors import SuiteError
+from common.rejects import reject_table
 from rvs_hybrid import networks as nets
 from rvs_hybrid.config import INPUTS, NAMES, PAPER, UNITS
 from rvs_hybrid.data import presence
@@ -271,7 +271,7 @@ def predict_labelled(run_dir, paths):
             "table (FITS) beside Gaia's files; inputs of this network: "
             f"{', '.join(networks.config.inputs)} of {', '.join(INPUTS)}."
         )
-    rejects = pd.DataFrame(sources.rejects, columns=REJECT)
+    rejects = reject_table(sources.rejects)
     return pd.concat(parts, ignore_index=True), rejects
 
 

@@ -12,6 +12,7 @@ from common.catalog import write_table
 from common.cli import say
 from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
+from common.rejects import reject_table
 from common.rows import MOCK_FILES, REAL_FILES
 from common.runs import read_config
 from common.sample import refuse_mock, rejected, split_by_hash
@@ -230,7 +231,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
 
 def _write_rejects(rejects, folder):
     if rejects:
-        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+        write_table(reject_table(rejects), folder / "rejects.ecsv")
 
 
 class _Sample:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from common.cli import parser, run, say
 from common.commands.train import KEPT
@@ -18,6 +17,7 @@ from common.errors import MissingDataError, UsageError
 from common.files import write_json
 from common.paper import PRECISIONS
 from common.pipeline import Shards, ShardWriter, finished
+from common.rejects import reject_table
 from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.config import PAPER, TARGETS, Config
@@ -131,7 +131,7 @@ def prepare(config, folder, *, data_dir, offline=True):
     if rejects:
         from common.catalog import write_table
 
-        write_table(pd.DataFrame(rejects), folder / "rejects.ecsv")
+        write_table(reject_table(rejects), folder / "rejects.ecsv")
     write_json(folder / "counts.json", counts)
     say(f"spectra: {told}")
     return Shards(folder)

@@ -4,13 +4,14 @@ import pandas as pd
 
 from common.catalog import read_table
 from common.catalogue import assemble
+from common.rejects import COLUMNS
 
 
 def read_back(predict_files, run_dir, paths, out, **options):
     """Predict files and return what then lies on disk: the catalogue and the rejects."""
     rows, lost, *_ = predict_files(run_dir, paths, out, **options)
     table, path = read_table(out), assemble.rejects_of(out)
-    rejects = read_table(path) if path.exists() else pd.DataFrame(columns=assemble.REJECT)
+    rejects = read_table(path) if path.exists() else pd.DataFrame(columns=COLUMNS)
     assert (rows, lost) == (len(table), len(rejects))
     assert not out.with_name(f"{out.name}.parts").exists()
     return table, rejects

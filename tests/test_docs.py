@@ -26,6 +26,7 @@ COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.cat
 COMMANDS += ["gasnet2.fetch", "gasnet2.contaminate"]
 COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "seeds")]
 COMMANDS += [f"{package}.mock" for package in PACKAGES if package != "rvs_hybrid"]  # real stars
+COMMANDS += ["common.ingest"]
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
 MORE = {name: {"--on"} for name in PACKAGES} | {"rvs_hybrid": {"--on", "--variants"}}
 """Options of `reproduce` beside those of training."""
@@ -43,7 +44,9 @@ def commands():
         lines = "\n".join(blocks(page, "bash")).replace("\\\n", " ").splitlines()
         lines += re.findall(r"`(python -m [^`]*)`", page.read_text())
         for line in lines:
-            match = re.search(rf"python -m ((?:{'|'.join(PACKAGES)})\.\w+)(.*)", line)
+            match = re.search(
+                rf"python -m (common\.ingest|(?:{'|'.join(PACKAGES)})\.\w+)(.*)", line
+            )
             if match:
                 arguments = shlex.split(match[2], comments=True)
                 found.append((page.relative_to(ROOT).as_posix(), match[1], arguments))
@@ -92,6 +95,8 @@ def test_option_tables_match_help(command, capsys):
     page, heading = "command-line.md", f"## python -m {command}"
     if command.endswith(".release"):  # one for all
         page, heading = "released.md", "## Release one of your own"
+    if command == "common.ingest":
+        page = "ingest.md"
     text, heading = (ROOT / "docs" / page).read_text(), re.escape(heading)
     section = re.search(rf"^{heading}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
     cells = " ".join(re.findall(r"^\|([^|]*)\|", section, flags=re.M))

@@ -8,9 +8,9 @@ import pandas as pd
 
 from common.catalogue.partitioned import write_partitioned
 from common.catalogue.stream import write_stream
+from common.rejects import reject_table
 
 ROWS = 4096  # default: rows that are written at once
-REJECT = ("file", "id", "reason")
 
 
 def rejects_of(out):
@@ -70,18 +70,13 @@ def assemble(parts, out, *, notes=None, meta=None, revise=None, partitioned=Fals
     return rows, write_rejects(lost, rejects_of(out))
 
 
-def reject_table(rejects):
-    """Return rejects, dicts of `REJECT`, as a table of texts."""
-    return pd.DataFrame(rejects, columns=REJECT).astype(str)
-
-
 def write_rejects(lost, path):
     """Write the table of rejects piece by piece, or remove an older one where there are none.
 
     Parameters
     ----------
     lost : callable
-        () -> iterator over dicts of `REJECT`.
+        () -> iterator over dicts as `common.rejects.reject_table` takes them.
     path : path-like
 
     Returns

@@ -32,24 +32,32 @@ class Piece(NamedTuple):
         return f"{self.path}, spectra {self.start + 1} to {self.stop}"
 
 
-def jobs_of(files):
-    """Return the jobs of a catalogue, and the bytes of each.
+def jobs_of(files, most=None, *, cut=True):
+    """Return jobs of some files each, and the bytes of each.
 
-    A job ends where it has `FILES` files or `BYTES` bytes; a file of more bytes than that, which
+    A job ends where it has so many files, or `BYTES` bytes; a file of more bytes than that, which
     is not compressed, is cut into jobs of its own.
+
+    Parameters
+    ----------
+    files : sequence of path-like
+    most : int, optional
+        Files of a job; `FILES` by default.
+    cut : bool
+        False: no file is cut.
 
     Returns
     -------
     list of lists of path-like or of one Piece, list of int
     """
-    jobs, sizes = [], []
+    jobs, sizes, most = [], [], FILES if most is None else most
     for path in files:
         size = Path(path).stat().st_size
-        pieces = _pieces(path, size) if size > BYTES else []
+        pieces = _pieces(path, size) if cut and size > BYTES else []
         if pieces:
             jobs += [[piece] for piece in pieces]
             sizes += [size // len(pieces)] * len(pieces)
-        elif jobs and _has_room(jobs[-1], sizes[-1] + size):
+        elif jobs and _has_room(jobs[-1], sizes[-1] + size, most):
             jobs[-1].append(path)
             sizes[-1] += size
         else:
@@ -58,8 +66,8 @@ def jobs_of(files):
     return jobs, sizes
 
 
-def _has_room(job, size):
-    return not isinstance(job[0], Piece) and len(job) < FILES and size <= BYTES
+def _has_room(job, size, most):
+    return not isinstance(job[0], Piece) and len(job) < most and size <= BYTES
 
 
 def _pieces(path, size):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.catalog import check_format
+from common.catalogue.limit import check_limit, limit_of
 from common.errors import UsageError
 
 
@@ -22,17 +23,21 @@ class How:
         Address of a scheduler, or its scheduler file; see `common.catalogue.cluster.Cluster`.
     partitioned : bool
         A folder of Parquet files in place of one file.
+    max_rejects : int or float, optional
+        Stop when more cannot be used: a number, or a share; see `common.catalogue.limit.Limit`.
     """
 
     workers: int = 0
     dask: str | None = None
     partitioned: bool = False
+    max_rejects: int | float | None = None
 
     def __post_init__(self):
         if self.workers < 0:
             raise UsageError(f"--workers must not be negative. Received {self.workers}.")
         if self.workers and self.dask:
             raise UsageError("--workers and --dask are two ways to share the work. Choose one.")
+        check_limit(self.max_rejects)
 
     def check(self, out):
         """Raise `UsageError` where a catalogue cannot be written under a name."""
@@ -69,8 +74,11 @@ def add_how(p):
                    "scheduler file (docs/scale.md)")  # fmt: skip
     p.add_argument("--partitioned", action="store_true",
                    help="OUT.parquet is a folder of files: too many rows for one")  # fmt: skip
+    p.add_argument("--max-rejects", type=limit_of, metavar="N|SHARE",
+                   help="stop where more cannot be used: a number (100), or a share with a point "
+                   "(0.2); what is finished is kept")  # fmt: skip
 
 
 def how_of(args):
     """Return the `How` that parsed arguments ask for."""
-    return How(args.workers, args.dask, args.partitioned)
+    return How(args.workers, args.dask, args.partitioned, args.max_rejects)

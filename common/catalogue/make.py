@@ -10,6 +10,7 @@ from pathlib import Path
 from common.catalogue.assemble import rejects_of
 from common.catalogue.course import course
 from common.catalogue.how import How
+from common.catalogue.limit import Limit
 from common.catalogue.parts import Parts
 from common.catalogue.recipe import Made
 from common.catalogue.spread import do_job, spread
@@ -40,7 +41,7 @@ def make(recipe, out, how=ALONE):
     UsageError
         If the ending is another one, or OUT.parts holds parts of another catalogue.
     SuiteError
-        If no spectrum can be used, or the disk is full.
+        If no spectrum can be used, more cannot be used than `how` allows, or the disk is full.
 
     Notes
     -----
@@ -69,12 +70,19 @@ def _work(recipe, parts, how):
     """Make the parts that are not there yet."""
     source = recipe.source
     todo = [number for number in range(len(source.jobs)) if not parts.finished(number)]
+    limit = Limit(how.max_rejects)
     with how.crew() as crew, course(source.sizes, todo) as seen:
+
+        def took(receipt):
+            seen(receipt)
+            limit.add(receipt)
+
         if crew is not None:
-            spread(recipe, parts, crew, todo, seen)
-            return
-        for number in todo:
-            seen(do_job(source, recipe.rows, parts, number, source.jobs[number]))
+            spread(recipe, parts, crew, todo, took)
+        else:
+            for number in todo:
+                took(do_job(source, recipe.rows, parts, number, source.jobs[number]))
+    limit.check(parts)
 
 
 def _keep_partial(recipe, parts, out, how):

@@ -20,10 +20,15 @@ FAILURES = 5  # default: after so many parts that cannot be made no more are beg
 
 
 class Receipt(NamedTuple):
-    """What a task made: its job, and how many spectra were in it."""
+    """What a task made: its job, how many spectra were in it, and what could not be used.
+
+    `lost` is the number of rejects among the spectra, `unread` that of those that no batch has.
+    """
 
     job: int
     spectra: int
+    lost: int = 0
+    unread: int = 0
 
 
 def do_job(source, rows, parts, number, job, seen=lambda n: None):
@@ -44,15 +49,17 @@ def do_job(source, rows, parts, number, job, seen=lambda n: None):
     -------
     Receipt
     """
-    spectra = 0
-    with closing(ahead(source.read(job, parts.begin(number)))) as batches:
+    spectra, lost, unread = 0, 0, parts.begin(number)
+    with closing(ahead(source.read(job, unread))) as batches:
         for batch, some in enumerate(batches):
             if not parts.has(number, batch):
-                parts.write(number, batch, *rows(some))
+                table, rejects = rows(some)
+                parts.write(number, batch, table, rejects)
+                lost += len(rejects)
             spectra += len(some)
             seen(len(some))
     parts.finish(number)
-    return Receipt(number, spectra)
+    return Receipt(number, spectra, lost, len(unread))
 
 
 @dataclass(frozen=True)
@@ -103,10 +110,11 @@ def take_job(order, number, job):
 
 def take_batch(order, number, batch, spectra):
     """Make one batch in a worker that the parent has read; return its `Receipt`."""
-    parts = order.parts()
+    parts, rejects = order.parts(), []
     if not parts.has(number, batch):
-        parts.write(number, batch, *taken(order.step)(spectra))
-    return Receipt(number, len(spectra))
+        table, rejects = taken(order.step)(spectra)
+        parts.write(number, batch, table, rejects)
+    return Receipt(number, len(spectra), len(rejects))
 
 
 def spread(recipe, parts, crew, todo, seen):

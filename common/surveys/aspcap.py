@@ -13,6 +13,7 @@ from common.surveys.cards import card, grid_of, medium_of, number
 from common.surveys.columns import column, float32, make_meta, median_snr, names_of, stem
 
 NAME = "APOGEE aspcapStar spectrum"
+ALLOWED = "three images of one length in log wavelength, and a table with PARAM in HDU 4"
 MISSING = -9990.0  # ASPCAP writes -9999 and values near it
 BAD_MAGNITUDE = 90.0  # and 99 for magnitudes
 # PARAM's order: Teff, log g, log vmicro, [M/H], [C/M], [N/M], [alpha/M]; later releases append.
@@ -28,6 +29,18 @@ def recognise(hdus):
         all(h.get("NAXIS") == 1 and h["NAXIS1"] == headers[0]["NAXIS1"] for h in headers)
         and 4.0 < number(card(headers[:1], "CRVAL1", default=0)) < 4.5
     )
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like an aspcapStar from being read, or None."""
+    if len(hdus) < 2 or not 4.0 < number(card([hdus[1].header], "CRVAL1", default=0)) < 4.5:
+        return None
+    if len(hdus) < 5:
+        return f"{len(hdus)} HDUs of five"
+    if "param" not in names_of(hdus[4]):
+        return "no table with PARAM in HDU 4"
+    lengths = [str(hdu.header.get("NAXIS1", 0)) for hdu in hdus[1:4]]
+    return f"images of {', '.join(lengths)} pixels in HDUs 1 to 3"
 
 
 def count(hdus):

@@ -15,6 +15,8 @@ TRUE = ("T", "TRUE", "1", "1.0", "Y", "YES", "VAC", "VACUUM")
 FALSE = ("F", "FALSE", "0", "0.0", "N", "NO", "AIR")
 AIR_UCDS = ("obs.air", "obs.atmos")  # of wavelengths in ESO's and the VO's tables
 FRAMES = {"BARY": "barycentric", "HELIO": "heliocentric", "SOURCE": "rest"}
+LIGHT = 299_792.458  # km/s
+FASTEST = 35.0  # km/s: Earth about the Sun and about itself, and some more
 OWN = ("TOPO", "GEO")  # frames of the telescope: the Earth's motion is still in them
 # First pixel, step, reference pixel; SDSS's COEFF0 is the first pixel's by definition, and the
 # cards of SDSS-V's tables, which hold a spectrum a row, have no digit.
@@ -119,6 +121,48 @@ def frame_of(path, headers, default):
         "BARYCENT or HELIOCEN",
         "Shift the wavelengths by the telescope's velocity, up to 30 km/s, and correct the card.",
     )
+
+
+def in_frame(path, headers, wavelength, default):
+    """Return wavelengths without the Earth's motion, and their frame.
+
+    Parameters
+    ----------
+    path : path-like
+    headers : sequence of headers
+        Whose cards SPECSYS, HELIO and HELIO_RV count.
+    wavelength : ndarray, or list of ndarray
+        Å.
+    default : str
+        The frame where the file names none.
+
+    Returns
+    -------
+    wavelength : like `wavelength`
+        Where SPECSYS or HELIO = F says that the telescope's motion is still in them, multiplied by
+        1 + HELIO_RV / c: SDSS and LAMOST give there what is added to velocities (km/s).
+    frame : str
+        See `common.spectra.Spectra`.
+
+    Raises
+    ------
+    ReadError
+        If the motion is still in them and HELIO_RV is missing or cannot be.
+    """
+    said = str(card(headers, "SPECSYS", default="")).upper()
+    if not said.startswith(OWN) and is_true(path, headers, "HELIO") is not False:
+        return wavelength, frame_of(path, headers, default)
+    velocity = number(card(headers, "HELIO_RV"))
+    if not abs(velocity) <= FASTEST:
+        found = f"SPECSYS = {said!r}" if said.startswith(OWN) else "HELIO = F"
+        raise ReadError(
+            path, f"wavelengths in the frame of the telescope ({found}) and no HELIO_RV",
+            "SPECSYS = BARYCENT or HELIOCEN, or HELIO_RV (km/s, what is added to velocities)",
+            "Shift the wavelengths by the telescope's velocity, up to 30 km/s, or add the card.",
+        )  # fmt: skip
+    factor = 1 + velocity / LIGHT
+    ragged = isinstance(wavelength, list)
+    return [w * factor for w in wavelength] if ragged else wavelength * factor, "heliocentric"
 
 
 def grid_of(path, headers, n_pixels, *, unit=("CUNIT1", "CUNIT")):

@@ -160,8 +160,9 @@ def make_meta(n, **values):
         value = np.asarray(values.pop(name, np.nan), dtype=float)
         table[name] = np.broadcast_to(value, (n,)).copy()
     zwarn = values.pop("zwarn", None)
-    table["zwarn"] = pd.array(
-        [pd.NA] * n if zwarn is None else np.broadcast_to(np.asarray(zwarn), (n,)).astype("int64"),
-        dtype="Int64",
-    )
+    if isinstance(zwarn, list):  # some of them None
+        table["zwarn"] = pd.array([pd.NA if v is None else int(v) for v in zwarn], dtype="Int64")
+    else:
+        whole = [pd.NA] * n if zwarn is None else np.broadcast_to(zwarn, (n,)).astype("int64")
+        table["zwarn"] = pd.array(whole, dtype="Int64")
     return pd.DataFrame({**table, **values})

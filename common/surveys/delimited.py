@@ -13,9 +13,9 @@ import pandas as pd
 from astropy.table.meta import get_header_from_yaml
 
 from common.errors import ReadError
+from common.surveys.bounded import ALLOWED, BoundedGzip, line_of
 from common.surveys.quantities import is_unit
 
-ALLOWED = "a table: csv, tsv, ecsv, FITS or VOTable, plain or gzipped"
 REMEDY = "Fetch or write the file again."
 SEPARATORS = ",;\t|"
 BLANKS = r"\s+"
@@ -150,7 +150,7 @@ def layout_of(path, lines):
     """
     comments, head, at = [], "", 0
     while not head:
-        at, line = lines.tell(), lines.readline()
+        at, line = lines.tell(), line_of(path, lines)
         if not line:
             raise ReadError(path, "no row and no names of columns", ALLOWED, REMEDY)
         if line.startswith("#"):
@@ -172,10 +172,10 @@ def layout_of(path, lines):
                 "Write the names above the columns.",
             )  # fmt: skip
         names, start = behind[0], at
-        below = [(at, head), *_next(lines)]
+        below = [(at, head), *_next(path, lines)]
         units = {}
     else:
-        start, below = lines.tell(), _next(lines)
+        start, below = lines.tell(), _next(path, lines)
         units, below = _units(names, separator, below)
         start = below[0][0] if below else start
     while names and not names[-1]:
@@ -208,11 +208,11 @@ def _split(line, separator):
     return [text.strip().strip('"').strip() for text in fields]
 
 
-def _next(lines):
+def _next(path, lines):
     """Return [(where it begins, line)] of the next lines that are no comments."""
     out = []
     for _ in range(10 * LOOK):
-        at, line = lines.tell(), lines.readline()
+        at, line = lines.tell(), line_of(path, lines)
         if not line or len(out) == LOOK:
             break
         if line.strip() and not line.startswith("#"):
@@ -250,7 +250,7 @@ def _decimal(rows, separator):
 def _check_end(path, opened, layout, encoding):
     """Raise where the last line is cut off."""
     with opened() as raw:
-        if not isinstance(raw, (io.BytesIO, io.BufferedReader)):
+        if isinstance(getattr(raw, "raw", raw), BoundedGzip):
             return  # a gzip stream has a checksum of its own
         size = raw.seek(0, io.SEEK_END)
         raw.seek(max(0, size - TAIL))
@@ -269,7 +269,8 @@ def _check_end(path, opened, layout, encoding):
 def _rows(path, lines, layout, wanted, texts, rejects, nulls):
     """Return the rows as a DataFrame by number of column, without comments and empty rows."""
     n = len(layout.names)
-    chosen = sorted({0, *wanted.values(), n})  # what stands beyond the names lands in column n
+    # What stands beyond the names lands in column n, and what is empty may not be there at all.
+    chosen = sorted({0, *wanted.values(), n - 1, n})
     kept_as_text = {0, n, *(at for name, at in wanted.items() if name in texts)}
     numbered = (" " if layout.separator == BLANKS else layout.separator).join(
         map(str, range(n + 1))
@@ -289,10 +290,13 @@ def _rows(path, lines, layout, wanted, texts, rejects, nulls):
     frame.columns = [int(name) for name in frame.columns]
     comment = frame[0].str.startswith("#").fillna(False).to_numpy(dtype=bool)
     empty = frame[chosen].isna().all(axis=1).to_numpy()
+    short = _short(lines, layout, frame) if layout.separator != BLANKS else np.zeros(0, bool)
     frame = frame[~(comment | empty)]
     over = frame[n].notna() & (frame[n].str.strip() != "")
     if layout.separator == BLANKS and n - 1 in frame:
         over |= frame[n - 1].isna()  # a value is missing, and which one cannot be told
+    if short.size:
+        over |= pd.Series(short)[frame.index]
     if 2 * over.sum() > len(over):
         raise ReadError(
             path, f"{over.sum()} of {len(frame)} rows do not have {n} fields, as many as there are "
@@ -304,6 +308,22 @@ def _rows(path, lines, layout, wanted, texts, rejects, nulls):
         reject(rejects, path, rows, f"another number of fields than the {n} names")
         frame = frame[~over]
     return frame.reset_index(drop=True)
+
+
+def _short(lines, layout, frame):
+    """Return which rows have fewer fields than there are names, ndarray of bool, or an empty one.
+
+    Only rows whose last field is empty are such: where there are none the text is not read again.
+    """
+    n = len(layout.names)
+    if n < 2 or not frame[n - 1].isna().any():
+        return np.zeros(0, bool)
+    lines.seek(layout.start)
+    records = csv.reader(lines, delimiter=layout.separator, skipinitialspace=True)
+    fields = np.fromiter((len(record) for record in records if record), dtype=int)
+    if len(fields) != len(frame):  # lines that only one of the two readers passes over
+        return np.zeros(0, bool)
+    return (fields < n) & frame[n - 1].isna().to_numpy()
 
 
 class _Headed:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 
 from common.errors import ReadError
 from common.spectra import Spectra
@@ -23,7 +24,7 @@ from common.surveys.columns import (
     make_meta,
     median_snr,
 )
-from common.surveys.fitsfile import open_fits
+from common.surveys.desi_catalogue import TABLES, read_redshifts
 from common.surveys.units import angstrom
 
 NAME = "DESI co-add"
@@ -42,18 +43,20 @@ def _arms(hdus):
     return {k: v for k, v in arms.items() if {"WAVELENGTH", "FLUX", "IVAR"} <= set(v)}
 
 
-def _fibermap(hdus):
+def fibermap_of(hdus):
     """Return the table with a row for each spectrum, or None."""
     return next((h for name in FIBERMAPS for h in hdus if h.name.upper() == name), None)
 
 
 def recognise(hdus):
     """Return True for a file with a FIBERMAP and wavelength, flux and ivar of an arm."""
-    return _fibermap(hdus) is not None and bool(_arms(hdus))
+    return fibermap_of(hdus) is not None and bool(_arms(hdus))
 
 
 def lacking(hdus):
     """Return what keeps a file that looks like DESI's from being read, or None."""
+    if any(hdu.name.upper() in TABLES for hdu in hdus):
+        return None  # redshifts, whose targets have a FIBERMAP as well
     if _arms(hdus):
         return "no HDU FIBERMAP, which names the targets"
     if any(hdu.name.upper() in FIBERMAPS for hdu in hdus):
@@ -63,7 +66,7 @@ def lacking(hdus):
 
 def count(hdus):
     """Return the number of fibres."""
-    return int(_fibermap(hdus).header["NAXIS2"])
+    return int(fibermap_of(hdus).header["NAXIS2"])
 
 
 def join_arms(*, waves, fluxes, ivars, masks):
@@ -114,39 +117,24 @@ def join_arms(*, waves, fluxes, ivars, masks):
 @lru_cache(maxsize=64)
 def _label_table(path, stamp):
     """Return {TARGETID: (class, subclass, z, z_err, zwarn)} of a redrock or QSO_cat file."""
-    with open_fits(path) as hdus:
-        table = next(h for h in hdus[1:] if column(h, "TARGETID", rows=slice(0)) is not None)
-        target = column(table, "TARGETID")
-        n = len(target)
-
-        def get(*names, default):
-            found = column(table, *names)
-            return [default] * n if found is None else found.tolist()
-
-        rows = zip(
-            get("SPECTYPE", default="QSO"),
-            get("SUBTYPE", default=""),
-            get("Z", default=np.nan),
-            get("ZERR", default=np.nan),
-            get("ZWARN", default=0),
-            strict=True,
-        )
-        return dict(zip(target.tolist(), rows, strict=True))
+    table = read_redshifts(path)
+    known = table[table["targetid"] != ""]
+    warned = [None if value is pd.NA else value for value in known["zwarn"]]
+    columns = (known[name] for name in ("class", "subclass", "z", "z_err"))
+    labels = zip(*columns, warned, strict=True)
+    return dict(zip(known["targetid"], labels, strict=True))
 
 
 def _labels(path, targets):
     """Return the label of each target from the files beside a co-add; redrock's come first."""
-    names = [_redrock_name(path.name, ending) for ending in ("", ".gz")]
-    beside = [path.parent / name for name in names if path.name.startswith("coadd-")]
+    start, _, rest = path.name.removesuffix(".gz").partition("-")
+    beside = [path.with_name(f"redrock-{rest}{ending}") for ending in ("", ".gz")]
+    beside = beside if start in ("coadd", "spectra") else []
     files = [file for file in beside if file.is_file()]
     files += sorted(path.parent.glob("QSO_cat*.fits*"))
     tables = [_label_table(file, file.stat().st_mtime_ns) for file in files]
     unknown = ("", "", np.nan, np.nan, None)
     return [next((t[i] for t in tables if i in t), unknown) for i in targets]
-
-
-def _redrock_name(name, ending):
-    return "redrock-" + name.removeprefix("coadd-").removesuffix(".gz") + ending
 
 
 def read(path, hdus, *, rows=slice(None), grid=None):
@@ -161,7 +149,24 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         If an arm's wavelengths are not on multiples of 0.8 Å, targets and spectra are not as
         many, or a label file is damaged.
     """
-    arms, fibermap = _arms(hdus), _fibermap(hdus)
+    return read_rows(path, hdus, rows, rows)
+
+
+def read_rows(path, hdus, spectra, targets, added=None):
+    """Return spectra with what FIBERMAP says of their targets.
+
+    Parameters
+    ----------
+    path, hdus
+        As of `read`.
+    spectra : slice or ndarray of int
+        Rows of the images.
+    targets : slice or ndarray of int
+        Rows of FIBERMAP, one for each spectrum that is returned.
+    added : callable, optional
+        [(flux, ivar, mask) of each arm] -> the same of the spectra that are returned.
+    """
+    arms, fibermap = _arms(hdus), fibermap_of(hdus)
     total, headers = count(hdus), [hdus[0].header]
     waves, fluxes, ivars, masks = [], [], [], []
     for arm, parts in arms.items():
@@ -183,31 +188,35 @@ def read(path, hdus, *, rows=slice(None), grid=None):
                 "a row of FIBERMAP for each spectrum",
                 "Read files of the DESI pipeline as they are released.",
             )
-        fluxes.append(float32(parts["FLUX"].data[rows]))
-        ivars.append(float32(parts["IVAR"].data[rows]))
+        fluxes.append(float32(parts["FLUX"].data[spectra]))
+        ivars.append(float32(parts["IVAR"].data[spectra]))
         mask = parts.get("MASK")
         masks.append(
-            np.zeros(fluxes[-1].shape, bool) if mask is None else np.asarray(mask.data[rows]) != 0
+            np.zeros(fluxes[-1].shape, bool)
+            if mask is None
+            else np.asarray(mask.data[spectra]) != 0
         )
+    if added:
+        fluxes, ivars, masks = zip(*added(zip(fluxes, ivars, masks, strict=True)), strict=True)
     wave, flux, ivar, mask = join_arms(waves=waves, fluxes=fluxes, ivars=ivars, masks=masks)
-    target = column(fibermap, "TARGETID", rows=rows)
+    target = column(fibermap, "TARGETID", rows=targets)
     if target is None:
         raise ReadError(path, f"no TARGETID in {fibermap.name}", "a row of each target", "")
     if target.dtype.kind not in "iu":
         target = exact_ids(path, target, name="TARGETID").astype(np.int64)
-    objtype = column(fibermap, "OBJTYPE", rows=rows)
+    objtype = column(fibermap, "OBJTYPE", rows=targets)
     if objtype is None:
         objtype = np.full(len(target), "")
     # DESI numbers below zero what is no target: sky positions and stuck fibres.
     objtype = np.where((objtype == "") & (target < 0), "SKY", objtype)
-    found = _labels(path, target.tolist())
+    found = _labels(path, target.astype(str).tolist())
     class_, subclass, z, z_err, zwarn = zip(*found, strict=True) if found else ([],) * 5
     meta = make_meta(
         len(target),
         file=str(path),
         survey="desi",
-        ra=column(fibermap, "TARGET_RA", rows=rows),
-        dec=column(fibermap, "TARGET_DEC", rows=rows),
+        ra=column(fibermap, "TARGET_RA", rows=targets),
+        dec=column(fibermap, "TARGET_DEC", rows=targets),
         snr=median_snr(flux, ivar),
         class_=class_,
         subclass=subclass,

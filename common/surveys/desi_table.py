@@ -9,6 +9,7 @@ from common.surveys.cards import frame_of, medium_of
 from common.surveys.columns import column, exact_ids, float32, make_meta, names_of, stem
 
 NAME = "table of normalised DESI spectra (FLUX, VALID, Z)"
+ALLOWED = "a table with vectors FLUX and VALID, and Z"
 WAVE_MIN, WAVE_MAX = 3600.0, 9800.0  # Å
 
 
@@ -22,6 +23,15 @@ def _table(hdus):
 def recognise(hdus):
     """Return True for a table with FLUX, VALID and Z."""
     return _table(hdus) is not None
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like such a table from being read, or None."""
+    for hdu in hdus[1:]:
+        missing = {"flux", "valid", "z"} - set(names_of(hdu))
+        if len(missing) == 1 and "valid" not in missing:
+            return f"no column {missing.pop().upper()}"
+    return None
 
 
 def count(hdus):

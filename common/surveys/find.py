@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from common.errors import UsageError
+from common.surveys.shards import shard_files
 
 ENDINGS = (".fits", ".fits.gz", ".fit", ".fit.gz", ".fits.fz", ".fz")
 LABEL_FILES = (
@@ -29,7 +30,7 @@ def find_files(paths, endings=ENDINGS, *, labels=False, skip=None):
     paths : path-like or sequence of path-like
         Files are taken as they are, whatever their names; folders are searched through all
         levels for names with one of the endings. Files of labels (`LABEL_FILES`) found in
-        folders are left out.
+        folders are left out. Of a folder of shards (`common.ingest`) these are the files.
     endings : tuple of str
         Of the names to look for in folders, in lower case.
     labels : bool
@@ -81,6 +82,11 @@ def _search(folder, endings, labels):
 
     files = []
     for root, folders, names in os.walk(folder, onerror=refuse):
+        held = shard_files(root) if endings == ENDINGS else None
+        if held is not None:  # ingested before: their sources are not looked for beside them
+            files += held
+            folders.clear()
+            continue
         folders.sort()
         for name in sorted(names):
             if name.lower().endswith(endings) and (labels or not is_label_file(name)):

@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from common.errors import ReadError, short
-from common.surveys.quick import SPARE, quick_hdus
+from common.surveys.quick import CARD, SPARE, quick_hdus
 
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
@@ -21,6 +21,7 @@ SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead o
 UNPACKED = 100  # default: times a gzip file's size, beside `SPARE`, that are unpacked
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
+ODD = 20  # default: lines that are no cards; astropy warns of each
 BAD_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 
 
@@ -38,8 +39,12 @@ def unzipped(path, file):
         If it unpacks to far more than any spectra do, or to another gzip file.
     """
     most = SPARE + UNPACKED * os.fstat(file.fileno()).st_size
-    with gzip.GzipFile(fileobj=file) as stream:
-        content = stream.read(most + 1)
+    stream = zlib.decompressobj(wbits=31)
+    content = stream.decompress(file.read(), most + 1)
+    if not stream.eof or stream.unused_data:  # cut, too long, or of several parts
+        file.seek(0)
+        with gzip.GzipFile(fileobj=file) as stream:
+            content = stream.read(most + 1)
     if len(content) > most:
         raise ReadError(
             path, f"a gzip file that unpacks to more than {most} bytes", ALLOWED, REMEDY
@@ -112,6 +117,34 @@ def translated(path):
         ) from error
 
 
+def _checked(content):
+    """Return the bytes of a FITS file with headers that astropy reads in silence.
+
+    Raises
+    ------
+    ValueError
+        If it is truncated (astropy would only warn), or its headers are no such.
+    """
+    hdus = quick_hdus(content, limit=None)
+    odd = [at for hdu in hdus for at in hdu.odd]
+    if len(odd) > ODD:
+        raise ValueError(f"{len(odd)} lines of its headers are no cards")
+    if not isinstance(content, bytes):
+        return content
+    content = content[: hdus[-1].end]  # astropy would look for headers in what follows
+    parts = [(hdu.place, content[hdu.place]) for hdu in hdus]
+    foreign = [place for place, part in parts if not part.isascii() or b"\0" in part]
+    if not (odd or foreign):
+        return content
+    changed = bytearray(content)
+    for at in odd:
+        changed[at : at + CARD] = b"COMMENT " + content[at : at + CARD - 8]
+    for place in foreign:
+        text = changed[place].decode("ascii", "replace").replace("\ufffd", "?")
+        changed[place] = text.replace("\0", " ").encode()
+    return bytes(changed)
+
+
 @contextmanager
 def open_fits(path, content=None):
     """Open a FITS file and translate whatever is wrong with it.
@@ -141,9 +174,9 @@ def open_fits(path, content=None):
                 open(path, "rb") as file,
                 mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as view,
             ):
-                quick_hdus(view, limit=None)
+                _checked(view)
         else:
-            quick_hdus(content, limit=None)  # astropy would only warn of a truncated file
+            content = _checked(content)
         source = path if content is None else io.BytesIO(content)
         with fits.open(source, memmap=content is None, lazy_load_hdus=True) as hdus:
             yield hdus

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, medium_of
+from common.surveys.cards import card, in_frame, medium_of
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -160,6 +160,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         z=column(table, "Z", rows=rows),
     )
     wavelength = _wavelength(path, hdus, table, rows)
+    wavelength, frame = in_frame(path, headers, wavelength, "barycentric")
     ragged = isinstance(wavelength, list)
     return Spectra(
         wavelength=wavelength,
@@ -169,6 +170,6 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ids=ids,
         meta=meta,
         medium=medium_of(path, headers, ucd=_ucd(hdus, table)),
-        frame=frame_of(path, headers, "barycentric"),
+        frame=frame,
         unit=SURVEY_UNIT,
     )

@@ -16,6 +16,7 @@ from common.errors import ReadError, SuiteError
 from common.files import atomic_path
 from common.spectra import Spectra
 from common.surveys.columns import make_meta, median_snr
+from common.surveys.delimited import reject
 from common.surveys.gaia_tables import read_gaia_table
 
 N_PIXELS = 2401
@@ -26,13 +27,16 @@ TOLERANCE = 0.01  # Å, a tenth of a pixel
 COLUMNS = ("source_id", "ra", "dec", "wavelength", "flux", "flux_error", "mock")
 
 
-def read_rvs(path):
+def read_rvs(path, *, rejects=None):
     """Read RVS mean spectra of one or many sources.
 
     Parameters
     ----------
     path : path-like
         csv, ecsv, FITS or VOTable, plain or gzipped; a row for each pixel or for each source.
+    rejects : list of dict, optional
+        Gets rows without a source_id and sources that have not 2401 pixels, as long as there are
+        others; without it a warning counts them.
 
     Returns
     -------
@@ -44,10 +48,12 @@ def read_rvs(path):
     Raises
     ------
     ReadError
-        If the file is damaged or lacks a column, a source comes twice or has not 2401 pixels, or
+        If the file is damaged or lacks a column, a source comes twice, none has 2401 pixels, or
         the wavelengths are not those of RVS: Å where nm is claimed, among others.
     """
-    table = read_gaia_table(path, need=("source_id", "flux", "flux_error"), want=COLUMNS)
+    table = read_gaia_table(
+        path, need=("source_id", "flux", "flux_error"), want=COLUMNS, rejects=rejects
+    )
     flux = table.columns["flux"]
     per_pixel = flux.ndim == 1 and flux.dtype.kind in "fiu"
     if _is_sampled_xp(table, per_pixel):
@@ -56,7 +62,7 @@ def read_rvs(path):
             f"RVS spectra of {GRID}",
             "Fetch the product RVS; of XP, the product XP_CONTINUOUS, which read_xp takes.",
         )
-    source_id, rows = _pixels(table) if per_pixel else (table.ids(), None)
+    source_id, rows = _pixels(table, rejects) if per_pixel else (table.ids(), None)
 
     def get(name):
         if per_pixel:
@@ -102,21 +108,26 @@ def _is_sampled_xp(table, per_pixel):
         return False
 
 
-def _pixels(table):
+def _pixels(table, rejects):
     """Return each source once, and the rows of its pixels in order of wavelength, (n x 2401,)."""
     if "wavelength" not in table:
         raise table.error("one row for each pixel and no column wavelength", "a column wavelength")
     code, source_id = pd.factorize(table.ids(unique=False))
-    wrong = np.flatnonzero(np.bincount(code) != N_PIXELS)
-    if wrong.size:
-        number = int(np.bincount(code)[wrong[0]])
+    counts = np.bincount(code)
+    good = counts == N_PIXELS
+    bad = np.flatnonzero(~good)
+    if bad.size:
+        number = int(counts[bad[0]])
         twice = " (it comes more than once)" if number % N_PIXELS == 0 else ""
-        raise table.error(
-            f"source {source_id[wrong[0]]} has {number} pixels{twice}, as {wrong.size} of "
-            f"{len(source_id)} sources do not have {N_PIXELS}",
-            f"{GRID}, for each source once",
-        )
-    return np.asarray(source_id), np.lexsort((table.numbers("wavelength"), code))
+        if not good.any():
+            raise table.error(
+                f"source {source_id[bad[0]]} has {number} pixels{twice}, as {bad.size} of "
+                f"{len(source_id)} sources do not have {N_PIXELS}",
+                f"{GRID}, for each source once",
+            )
+        reject(rejects, table.path, source_id[bad], f"RVS: not {N_PIXELS} pixels{twice}")
+    order = np.lexsort((table.numbers("wavelength"), code))
+    return np.asarray(source_id)[good], order[good[code[order]]]
 
 
 def _check_wavelength(table, wavelength):

@@ -74,6 +74,11 @@ class GaiaTable:
         values = self.columns.get(name)
         if values is None:
             return np.full(len(self), np.nan)
+        if values.ndim > 1:
+            if values.size != len(values):
+                shape = " x ".join(map(str, values.shape[1:]))
+                raise self.error(f"{shape} values in each row of the column {name}", "one value")
+            values = values.reshape(len(values))
         if values.dtype.kind in "OUS":
             texts = self.texts(name)
             values = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(dtype=float)
@@ -84,7 +89,7 @@ class GaiaTable:
                     "numbers; unknown ones are left empty",
                     "Correct the table.",
                 )
-        values = np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+        values = _floats(values)
         quantity = quantity or (name if name in QUANTITIES else None)
         if quantity is None:
             return values
@@ -176,7 +181,7 @@ class GaiaTable:
         """
         values = self.columns.get(name, ())
         if getattr(values, "ndim", 0) == 2 and values.shape[1] == length:
-            return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
+            return _floats(values)
         out = np.full((len(self), length), np.nan)
         for row, value in enumerate(values):
             try:
@@ -206,7 +211,13 @@ def _vector(value):
     if isinstance(value, str):
         text = value.strip().strip("[](){}").strip()
         return np.array(text.replace("null", "nan").split(",") if text else [], dtype=float)
-    return np.ma.filled(np.ma.asarray(value, dtype=float), np.nan).ravel()
+    return _floats(value).ravel()
+
+
+def _floats(values):
+    """Return float64, NaN where masked; NaN of any kind are none to warn of."""
+    with np.errstate(invalid="ignore"):
+        return np.ma.filled(np.ma.asarray(values, dtype=float), np.nan)
 
 
 def read_gaia_table(path, *, need=("source_id",), want=None, texts=(), names=ARCHIVE,

@@ -5,7 +5,7 @@ or-mask. The files of DR1 to DR3 hold a continuum in the place of the wavelength
 10^(COEFF0 + COEFF1 i). From DR8 a table with one row of vectors. A table may hold many spectra, one
 a row, with OBSID, RA, DEC, Z, CLASS, SUBCLASS, SNRU ... SNRZ beside them (LAMOST's own files give
 these in the header). The flux is relative. Wavelengths are in vacuum and heliocentric, unless the
-header says otherwise (VACUUM, HELIO).
+header says otherwise (VACUUM); where it says HELIO = F they are shifted by its HELIO_RV.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, grid_of, is_true, medium_of
+from common.surveys.cards import card, grid_of, in_frame, medium_of
 from common.surveys.cards import number as number_of
 from common.surveys.columns import (
     column,
@@ -49,6 +49,8 @@ NUMBERS = {  # ours: header cards or columns, of all releases; NaN where the fil
     "lasp_rv_err": ("RV_ERR", "RV_LASP_ERR"),
 }
 NAME = "LAMOST low-resolution spectrum"
+ALLOWED = "an image of 5 rows (to DR7), or a table COADD of vectors (from DR8)"
+COLUMNS = ("flux", "ivar", "wavelength", "andmask")
 
 
 def recognise(hdus):
@@ -66,14 +68,34 @@ def _table(hdus):
     """Return the table of spectra and its column names, or None."""
     for hdu in hdus[1:]:
         known = names_of(hdu)
-        if {"flux", "ivar", "wavelength", "andmask"} <= set(known):
+        if set(COLUMNS) <= set(known):
             return hdu
     return None
 
 
+def lacking(hdus):
+    """Return what keeps a file that looks like LAMOST's from being read, or None."""
+    if any(set(COLUMNS) <= set(names_of(hdu)) for hdu in hdus[1:]):
+        return "no card TELESCOP or ORIGIN that says LAMOST"
+    cards = [card(_headers(hdus), name) is not None for name in ("OBSID", "LMJD", "SPID")]
+    return "no card TELESCOP or ORIGIN that says LAMOST" if all(cards) else None
+
+
+def _missing(hdus):
+    """Return what a file with LAMOST's cards has not."""
+    best = max((set(COLUMNS) & set(names_of(hdu)) for hdu in hdus[1:]), key=len, default=set())
+    if best:
+        return "no column " + ", ".join(n.upper() for n in COLUMNS if n not in best)
+    images = [hdu for hdu in hdus[:2] if hdu.is_image and hdu.header.get("NAXIS")]
+    if images:
+        shape = [images[0].header.get(f"NAXIS{i + 1}") for i in range(images[0].header["NAXIS"])]
+        return f"an image of {' x '.join(map(str, shape))} pixels instead of five rows of them"
+    return "neither an image nor a table of spectra"
+
+
 def count(hdus):
     """Return the number of spectra: the rows of a table, else 1."""
-    table = None if _image_of(hdus) is not None or _is_medium(hdus) else _table(hdus)
+    table = None if _image_of(hdus) is not None or is_medium(hdus) else _table(hdus)
     return 1 if table is None else len(table.data)
 
 
@@ -85,14 +107,15 @@ def _image_of(hdus):
     return None
 
 
-def _is_medium(hdus):
+def is_medium(hdus):
+    """Return whether a file is of medium resolution."""
     names = [hdu.name.upper() for hdu in hdus[1:]]
     return any(name.startswith(("COADD_B", "COADD_R", "B-", "R-")) for name in names)
 
 
-def _image(path, hdu, headers):
+def image_rows(path, data, headers):
     """Return wavelength, flux, ivar, and-mask and or-mask of an image, as of a table of one row."""
-    flux, ivar, third, bad, *some = (native(row) for row in hdu.data[:5])
+    flux, ivar, third, bad, *some = (native(row) for row in data[:5])
     wave = angstrom(path, third)
     if "SUBCONT" in str(card(headers, "EXTEN0", default="")).upper() or not _is_grid(wave):
         # To DR3 the third row is a continuum and the grid stands in the header alone.
@@ -133,6 +156,32 @@ def _vectors(path, table, rows):
     return wave, float32(flux), float32(ivar), bad != 0, None if some is None else some != 0
 
 
+def properties(number, text):
+    """Return the columns of meta beside file, survey and snr.
+
+    Parameters
+    ----------
+    number, text : callable
+        Names of columns or cards -> what the first of them says, NaN or "" without one.
+    """
+    z, (lowest, highest) = number("Z"), Z_RANGE
+    return {
+        "ra": number("RA"),
+        "dec": number("DEC"),
+        "class": text("CLASS"),
+        "subclass": text("SUBCLASS"),
+        "z": np.where((z > lowest) & (z < highest), z, np.nan)[()],
+        "z_err": number("Z_ERR"),
+        # DR1 to DR3: SN_
+        **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},
+        "petro_r": number("PETROMAG_R"),
+        **{ours: number(*theirs) for ours, theirs in NUMBERS.items()},
+        "planid": text("PLANID"),
+        "release": text("DATA_V"),
+        "z_from": text("ZFLAG", "Z_FROM"),
+    }
+
+
 def read(path, hdus, *, rows=slice(None), grid=None):
     """Return the spectra of a LAMOST file; its own files hold one.
 
@@ -152,7 +201,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     ReadError
         If the spectra are of medium resolution, or the layout is unknown; if OBSID was rounded.
     """
-    if _is_medium(hdus):
+    if is_medium(hdus):
         raise ReadError(
             path,
             "a LAMOST medium-resolution spectrum (two short arms near 5000 and 6500 Å)",
@@ -163,12 +212,10 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     table = None if image is not None else _table(hdus)
     if table is None and image is None:
         raise ReadError(
-            path,
-            "a LAMOST file in an unknown layout",
-            "an image of 5 rows (to DR7), or a table COADD of vectors (from DR8)",
+            path, f"a broken {NAME}: {_missing(hdus)}", ALLOWED,
             "Read the spectrum as LAMOST releases it.",
-        )
-    parts = _image(path, image, headers) if table is None else _vectors(path, table, rows)
+        )  # fmt: skip
+    parts = image_rows(path, image.data, headers) if table is None else _vectors(path, table, rows)
     wave, flux, ivar, mask, or_mask = parts
     n = len(flux)
 
@@ -189,9 +236,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         value = known(*names)
         return np.char.strip(np.asarray("" if value is None else value, dtype=str))
 
-    z, (lowest, highest) = number("Z"), Z_RANGE
-
-    observed = is_true(path, headers, "HELIO") is False
+    wave, frame = in_frame(path, headers, wave, "heliocentric")
     obsid = known("OBSID")
     obsid = np.full(n, "") if obsid is None else exact_ids(path, obsid, name="OBSID")
     own = [stem(path)] if n == 1 else [f"{stem(path)}-{i}" for i in range(count(hdus))[rows]]
@@ -201,19 +246,8 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         n,
         file=str(path),
         survey="lamost",
-        ra=number("RA"),
-        dec=number("DEC"),
         snr=median_snr(flux, ivar),
-        class_=text("CLASS"),
-        subclass=text("SUBCLASS"),
-        z=np.where((z > lowest) & (z < highest), z, np.nan),
-        z_err=number("Z_ERR"),
-        **{f"snr_{b}": number(f"SNR{b.upper()}", f"SN_{b.upper()}") for b in "ugriz"},  # DR1-3: SN_
-        petro_r=number("PETROMAG_R"),
-        **{ours: number(*theirs) for ours, theirs in NUMBERS.items()},
-        planid=text("PLANID"),
-        release=text("DATA_V"),
-        z_from=text("ZFLAG", "Z_FROM"),
+        **properties(number, text),
     )
     return Spectra(
         wavelength=wave,
@@ -224,7 +258,7 @@ def read(path, hdus, *, rows=slice(None), grid=None):
         ids=obsid,
         meta=meta,
         medium=medium_of(path, headers),
-        frame=frame_of(path, headers, "observed" if observed else "heliocentric"),
+        frame=frame,
         unit="",  # LAMOST calibrates the shape of the flux only
         mask_is_warning=True,
     )

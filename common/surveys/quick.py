@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 
 import numpy as np
 
@@ -17,6 +18,7 @@ SPARE, PACKED = 2**26, 1100  # bytes, and times: more than what is packed can un
 # FITS binary table format codes and the NumPy types they stand for (FITS standard 4.0, 7.3.1).
 CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "D": ">f8"}
 FORMAT = re.compile(r"(\d*)([A-Z])")
+COMMENTS = (b"COMMENT ", b"HISTORY ", b"HIERARCH", b"CONTINUE", b"        ")
 CARDS = 100_000  # default: a header without an end is given up after so many
 MOST_AXES = 999  # FITS standard 4.0, 4.4.1: of NAXIS and TFIELDS
 STRUCTURE = re.compile(rb"(?i)(?=.{8}=)(Z?NAXIS\d*|Z?BITPIX|[PG]COUNT|TFIELDS) *=")
@@ -53,6 +55,15 @@ class QuickHDU:
     start : int
         Where the HDU begins.
 
+    Attributes
+    ----------
+    place : slice
+        Of its header in the content.
+    odd : list of int
+        Lines of the header that are no cards.
+    end : int
+        Where the next HDU begins.
+
     Raises
     ------
     ValueError
@@ -60,7 +71,7 @@ class QuickHDU:
     """
 
     def __init__(self, content, start):
-        self._content, self._cards = content, {}
+        self._content, self._cards, self.odd = content, {}, []
         at, last = start, start + CARDS * CARD
         while True:
             card = content[at : at + CARD]
@@ -70,6 +81,8 @@ class QuickHDU:
             if at > last:
                 raise ValueError(f"a header of more than {CARDS} cards")
             if card[8:10] == b"= ":
+                if card[:8] == b"END     ":
+                    raise ValueError("the card END has a value")
                 key = card[:8].decode("latin1").rstrip()
                 first = self._cards.setdefault(key, card)
                 # Which of two counts depends on the reader; astropy takes small letters too.
@@ -77,10 +90,15 @@ class QuickHDU:
                     if first[10:] != card[10:] or key.islower():
                         raise ValueError(f"the card {key} comes twice, or in small letters")
             elif card[:8] == b"END     ":
+                if card[8:].strip(b" \0"):
+                    raise ValueError(f"the card END is followed by {bytes(card[8:]).strip()!r}")
                 break
             elif card[8:9] == b"=" and STRUCTURE.match(card):
                 raise ValueError(f"the card {bytes(card[:30])} is not written as FITS is")
+            elif card[:8] not in COMMENTS:
+                self.odd.append(at - CARD)
         self._data = start + -(-(at - start) // BLOCK) * BLOCK
+        self.place = slice(start, self._data)
         size = self._size()
         self.end = self._data + -(-size // BLOCK) * BLOCK
         if self._data + size > len(content):
@@ -128,6 +146,12 @@ class QuickHDU:
         """True for a binary table."""
         return self.get("XTENSION") == "BINTABLE"
 
+    def image(self):
+        """Return an image of floats (BITPIX -32 or -64) of two axes, (NAXIS2, NAXIS1)."""
+        shape = self.get("NAXIS2"), self.get("NAXIS1")
+        kind = {-32: ">f4", -64: ">f8"}[self.get("BITPIX")]
+        return np.frombuffer(self._content, kind, shape[0] * shape[1], self._data).reshape(shape)
+
     def table(self):
         """Return the rows as a record array with lower-case names.
 
@@ -136,31 +160,40 @@ class QuickHDU:
         ValueError
             If a column's format is unknown, or the columns do not fill the row.
         """
-        names, types, scaled = [], [], {}
-        scales = any(key.startswith(("TZERO", "TSCAL")) for key in self._cards)
-        for i in range(1, self.get("TFIELDS") + 1):
-            match = FORMAT.match(self.get(f"TFORM{i}"))
-            repeat, code = int(match[1] or 1), match[2]
-            if code == "A":
-                kind = f"S{repeat}" if repeat else "V0"
-            elif code in "PQ":  # a pointer into the heap; nothing here needs what it points at
-                kind = f"V{repeat * (8 if code == 'P' else 16)}"
-            elif code in CODES:
-                kind = (CODES[code], (repeat,)) if repeat != 1 else CODES[code]
-            else:
-                kind = f"V{ {'X': -(-repeat // 8), 'C': 8 * repeat, 'M': 16 * repeat}[code] }"
-            name = self.get(f"TTYPE{i}", f"col{i}").lower()
-            names.append(name if name not in names else f"{name}_{i}")
-            types.append(kind)
-            if scales and code in CODES and code != "L":
-                zero, scale = self.get(f"TZERO{i}", 0), self.get(f"TSCAL{i}", 1)
-                if (zero, scale) != (0, 1):
-                    scaled[names[-1]] = float(zero), float(scale)
-        dtype = np.dtype({"names": names, "formats": types})
-        if dtype.itemsize != self.get("NAXIS1"):
-            raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {self.get('NAXIS1')}")
+        cards = (b"TFIELDS", b"NAXIS1", b"TFORM", b"TTYPE", b"TZERO", b"TSCAL")
+        dtype, scaled = _layout(tuple(c for c in self._cards.values() if c[:8].startswith(cards)))
         rows = np.frombuffer(self._content, dtype, count=self.get("NAXIS2"), offset=self._data)
         return _scaled(rows, scaled) if scaled else rows
+
+
+@lru_cache(maxsize=512)
+def _layout(cards):
+    """Return dtype and {column: (TZERO, TSCAL)} of a table by its cards, which many share."""
+    known = {c[:8].decode("latin1").rstrip(): _value(c[10:].decode("latin1")) for c in cards}
+    names, types, scaled = [], [], {}
+    scales = any(key.startswith(("TZERO", "TSCAL")) for key in known)
+    for i in range(1, known.get("TFIELDS") + 1):
+        match = FORMAT.match(known.get(f"TFORM{i}"))
+        repeat, code = int(match[1] or 1), match[2]
+        if code == "A":
+            kind = f"S{repeat}" if repeat else "V0"
+        elif code in "PQ":  # a pointer into the heap; nothing here needs what it points at
+            kind = f"V{repeat * (8 if code == 'P' else 16)}"
+        elif code in CODES:
+            kind = (CODES[code], (repeat,)) if repeat != 1 else CODES[code]
+        else:
+            kind = f"V{ {'X': -(-repeat // 8), 'C': 8 * repeat, 'M': 16 * repeat}[code] }"
+        name = known.get(f"TTYPE{i}", f"col{i}").lower()
+        names.append(name if name not in names else f"{name}_{i}")
+        types.append(kind)
+        if scales and code in CODES and code != "L":
+            zero, scale = known.get(f"TZERO{i}", 0), known.get(f"TSCAL{i}", 1)
+            if (zero, scale) != (0, 1):
+                scaled[names[-1]] = float(zero), float(scale)
+    dtype = np.dtype({"names": names, "formats": types})
+    if dtype.itemsize != known.get("NAXIS1"):
+        raise ValueError(f"{dtype.itemsize} bytes of columns in rows of {known.get('NAXIS1')}")
+    return dtype, scaled
 
 
 def _scaled(rows, scaled):
@@ -204,7 +237,10 @@ def quick_hdus(content, limit=3):
     hdus, start = [], 0
     while start < len(content) and (limit is None or len(hdus) < limit):
         if hdus and content[start : start + 8] != b"XTENSION":
-            break  # padding, or special records after the last HDU
+            # Padding, or special records after the last HDU; or a header was damaged.
+            if any(content[at : at + 8] == b"XTENSION" for at in range(start, len(content), BLOCK)):
+                raise ValueError(f"no header of HDU {len(hdus)} at byte {start}, where it begins")
+            break
         hdus.append(QuickHDU(content, start))
         start = hdus[-1].end
     return hdus

@@ -13,11 +13,13 @@ and may have
 
 - `lacking(hdus)` and `ALLOWED`: what keeps a file that looks like the format's from being read, or
   None, and what would be: a broken file is told as what it is;
-- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None.
+- `belongs_to(path, hdus)`: the file by whose name this one's spectrum is read, or None;
+- `single(path, hdus)`: the spectrum of a file that holds one, as `common.surveys.single.Single`.
 
 Wavelengths, units, medium, frame and ids come from `common.surveys.cards`, `.units` and `.columns`.
 
-`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for `sdss`.
+`hdus` is an `astropy.io.fits.HDUList`, or a list of `QuickHDU` for those of `SINGLE`; a `Shard` for
+`shards`, which is told by its first bytes.
 """
 
 from __future__ import annotations
@@ -29,20 +31,40 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import ReadError
-from common.surveys import aspcap, desi, desi_table, fourmost, lamost, moons, sdss, sdss_table
+from common.surveys import (
+    apstar,
+    aspcap,
+    desi,
+    desi_spectra,
+    desi_table,
+    fourmost,
+    lamost,
+    lamost_single,
+    matrix,
+    moons,
+    sdss,
+    sdss_table,
+    shards,
+)
 from common.surveys.checks import faults
+from common.surveys.columns import names_of
 from common.surveys.fitsfile import content_of, open_fits, translated
 from common.surveys.quick import quick_hdus
+from common.surveys.tablekinds import kind_of, lacking, other_of
 
 FORMATS = (
     lamost,
+    desi_spectra,
     desi,
     fourmost,
     moons,
     desi_table,
     sdss_table,
+    apstar,
     aspcap,
-)  # and sdss, looked at first
+    matrix,
+)
+SINGLE = (sdss, lamost_single)  # looked at first: of one spectrum a file, by the light view
 
 
 @contextmanager
@@ -63,14 +85,17 @@ def open_survey(path):
     ReadError
         If the file is damaged or no reader knows its layout.
     """
+    if shards.is_shard(path):
+        yield shards, shards.Shard(path)
+        return
     content = content_of(path)
     if content is not None:
         with translated(path):
             quick = quick_hdus(content)
-            is_spec = sdss.recognise(quick)
-            if is_spec:
-                yield sdss, quick
-        if is_spec:
+            own = next((one for one in SINGLE if one.recognise(quick)), None)
+            if own:
+                yield own, quick
+        if own:
             return
     with open_fits(path, content) as hdus:
         yield _recognise(path, hdus, content), hdus
@@ -83,14 +108,7 @@ def _recognise(path, hdus, content):
             return reader
     if any(hdu.header.get("ZTABLE") for hdu in hdus):
         raise ReadError(path, "tables compressed by fpack", "tables as they are", "Run funpack.")
-    # What looks like a survey's file, and is broken, is told as that.
-    lacking = sdss.lacking(quick_hdus(content)) if content is not None else None
-    others = [(reader, reader.lacking(hdus)) for reader in (desi, fourmost, moons)]
-    for reader, lacks in [(sdss, lacking), *others]:
-        if lacks:
-            raise ReadError(
-                path, f"a broken {reader.NAME}: {lacks}", reader.ALLOWED, "Fetch the file again."
-            )
+    _tell_broken(path, hdus, content)
     layout = ", ".join(f"{i} {hdu.name or type(hdu).__name__}" for i, hdu in enumerate(hdus))
     if len(layout) > 200:
         layout = layout[:200] + " ..."
@@ -100,6 +118,32 @@ def _recognise(path, hdus, content):
         "; ".join(reader.NAME for reader in (sdss, *FORMATS)),
         "Convert the file to one of these.",
     )
+
+
+def _tell_broken(path, hdus, content):
+    """Raise where a file is a survey's and broken, or a table without spectra."""
+    broken = [(reader, reader.lacking(hdus)) for reader in FORMATS if hasattr(reader, "lacking")]
+    # LAMOST's table is named COADD as well.
+    broken.insert(1, (sdss, sdss.lacking(quick_hdus(content)) if content is not None else None))
+    tables = [names for names in map(names_of, hdus) if names]
+    kind = next((kind for kind in map(kind_of, tables) if kind), None)
+    for reader, lacks in broken:
+        if lacks and not kind:
+            raise ReadError(
+                path, f"a broken {reader.NAME}: {lacks}", reader.ALLOWED, "Fetch the file again."
+            )
+    other = next((other for other in map(other_of, tables) if other), None)
+    allowed = "files of spectra"
+    if kind:
+        raise ReadError(path, f"a table: {kind.name}", allowed, f"It is read by {kind.reader}.")
+    if other:
+        raise ReadError(path, f"a {other.name}", allowed, "Name the files with the spectra.")
+    near = next((near for near in map(lacking, tables) if near), None)
+    if near:
+        raise ReadError(
+            path, f"a broken table, {near[0].name}: no column {', '.join(near[1])}", allowed,
+            "Fetch the file again.",
+        )  # fmt: skip
 
 
 def read(path, *, grid=None):

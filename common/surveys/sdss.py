@@ -12,9 +12,9 @@ import re
 import numpy as np
 
 from common.errors import ReadError
-from common.spectra import Spectra
-from common.surveys.cards import frame_of, medium_of
-from common.surveys.columns import SURVEY_UNIT, float32, make_meta, median_snr, native, stem
+from common.surveys.cards import in_frame, medium_of
+from common.surveys.columns import SURVEY_UNIT, float32, median_snr, native, stem
+from common.surveys.single import Single, gathered
 
 NAME = "SDSS spec or spec-lite file"
 ALLOWED = "a table with flux, loglam and ivar of each pixel in HDU 1"
@@ -127,8 +127,8 @@ def _identity(path, header, get):
     return stem(path)
 
 
-def read(path, hdus, *, rows=slice(None), grid=None):
-    """Return the spectrum of a spec file (arguments: `common.surveys.read`).
+def single(path, hdus):
+    """Return the spectrum of a spec file, a `Single`.
 
     Raises
     ------
@@ -138,36 +138,42 @@ def read(path, hdus, *, rows=slice(None), grid=None):
     data = hdus[1].table()
     if not len(data):
         raise ReadError(path, "the co-add has no pixels", "a " + NAME, "Fetch the file again.")
-    flux, ivar = (float32(data[name]).reshape(1, -1) for name in ("flux", "ivar"))
+    flux, ivar = (float32(data[name]).ravel() for name in ("flux", "ivar"))
     mask = None
     if "and_mask" in data.dtype.names:
-        mask = (data["and_mask"] != 0).reshape(1, -1)
+        mask = (data["and_mask"] != 0).ravel()
     header, get = hdus[0].get, _row(hdus)
     snr = get("SN_MEDIAN_ALL", "SNMEDIAN_ALL")
     ra, dec = get("PLUG_RA", "RACAT", "FIBER_RA"), get("PLUG_DEC", "DECCAT", "FIBER_DEC")
-    meta = make_meta(
-        1,
-        file=str(path),
-        survey="sdss",
-        ra=header("PLUG_RA") if ra is None else ra,
-        dec=header("PLUG_DEC") if dec is None else dec,
-        snr=median_snr(flux, ivar) if snr is None else snr,
-        class_=get("CLASS"),
-        subclass=get("SUBCLASS"),
-        z=get("Z"),
-        z_err=get("Z_ERR", "ZERR"),
-        zwarn=get("ZWARNING", "ZWARN"),
-        vdisp=get("VDISP"),
-    )
-    return Spectra(
-        wavelength=10.0 ** snap(data["loglam"].ravel()),
+    meta = {
+        "file": str(path),
+        "survey": "sdss",
+        "ra": header("PLUG_RA") if ra is None else ra,
+        "dec": header("PLUG_DEC") if dec is None else dec,
+        "snr": median_snr(flux[None], ivar[None])[0] if snr is None else snr,
+        "class": get("CLASS"),
+        "subclass": get("SUBCLASS"),
+        "z": get("Z"),
+        "z_err": get("Z_ERR", "ZERR"),
+        "zwarn": get("ZWARNING", "ZWARN"),
+        "vdisp": get("VDISP"),
+    }
+    wave = 10.0 ** snap(data["loglam"].ravel())
+    wave, frame = in_frame(path, hdus[:1], wave, "heliocentric")
+    return Single(
+        id=_identity(path, header, get),
+        meta=meta,
+        wavelength=wave,
         flux=flux,
         ivar=ivar,
         mask=mask,
-        ids=[_identity(path, header, get)],
-        meta=meta,
         medium=medium_of(path, hdus[:1]),
-        frame=frame_of(path, hdus[:1], "heliocentric"),
+        frame=frame,
         unit=SURVEY_UNIT,
         mask_is_warning=True,
     )
+
+
+def read(path, hdus, *, rows=slice(None), grid=None):
+    """Return the spectrum as `Spectra` (arguments: `common.surveys.read`)."""
+    return gathered([single(path, hdus).checked()])

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import ReadError
 from common.spectra import Spectra
-from common.surveys.cards import card, frame_of, grid_of, medium_of, number
+from common.surveys.cards import card, grid_of, in_frame, medium_of, number
 from common.surveys.columns import (
     SURVEY_UNIT,
     column,
@@ -30,6 +30,10 @@ from common.surveys.sdss import sdss_ids
 from common.surveys.units import angstrom
 
 NAME = "table of SDSS spectra, one per row"
+ALLOWED = (
+    "a table with vectors of flux beside PLATE, MJD, FIBERID, or CLASS and Z, or loglam and ivar"
+)
+LABELS = ({"plate", "mjd", "fiberid"}, {"z", "class"}, {"loglam", "ivar"})
 FLUX_NAMES = ("flux", "int_flux")
 WAVE_NAMES = ("wavelength", "wave", "loglam")
 # The tables of DR16 spectra cut to the range that all of them cover carry no grid of their own:
@@ -44,8 +48,9 @@ def _tables(hdus):
     for hdu in hdus[1:]:
         names = names_of(hdu)
         flux = next((names[n] for n in FLUX_NAMES if n in names), None)
-        labels = ({"plate", "mjd", "fiberid"}, {"z", "class"}, {"loglam", "ivar"})
-        known = any(some <= set(names) for some in labels) or hdu.name.upper().startswith(ASTRA)
+        known = any(some <= set(names) for some in LABELS) or hdu.name.upper().startswith(ASTRA)
+        if "andmask" in names:
+            continue  # LAMOST's name for and_mask
         if flux and known and hdu.columns.dtype[flux].shape not in ((), (1,)):
             found.append(hdu)
     return found
@@ -58,6 +63,23 @@ def _rows(table):
 def recognise(hdus):
     """Return True for a table with a flux vector and SDSS's names or labels in each row."""
     return bool(_tables(hdus))
+
+
+def lacking(hdus):
+    """Return what keeps a file that looks like such a table from being read, or None."""
+    for hdu in hdus[1:]:
+        names = names_of(hdu)
+        flux = next((names[n] for n in FLUX_NAMES if n in names), None)
+        if flux is None:
+            continue
+        vectors_of = hdu.columns.dtype[flux].shape not in ((), (1,))
+        parts = [sorted(some - set(names)) for some in LABELS]
+        least = min(parts, key=len)
+        if vectors_of and len(least) == 1:
+            return f"no column {least[0].upper()}"
+        if not vectors_of and not least and LABELS[2] - set(names):
+            return f"one value a row in the column {flux}, where a spectrum is due"
+    return None
 
 
 def count(hdus):
@@ -195,6 +217,7 @@ def _read(path, hdus, table, rows, grid, before):
         snr = median_snr(flux, ivar)
     headers = (table.header, hdus[0].header)
     frame = "rest" if table.name.upper().startswith(ASTRA) else "heliocentric"
+    wavelength, frame = in_frame(path, headers, wavelength, frame)
     meta = make_meta(
         n,
         file=str(path),
@@ -217,7 +240,7 @@ def _read(path, hdus, table, rows, grid, before):
         ids=_ids(path, hdus, table, rows, before),
         meta=meta,
         medium=medium_of(path, headers),
-        frame=frame_of(path, headers, frame),
+        frame=frame,
         unit=SURVEY_UNIT,
         mask_is_warning=True,
     )

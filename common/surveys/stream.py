@@ -8,11 +8,13 @@ import numpy as np
 
 from common import cli
 from common.errors import ReadError, SuiteError, UsageError, short
+from common.rejects import code_of
 from common.spectra import KIND, Spectra
 from common.surveys.cards import TRUE, card
 from common.surveys.checks import faults
 from common.surveys.find import find_files
 from common.surveys.read import open_survey
+from common.surveys.single import gathered
 
 LONGEST_ID, LONGEST_REASON = 100, 1500  # characters in a reject
 
@@ -59,9 +61,9 @@ def read_many(
     Returns
     -------
     SpectraStream
-        Iterate over it for batches of `Spectra`; its `rejects` is a list of
-        dict(file, id, reason), complete once the stream is used up. One bad file costs one
-        reject and not the run.
+        Iterate over it for batches of `Spectra`; its `rejects` is a list of dict(file, hdu, id,
+        code, reason), complete once the stream is used up. One bad file costs one reject and not
+        the run.
 
     Raises
     ------
@@ -86,7 +88,8 @@ class SpectraStream:
     files : list of Path
         The files to read.
     rejects : list of dict
-        file, id ("" where a whole file is meant) and reason of everything left out so far.
+        file, hdu (HDU and row), id ("" where a whole file is meant), code and reason (see
+        `common.rejects`) of everything left out so far.
     """
 
     def __init__(self, files, progress, chunk, labels, grid, unique, rejects, seen, beside, rows):
@@ -104,19 +107,33 @@ class SpectraStream:
     def __next__(self):
         return next(self._batches)
 
-    def _reject(self, file, identity, reason):
+    def _reject(self, file, identity, reason, place=""):
         identity, reason = short(identity, LONGEST_ID), short(reason, LONGEST_REASON)
-        self.rejects.append({"file": str(file), "id": identity, "reason": reason})
+        row = {"file": str(file), "hdu": place, "id": identity, "code": code_of(reason)}
+        self.rejects.append(row | {"reason": reason})
 
     def _parts(self):
-        """Yield the usable spectra of each file, at most one chunk at a time."""
+        """Yield the usable spectra of each file, at most one chunk at a time.
+
+        Those of files that hold one each are put together.
+        """
+        singles = []
         for path in cli.progress(self.files, desc="reading", unit="file", shown=self._progress):
             done = 0
             try:
                 with open_survey(path) as (reader, hdus):
+                    if hasattr(reader, "single"):
+                        one = reader.single(Path(path), hdus).checked()
+                        one.meta["mock"] = _is_mock(hdus)
+                        if singles and (one.kind != singles[0].kind or len(singles) == self._chunk):
+                            yield from self._gathered(singles)
+                        singles.append(one)
+                        continue
+                    yield from self._gathered(singles)
                     if _read_elsewhere(reader, Path(path), hdus) in self._beside:
                         continue
                     total = reader.count(hdus)
+                    place = _place_of(hdus, total)
                     if total == 0:
                         self._reject(path, "", "the file holds no spectra")
                     # A plain FITS table is mapped into memory: only these rows are touched.
@@ -124,8 +141,9 @@ class SpectraStream:
                     for start in range(first, last, self._chunk):
                         rows = slice(start, min(start + self._chunk, last))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
-                        part.meta["mock"] = _is_mock(hdus)
-                        part = self._usable(path, part)
+                        if "mock" not in part.meta:
+                            part.meta["mock"] = _is_mock(hdus)
+                        part = self._usable(path, part, place, rows.start)
                         if len(part):
                             yield part
                         done = rows.stop
@@ -134,11 +152,22 @@ class SpectraStream:
                 self._reject(path, "", reason + (f" (after {done} spectra)" if done else ""))
             except (SuiteError, MemoryError) as error:
                 self._reject(path, "", str(error) or type(error).__name__)
+        yield from self._gathered(singles)
 
-    def _usable(self, path, part):
-        keep = np.zeros(len(part), dtype=bool)
+    def _gathered(self, singles):
+        """Yield what is usable of the spectra of single files, and empty their list."""
+        if singles:
+            part = gathered(singles)
+            singles.clear()
+            part = self._usable(None, part)
+            if len(part):
+                yield part
+
+    def _usable(self, path, part, place="", start=0):
+        keep, alone = np.zeros(len(part), dtype=bool), path is None  # of a file each
         for row, fault in enumerate(faults(part)):
             identity = part.ids[row]
+            path = part.meta["file"].iat[row] if alone else path
             if fault is None and self._labels:
                 fault = _label_fault(part.meta.iloc[row])
             if fault is None and self._unique and identity in self._seen:
@@ -148,7 +177,8 @@ class SpectraStream:
                 if self._unique:
                     self._seen.setdefault(identity, str(path))
             else:
-                self._reject(path, identity, fault)
+                where = f"{place}row {start + row + 1}" if place else ""
+                self._reject(path, identity, fault, where)
         return part if keep.all() else part[keep]
 
     def _join(self, parts):
@@ -172,6 +202,15 @@ class SpectraStream:
 def _read_elsewhere(reader, path, hdus):
     """Return the file by whose name this one is read, where a spectrum comes in several files."""
     return reader.belongs_to(path, hdus) if hasattr(reader, "belongs_to") else None
+
+
+def _place_of(hdus, total):
+    """Return the HDU with as many rows as there are spectra, in words; "" where there is one."""
+    if total < 2 or not isinstance(hdus, list):  # one spectrum, or a shard
+        return ""
+    headers = [getattr(hdu, "header", hdu) for hdu in hdus]
+    found = next((i for i, h in enumerate(headers) if h.get("NAXIS2") == total), None)
+    return "" if found is None else f"HDU {found}, "
 
 
 def _is_mock(hdus):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import warnings
 from functools import partial
@@ -11,6 +10,7 @@ import numpy as np
 from astropy.io.votable import parse as parse_votable
 
 from common.errors import ReadError
+from common.surveys.bounded import open_gzip
 from common.surveys.cards import card
 from common.surveys.columns import column, names_of
 from common.surveys.delimited import ALLOWED, REMEDY, UTF16, read_text
@@ -86,7 +86,7 @@ def text_of(path):
         if start.startswith(FITS_START) or (fits_name and start):
             return None, start
         if start[:2] == GZIP_START:
-            opened = partial(gzip.open, path, "rb")
+            opened = partial(open_gzip, path)
             with opened() as file:
                 start = file.read(START)
             if start.startswith(FITS_START):

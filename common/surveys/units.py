@@ -26,6 +26,8 @@ LOG10, LN = (3.0, 5.0), (7.0, 11.0)  # logarithms of wavelengths in Å lie betwe
 def spelled(text):
     """Return a unit's text in astropy's spelling."""
     text = str(text or "").strip()
+    if not text:
+        return ""
     for pattern, name in SPELLINGS.items():
         text = re.sub(rf"(?<![^\W\d_])(?:{pattern})(?![^\W\d_])", name, text, flags=re.IGNORECASE)
     # An A among other units is no ampere in a spectrum.

@@ -167,7 +167,7 @@ def _read(file, rejects):
             coefficients = read_xp(file, rejects=rejects)
             return "xp", coefficients.source_id, [coefficients]
         if kind.startswith("RVS"):
-            spectra = read_rvs(file)
+            spectra = read_rvs(file, rejects=rejects)
             flux, reasons = rvs_array(spectra)
             good = np.array([reason is None for reason in reasons])
             for i in np.flatnonzero(~good):

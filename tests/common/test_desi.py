@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from common.errors import ReadError
 from common.surveys import find_files, read, read_many
 from common.surveys.desi import join_arms
+from common.surveys.desi_catalogue import read_redshifts
 
 ARMS = {"B": (3600.0, 2751), "R": (5760.0, 2326), "Z": (7520.0, 2881)}
 
@@ -143,3 +144,44 @@ def test_lines_of_the_normalised_table_are_where_they_should_be(shared_data):
                 stack.append(values - np.nanmedian(values))
         assert len(stack) > 20
         assert abs(rest[np.argmax(np.nanmean(stack, axis=0))] - line) < 2
+
+
+def test_exposures_of_a_target_are_averaged_by_inverse_variance(tmp_path):
+    hdus = coadd_hdus(target=(11, 12, 11), objtype=("TGT",) * 3)
+    hdus[1] = fits.BinTableHDU.from_columns(
+        hdus[1].columns + fits.ColDefs([fits.Column("EXPID", "J", array=[1, 1, 2])]),
+        name="FIBERMAP",
+    )
+    for arm in ARMS:
+        hdus[f"{arm}_FLUX"].data[2], hdus[f"{arm}_IVAR"].data[2] = 4.0, 3.0
+        hdus[f"{arm}_MASK"].data[2, 7] = 1
+        hdus[f"{arm}_MASK"].data[:, 9] = 1
+    hdus.writeto(tmp_path / "spectra-main-dark-3.fits")
+    write_labels(tmp_path / "redrock-main-dark-3.fits", [12], SPECTYPE=["QSO"], SUBTYPE=[""],
+                 Z=[1.5], ZERR=[1e-4], ZWARN=[0])  # fmt: skip
+    whole = read(tmp_path / "spectra-main-dark-3.fits")
+    assert whole.ids.tolist() == ["11", "12"] and whole.meta["exposures"].tolist() == [2, 1]
+    assert whole.meta["z"][1] == 1.5 and whole.meta["class"][1] == "QSO"
+    assert (whole.flux[0, 20], whole.ivar[0, 20]) == ((1 + 3 * 4) / 4, 4)
+    assert (whole.flux[0, 7], whole.ivar[0, 7], whole.ivar[1, 7]) == (1, 1, 1)
+    assert whole.mask[:, 9].all() and not whole.ivar[:, 9].any()
+    rows = list(read_many(tmp_path / "spectra-main-dark-3.fits", chunk=1, progress=False))
+    assert [str(part.ids[0]) for part in rows] == ["11", "12"]
+    np.testing.assert_array_equal(rows[1].flux[0], whole.flux[1])
+
+
+def test_tables_of_redshifts(tmp_path, shared_data):
+    real = read_redshifts(shared_data / "real/desi/redrock-4-80613-thru20210324.fits.gz")
+    assert real["targetid"].tolist() == ["39633345008634465"] and real["class"][0] == "GALAXY"
+    assert real["z"][0] == pytest.approx(0.3687, abs=1e-4) and real["zwarn"][0] == 0
+    quasars = read_redshifts(shared_data / "real/desi/QSO_cat_fuji_dark_tile.fits.gz")
+    assert len(quasars) == 10 and set(quasars["class"]) == {"QSO"} and quasars["zwarn"].isna().all()
+    columns = [fits.Column("TARGETID", "K", array=[5, 5, -7]), fits.Column("Z", "D", array=[1] * 3),
+               fits.Column("SURVEY", "4A", array=["sv1", "main", "main"]),
+               fits.Column("ZCAT_PRIMARY", "L", array=[False, True, True])]  # fmt: skip
+    other = fits.BinTableHDU.from_columns(columns[:2], name="EXTRA")
+    table = fits.BinTableHDU.from_columns(columns, name="ZCATALOG")
+    fits.HDUList([fits.PrimaryHDU(), other, table]).writeto(tmp_path / "zall-pix.fits")
+    zall = read_redshifts(tmp_path / "zall-pix.fits")
+    assert zall["targetid"].tolist() == ["5", "5", "-7"] and zall["survey"][1] == "main"
+    assert zall["primary"].tolist() == [False, True, True]

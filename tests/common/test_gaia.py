@@ -115,7 +115,7 @@ def test_rvs_with_angstrom_for_nm_is_refused(tmp_path, form, layout):
 def test_rvs_with_missing_or_repeated_pixels_is_refused(tmp_path):
     pixels, sources = per_pixel(*rvs_spectra()), per_source(*rvs_spectra())
     cases = [
-        (pixels[:-1], "fits", rf"{IDS[1]} has 2400 pixels, as 1 of 2 .*allowed: 2401"),
+        (pixels[2401:-1], "fits", rf"{IDS[1]} has 2400 pixels, as 1 of 1 .*allowed: 2401"),
         (pixels.copy(), "fits", r"4802 pixels \(it comes more than once\)"),
         (sources, "fits", f"come more than once, {IDS[0]} the first"),
         (per_source(*(v[:, :2400] for v in rvs_spectra())), "csv",
@@ -126,6 +126,16 @@ def test_rvs_with_missing_or_repeated_pixels_is_refused(tmp_path):
     for i, (table, form, message) in enumerate(cases):
         with pytest.raises(ReadError, match=message):
             read_rvs(save(table, tmp_path / f"{i}.{form}"))
+
+
+def test_rvs_source_without_all_pixels_costs_itself(tmp_path):
+    path, rejects = save(per_pixel(*rvs_spectra())[:-1], tmp_path / "a.fits"), []
+    spectra = read_rvs(path, rejects=rejects)
+    assert spectra.ids.tolist() == [str(IDS[0])]
+    np.testing.assert_array_equal(spectra.flux, rvs_spectra()[0][:1])
+    assert [(r["id"], r["reason"]) for r in rejects] == [(str(IDS[1]), "RVS: not 2401 pixels")]
+    with pytest.warns(UserWarning, match="1 rows left out: RVS: not 2401 pixels"):
+        read_rvs(path)
 
 
 def test_rvs_of_several_tables_in_one_votable_or_shuffled(tmp_path):

@@ -77,7 +77,7 @@ def test_values_beside_the_wavelengths(inputs):
 
 
 def test_topocentric_wavelengths_are_refused(inputs):
-    with pytest.raises(ReadError, match=r"SPECSYS = 'TOPOCENT'; allowed: BARYCENT or HELIOCEN"):
+    with pytest.raises(ReadError, match=r"telescope \(SPECSYS = 'TOPOCENT'\) and no HELIO_RV"):
         read(inputs / "fourmost/topocent_air.fits")
 
 

@@ -368,3 +368,18 @@ def test_marks_in_gspspec_are_missing(tmp_path):
     table = read_gspspec(tmp_path / "a.fits")
     for name in ("teff", "teff_err", "logg", "m_h", "fe_h", "fe_h_err", "alpha_m"):
         assert table[name].isna().tolist() == [False, True]
+
+
+def test_a_row_with_too_few_fields_is_told(tmp_path):
+    """Cut off, or with a value left out: which one it is cannot be told."""
+    path = tmp_path / "a.csv"
+    ids = [f"{5853498713190525696 + i}" for i in range(4)]
+    path.write_text(
+        f"source_id,ra,dec,parallax\n{ids[0]},1,2,3\n{ids[1]},1,2\n{ids[2]},1,2,\n{ids[3]},1,2,5\n"
+    )
+    rejects = []
+    frame = read_gaia_source(path, rejects=rejects)
+    assert frame["source_id"].astype(str).tolist() == [ids[0], ids[2], ids[3]]
+    np.testing.assert_array_equal(frame["parallax"], [3, np.nan, 5])
+    assert [r["reason"] for r in rejects] == ["another number of fields than the 4 names"]
+    assert rejects[0]["id"] == "row 2"

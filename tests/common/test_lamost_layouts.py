@@ -106,7 +106,14 @@ def test_what_else_a_header_says(tmp_path, about):
         return read(toy.write_image(tmp_path / name, about, 0, **cards))
 
     assert one("a.fits", VACUUM=False).medium == "air"
-    assert one("b.fits", HELIO=False).frame == "observed"
+    plain = one("b.fits", HELIO=True, HELIO_RV=25.0)
+    moved = one("c.fits", HELIO=False, HELIO_RV=25.0)
+    assert plain.frame == moved.frame == "heliocentric"
+    ratio = moved.wavelength_of(0) / plain.wavelength_of(0)
+    np.testing.assert_allclose((ratio - 1) * 299_792.458, 25.0, atol=1e-6)
+    for velocity in (None, -9999.0, 99.0):
+        with pytest.raises(ReadError, match=r"telescope \(HELIO = F\) and no HELIO_RV"):
+            one(f"d{velocity}.fits", HELIO=False, HELIO_RV=velocity)
     for i, z in enumerate((-9999.0, 999.0, None)):  # marks of a missing redshift
         assert np.isnan(one(f"{i}.fits", Z=z).meta["z"][0])
 

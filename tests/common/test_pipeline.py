@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from common import pipeline
 from common.errors import SuiteError
 from common.pipeline import Shards, ShardWriter, ahead, dataset, finished
+from common.waiting import Waiting
 
 
 @pytest.fixture
@@ -80,3 +81,50 @@ def test_ahead_keeps_order_and_errors():
         for item in ahead(source()):
             seen.append(item)
     assert seen == list(range(5))
+
+
+def test_shards_larger_than_memory_are_read_abreast_and_shuffled(shards, monkeypatch):
+    for name, value in (("MEMORY", 0), ("BLOCK", 2), ("BUFFER", 5)):
+        monkeypatch.setattr(pipeline, name, value)
+    index = np.random.default_rng(0).permutation(np.arange(3, 36))
+    targets = np.stack([index * 10, index], axis=1)
+    ds = dataset(shards, index, targets, batch_size=8, seed=1)
+    assert int(ds.cardinality()) == 5
+    orders = []
+    for _ in range(2):
+        x, y = (np.concatenate(v) for v in zip(*ds.as_numpy_iterator(), strict=True))
+        assert np.array_equal(x[:, 0] * 10, y[:, 0] * 3) and y.dtype == targets.dtype
+        assert sorted(y[:, 1]) == sorted(index)
+        orders.append(y[:, 1].tolist())
+    assert orders[0] != orders[1] and orders[0] != sorted(index)
+    assert len({row // 7 for row in orders[0][:8]}) > 2  # rows of several shards in a batch
+    again = dataset(shards, index, targets, batch_size=8, seed=1)
+    assert [v for _, y in again for v in y.numpy()[:, 1].tolist()] == orders[0]
+    last = dataset(shards, index, targets, batch_size=8, seed=1, replicas=2)
+    assert sum(len(y) for _, y in last) == 32
+    plain = dataset(shards, index, targets, batch_size=8)  # no shuffle: in the order asked for
+    assert np.concatenate([y for _, y in plain.as_numpy_iterator()])[:, 1].tolist() == list(index)
+
+
+def test_the_clock_runs_while_a_consumer_waits_and_not_while_it_works():
+    import time
+
+    import tensorflow as tf
+
+    def slow(value):
+        time.sleep(0.02)
+        return value
+
+    def late(value):
+        return tf.ensure_shape(tf.numpy_function(slow, [value], tf.int64), ())
+
+    source = tf.data.Dataset.range(10).map(late)
+    waiting = Waiting()
+    ds = waiting.watch(source)
+    assert int(ds.cardinality()) == 10
+    assert list(ds.as_numpy_iterator()) == list(range(10))
+    assert waiting.seconds > 0.2
+    waiting.seconds, began = 0.0, time.perf_counter()
+    for _ in waiting.watch(tf.data.Dataset.range(10)):
+        time.sleep(0.02)
+    assert 0 < waiting.seconds < time.perf_counter() - began - 0.2

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from common.errors import ReadError
 from common.surveys import read, read_many
-from tests.common.test_sdss import spec_hdus
+from common.surveys.quick import quick_hdus
+from tests.common.test_sdss import spec_hdus, table_hdus
 
 
 def header(**cards):
@@ -87,3 +88,29 @@ def test_a_reject_holds_no_array(tmp_path):
     stream = read_many(tmp_path, progress=False)
     assert list(stream) == [] or stream.rejects == []
     assert all(len(str(value)) < 1600 for row in stream.rejects for value in row.values())
+
+
+@pytest.mark.parametrize("line", [b"RADECSYS ? no card", "COMMENT é".encode(), b"NAME    = 'a\0b'"])
+def test_odd_lines_of_a_header_are_passed_over_in_silence(tmp_path, line):
+    """One of them costs nothing; astropy would warn at every look at the header."""
+    table_hdus(header=[("COEFF0", 3.6), ("COEFF1", 1e-4), ("X", 1)]).writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    at = content.index(b"X       =")
+    (tmp_path / "a.fits").write_bytes(content[:at] + line.ljust(80) + content[at + 80 :])
+    assert len(read(tmp_path / "a.fits")) == 5
+    at = content.index(b"END     ", at)
+    filler = b"no card at all".ljust(80) * 36
+    (tmp_path / "a.fits").write_bytes(content[:at] + filler + content[at:])
+    with pytest.raises(ReadError, match="36 lines of its headers are no cards"):
+        read(tmp_path / "a.fits")
+
+
+def test_a_damaged_header_in_the_middle_is_told(tmp_path):
+    """And not taken for the end of the file, behind which HDUs would be lost."""
+    spec_hdus().writeto(tmp_path / "a.fits")
+    hdus = quick_hdus((tmp_path / "a.fits").read_bytes())
+    content = bytearray((tmp_path / "a.fits").read_bytes())
+    content[hdus[0].end : hdus[0].end + 8] = b"XTENSIOM"
+    (tmp_path / "a.fits").write_bytes(content)
+    with pytest.raises(ReadError, match="no header of HDU 1 at byte"):
+        read(tmp_path / "a.fits")

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import MissingDataError, UsageError
+from common.ingest import ingest
 from common.spectra import Spectra
 from gasnet2 import data
 from gasnet2.config import make_config
@@ -183,6 +184,18 @@ def test_prepare_reads_labels_from_the_files(tmp_path):
     assert len(shards) == n
     assert set(shards.labels["class"]) == set(config.classes)
     assert prepare(config, tmp_path / "data", data_dir="/nowhere") is not None, "shards are reused"
+
+
+def test_from_shards_comes_what_comes_from_the_files(tmp_path):
+    files = tmp_path / "files"
+    write_table(files / "t.fits", per_class=3)
+    ingest([files], tmp_path / "shards", workers=1)
+    config = tiny_config()
+    one, other = (prepare(config, tmp_path / name, data_dir=folder)
+                  for name, folder in (("a", files), ("b", tmp_path / "shards")))  # fmt: skip
+    pd.testing.assert_frame_equal(one.labels, other.labels)
+    rows = np.arange(len(one))
+    assert len(rows) and np.array_equal(one.rows(rows), other.rows(rows))
 
 
 def test_files_without_the_classes_are_named(tmp_path):

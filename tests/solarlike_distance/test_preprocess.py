@@ -159,7 +159,6 @@ def test_a_shifted_star_comes_back_to_rest(star):
         ({"Z": 0.12}, r"z = 0.1200; allowed is \|z\| < 0.01"),
         ({"CLASS": "GALAXY"}, "class GALAXY"),
         ({"CLASS": "QSO"}, "class QSO"),
-        ({"HELIO": False}, "frame 'observed'"),
         ({"or_mask": toy.WAVE < 4000}, "cover 4000-9098 Å.*needs 3925-8799"),
         ({"and_mask": toy.WAVE > 8700}, "cover 3700-8698 Å"),
         ({"or_mask": np.ones(toy.PIXELS)}, "every pixel is flagged"),
@@ -173,6 +172,14 @@ def test_what_cannot_be_used_is_said(star, changes, reason):
     made = preprocess(star(**changes), CONFIG)
     assert not made.usable[0] and re.search(reason, made.reason[0])
     assert not made.x.any()
+
+
+def test_another_frame_is_refused(star):
+    moved = star()
+    moved.frame = "observed"
+    assert "frame 'observed'" in preprocess(moved, CONFIG).reason[0]
+    shifted = star(HELIO=False, HELIO_RV=30.0)  # read as heliocentric
+    assert shifted.frame == "heliocentric" and preprocess(shifted, CONFIG).usable[0]
 
 
 def test_what_is_kept_though_it_is_poor(star):
