@@ -31,7 +31,8 @@ from common.surveys.seen import Seen
 from common.surveys.shards import FORMAT, MANIFEST, PLAN, Shard, manifest_of, write_shard
 
 SOURCE = ("file", "size", "mtime_ns", "spectra")
-TASKS, FEWEST, MOST = 64, 16, 1024  # default: tasks that a call is cut into, files of each
+# default: a call is cut into so many tasks, of less where there is less; files of one at most
+TASKS, FEWEST, MOST = 16, 128, 1024
 REJECTS = "rejects.ecsv"
 
 
@@ -151,7 +152,8 @@ class Folder:
         if not self.plan and new:
             taken = [int(one.name[1:]) for one in self.path.glob("g[0-9]*")]
             name = f"g{max(taken, default=0) + 1:03d}"
-            most = min(max(-(-len(new) // TASKS), FEWEST), MOST)
+            tasks = min(-(-len(new) // FEWEST), TASKS)
+            most = min(-(-len(new) // tasks), MOST)
             self.plan = {"format": FORMAT, "name": name, "options": options,
                          "jobs": jobs_of(new, most, cut=False)[0]}  # fmt: skip
             write_json(self.path / PLAN, self.plan)
