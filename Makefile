@@ -6,11 +6,9 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO ?= demo
 WORKERS ?= logical
-MOCKS := gasnet2 lamost_metallicity solarlike_distance mtopnet
+MOCKS := gasnet2 lamost_metallicity
 SIZE_gasnet2 := 40
 SIZE_lamost_metallicity := 1500
-SIZE_solarlike_distance := 500
-SIZE_mtopnet := 150
 
 .PHONY: env demo test lint lock docs bench clean
 
