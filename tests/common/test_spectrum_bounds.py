@@ -38,6 +38,7 @@ HUGE = "99999999999"
         header(**FIRST | {"naxis": HUGE, "TELESCOP": "'LAMOST'"}),
         header(**FIRST | {"NAXIS": "2", "NAXIS1": HUGE, "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"NAXIS2": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"BITPIX": "9"}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"NAXIS1": "0", "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"TFIELDS": HUGE}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"PCOUNT": HUGE}) + bytes(2880),
@@ -50,7 +51,7 @@ HUGE = "99999999999"
         header(**FIRST)[:-80] + b"A       = 1".ljust(80) * 200_000,
         gzip.compress(header(**FIRST) + bytes(200_000_000), 9),
     ],
-    ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "empty rows",
+    ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "BITPIX", "empty rows",
          "TFIELDS", "PCOUNT", "PCOUNT-", "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
 )  # fmt: skip
 def test_absurd_sizes_are_refused_at_once(tmp_path, content):
