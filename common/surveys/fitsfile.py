@@ -18,6 +18,7 @@ from common.surveys.quick import CARD, SPARE, quick_hdus
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
 SMALL = 16 * 2**20  # bytes; a larger plain file is mapped into memory instead of read
+PIECE = 2**20  # default: bytes of a file of several parts that are unpacked at a time
 UNPACKED = 100  # default: times a gzip file's size, beside `SPARE`, that are unpacked
 ALLOWED = "a complete FITS file, plain or compressed with gzip"
 REMEDY = "Fetch or write the file again."
@@ -41,11 +42,19 @@ def unzipped(path, file):
     most = SPARE + UNPACKED * os.fstat(file.fileno()).st_size
     stream = zlib.decompressobj(wbits=31)
     content = stream.decompress(file.read(), most + 1)
-    if not stream.eof or stream.unused_data:  # cut, too long, or of several parts
+    size = len(content)
+    if size <= most and (not stream.eof or stream.unused_data):  # cut, or of several parts
+        content = stream = None
+        pieces, size = [], 0
         file.seek(0)
-        with gzip.GzipFile(fileobj=file) as stream:
-            content = stream.read(most + 1)
-    if len(content) > most:
+        with gzip.GzipFile(fileobj=file) as packed:
+            while size <= most and (piece := packed.read(PIECE)):
+                pieces.append(piece)
+                size += len(piece)
+        content = b"".join(pieces) if size <= most else b""
+        pieces = None
+    if size > most:
+        content = stream = None  # an error that is kept keeps what it was raised beside
         raise ReadError(
             path, f"a gzip file that unpacks to more than {most} bytes", ALLOWED, REMEDY
         )

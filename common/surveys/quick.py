@@ -20,6 +20,7 @@ CODES = {"L": "i1", "B": "u1", "I": ">i2", "J": ">i4", "K": ">i8", "E": ">f4", "
 FORMAT = re.compile(r"(\d*)([A-Z])")
 COMMENTS = (b"COMMENT ", b"HISTORY ", b"HIERARCH", b"CONTINUE", b"        ")
 CARDS = 100_000  # default: a header without an end is given up after so many
+BITS = (8, 16, 32, 64, -32, -64)  # FITS standard 4.0, 4.4.1
 MOST_AXES = 999  # FITS standard 4.0, 4.4.1: of NAXIS and TFIELDS
 STRUCTURE = re.compile(rb"(?i)(?=.{8}=)(Z?NAXIS\d*|Z?BITPIX|[PG]COUNT|TFIELDS) *=")
 # What a TZERO makes of the integers that FITS has not (FITS standard 4.0, 7.3.2).
@@ -111,13 +112,20 @@ class QuickHDU:
             raise ValueError(f"{key} = {value!r}")
         return value
 
+    def _bytes(self, key, default):
+        """Return the bytes of a value, by a card that says its bits."""
+        bits = self.get(key, default)
+        if bits not in BITS:
+            raise ValueError(f"{key} = {bits!r}")
+        return abs(bits) // 8
+
     def _size(self):
         """Return the bytes of the data, by the header alone."""
         n = self._count("NAXIS", 0, MOST_AXES)
         if not n:
             return 0
         axes = [self._count(f"NAXIS{i}") for i in range(1, n + 1)]
-        bytes_each = abs(int(self.get("BITPIX"))) // 8
+        bytes_each = self._bytes("BITPIX", None)
         size = bytes_each * self._count("GCOUNT", 1) * (self._count("PCOUNT", 0) + math.prod(axes))
         if self.is_table:
             self._count("TFIELDS", 0, MOST_AXES)
@@ -126,7 +134,7 @@ class QuickHDU:
         if self.get("ZIMAGE") is True:
             pixels = [self._count(f"ZNAXIS{i}") for i in
                       range(1, self._count("ZNAXIS", 0, MOST_AXES) + 1)]  # fmt: skip
-            whole = abs(int(self.get("ZBITPIX", 8))) // 8 * math.prod(pixels)
+            whole = self._bytes("ZBITPIX", 8) * math.prod(pixels)
             if whole > SPARE + PACKED * size:
                 raise ValueError(f"{size} bytes that claim to unpack to {whole}")
         return size

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from common.errors import ReadError
 from common.surveys import read, read_many
+from common.surveys.describe import describe
 from common.surveys.quick import quick_hdus
 from tests.common.test_sdss import spec_hdus, table_hdus
 
@@ -37,6 +38,7 @@ HUGE = "99999999999"
         header(**FIRST | {"naxis": HUGE, "TELESCOP": "'LAMOST'"}),
         header(**FIRST | {"NAXIS": "2", "NAXIS1": HUGE, "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"NAXIS2": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"BITPIX": "9"}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"NAXIS1": "0", "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"TFIELDS": HUGE}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"PCOUNT": HUGE}) + bytes(2880),
@@ -49,7 +51,7 @@ HUGE = "99999999999"
         header(**FIRST)[:-80] + b"A       = 1".ljust(80) * 200_000,
         gzip.compress(header(**FIRST) + bytes(200_000_000), 9),
     ],
-    ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "empty rows",
+    ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "BITPIX", "empty rows",
          "TFIELDS", "PCOUNT", "PCOUNT-", "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
 )  # fmt: skip
 def test_absurd_sizes_are_refused_at_once(tmp_path, content):
@@ -114,3 +116,18 @@ def test_a_damaged_header_in_the_middle_is_told(tmp_path):
     (tmp_path / "a.fits").write_bytes(content)
     with pytest.raises(ReadError, match="no header of HDU 1 at byte"):
         read(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("parts", [1, 4])
+def test_what_unpacks_to_too_much_is_not_held_twice(tmp_path, parts):
+    """In one stream or several, and by whoever looks at the file: about 70 MB may be unpacked."""
+    piece = gzip.compress(bytes(200_000_000 // parts), 9)
+    path = tmp_path / "a.fits"
+    path.write_bytes(gzip.compress(header(**FIRST), 9) + piece * parts)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ReadError, match="unpacks to more than"):
+            describe(path)
+        assert tracemalloc.get_traced_memory()[1] < 2.2 * (2**26 + 100 * path.stat().st_size)
+    finally:
+        tracemalloc.stop()
