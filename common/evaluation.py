@@ -92,7 +92,7 @@ class Evaluation:
     elsewhere : dict of str to (str, str)
         Figures that another command draws: name -> caption, verb.
     cover_figures : sequence of str
-        Names of figures that an overview of several papers shows.
+        Names of figures that an overview of several papers shows; the first one at a glance.
     gives : str
         What the network makes of what, in one line.
     headline : sequence of common.headline.Score
@@ -224,8 +224,10 @@ class Evaluation:
         if card is not None and card.claims is not None:
             measured = card.claims[card.claims["ours"].notna()]
             tables = {f"Measured on {self.dataset}": measured} if len(measured) else {}
-        chosen = {c: f for c, f in drawn.items() if f.stem in self.cover_figures}
-        return Section("", card.text if card else "", tables, chosen, claims=measured)
+        order = {name: i for i, name in enumerate(self.cover_figures)}
+        chosen = sorted((order[f.stem], c, f) for c, f in drawn.items() if f.stem in order)
+        figures = {caption: path for _, caption, path in chosen}
+        return Section("", card.text if card else "", tables, figures, claims=measured)
 
     def about_cover(self, made):
         """Return what an overview says in words and numbers, see `common.overview.read_cover`."""

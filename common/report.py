@@ -232,12 +232,13 @@ def _section(section, name):
 
 def _groups(claims):
     """Return the published numbers by verdict; what nobody measured has no value of ours."""
-    parts = [] if claims is None else [(v, claims[claims["verdict"] == v]) for v in VERDICTS]
-    return [
-        {"verdict": v, "table": table_of(t.drop(columns=["ours"]) if v == "untested" else t)}
-        for v, t in parts
-        if len(t)
-    ]
+    out = []
+    for verdict in VERDICTS if claims is not None else ():
+        part = claims[claims["verdict"] == verdict].drop(columns=["verdict"])
+        if len(part):
+            part = part.drop(columns=["ours"]) if verdict == "untested" else part
+            out.append({"verdict": verdict, "table": table_of(part)})
+    return out
 
 
 def table_of(table, caption=""):

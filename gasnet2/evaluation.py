@@ -109,7 +109,7 @@ class Evaluation(evaluation.Evaluation):
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
     title = "GaSNet-II on {}"
-    cover_figures = ("F12_confusion", "F15_mc", "B1_coarse")
+    cover_figures = ("B1_coarse", "F12_confusion", "F15_mc")
     gives = (
         "From a spectrum of SDSS, DESI, 4MOST or LAMOST: star, galaxy or quasar, which kind of it, "
         "and the redshift."

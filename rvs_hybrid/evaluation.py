@@ -74,7 +74,7 @@ class Evaluation(evaluation.Evaluation):
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
     title = "Hybrid network on {}"
-    cover_figures = ("F1_alpha_all_giants", "one_to_one")
+    cover_figures = ("one_to_one", "F1_alpha_all_giants")
     gives = (
         "From Gaia's XP and RVS spectra, magnitudes and parallax of a star: temperature, gravity, "
         "metallicity and [alpha/M]."
