@@ -64,7 +64,9 @@ def embedded(figure):
     if vector.is_file() and vector.stat().st_size <= SMALL:
         path = vector
     data = path.read_bytes()
-    return {"data": _address(path.suffix[1:].lower(), data), "width": _width(path, data)}
+    width = _width(path, data)
+    data = _light(data) if path.suffix == ".png" else data
+    return {"data": _address(path.suffix[1:].lower(), data), "width": width}
 
 
 def _of_figure(figure):
@@ -74,8 +76,21 @@ def _of_figure(figure):
     if len(stream.getvalue()) > SMALL:
         stream, kind = io.BytesIO(), "png"
         figure.savefig(stream, format="png", dpi=DENSE)
+        stream = io.BytesIO(_light(stream.getvalue()))
     width = round(figure.get_size_inches()[0] * DRAWN)
     return {"data": _address(kind, stream.getvalue()), "width": width}
+
+
+def _light(data):
+    """Return a large PNG in 256 colours, which a plot seldom has more of, if that is smaller."""
+    if len(data) <= SMALL:
+        return data
+    from PIL import Image
+
+    stream = io.BytesIO()
+    with Image.open(io.BytesIO(data)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(stream, format="png")
+    return min(data, stream.getvalue(), key=len)
 
 
 def _address(kind, data):

@@ -31,7 +31,10 @@ def published(judged):
     here = judged[judged["ours"].notna()]
     untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
     tables = {}
-    kind = here["id"].str.extract(r"^(precursor|baseline)-", expand=False).fillna("")
+    kind, kind_untested = (
+        t["id"].str.extract(r"^(precursor|baseline)-", expand=False).fillna("")
+        for t in (here, untested)
+    )
     for caption, start in KINDS:
         mine = here[kind == start]
         if len(mine):
@@ -46,7 +49,10 @@ def published(judged):
         "untested on their own data set. What a column dataset names is what each value was "
         "measured on."
     )
-    own = pd.concat([here[kind == ""], untested])
+    others = untested[kind_untested != ""].drop(columns=["ours"])
+    if len(others):
+        tables["Reference, not the paper, and not measured here"] = others
+    own = pd.concat([here[kind == ""], untested[kind_untested == ""]])
     return Section("Published numbers", text, tables, claims=own)
 
 

@@ -142,6 +142,15 @@ def test_png_alone_is_as_wide_as_half_its_pixels(tmp_path):
     assert Image.open(io.BytesIO(data)).width == 800 and shown["width"] == 400
 
 
+def test_large_png_is_embedded_in_fewer_colours(tmp_path):
+    path, rng = tmp_path / "p.png", np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (400, 400, 3), dtype=np.uint8)).save(path)
+    shown = pictures.embedded(path)["data"]
+    assert len(shown) < path.stat().st_size / 2
+    image = Image.open(io.BytesIO(base64.b64decode(shown.partition(",")[2])))
+    assert image.size == (400, 400) and len(image.getcolors()) == 256
+
+
 def test_vector_of_an_earlier_figure_is_taken_away(tmp_path, monkeypatch):
     with rendered(svg=True):
         save(a_figure(5), tmp_path / "f")
