@@ -224,6 +224,7 @@ class Evaluation:
         if card is not None and card.claims is not None:
             measured = card.claims[card.claims["ours"].notna()]
             tables = {f"Measured on {self.dataset}": measured} if len(measured) else {}
+            tables |= {k: v for k, v in card.tables.items() if "ours" in v}
         order = {name: i for i, name in enumerate(self.cover_figures)}
         chosen = sorted((order[f.stem], c, f) for c, f in drawn.items() if f.stem in order)
         figures = {caption: path for _, caption, path in chosen}

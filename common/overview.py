@@ -107,6 +107,7 @@ def _part(folder, name, out):
     return {
         "name": name,
         "title": about["package"] or about["title"],
+        "name_of_report": about["title"],
         "paper": about["paper"],
         "gives": about["gives"],
         "banner": about["banner"],
