@@ -80,7 +80,8 @@ def test_a_run_gets_its_tables_figures_claims_and_report(run_dir, capsys):
     assert not list(run_dir.rglob(".*"))
     assert "report.html" in capsys.readouterr().out
     cover = overview.read_cover(run_dir)
-    assert sorted(Path(f).stem for f in cover["figures"].values()) == ["B1_coarse", "F12_confusion", "F15_mc"]
+    figures = sorted(Path(f).stem for f in cover["figures"].values())
+    assert figures == ["B1_coarse", "F12_confusion", "F15_mc"]
     page = overview.overview([run_dir], run_dir / "all.html").read_text()
     assert "GaSNet-II on sdss-mock" in page
 
