@@ -11,6 +11,7 @@ from astropy.table import Table
 
 from common import claims
 from common.cli import say
+from common.headline import scores
 from common.plots import draw
 from common.report import Section, claims_section, run_facts, write_report
 from common.rows import MOCK_FILES, REAL_FILES
@@ -20,6 +21,8 @@ MOCK = (
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
     "untested."
 )
+INSPECT = "inspect.html"
+MOST_LOOKED_AT = 100
 MOCK_TO_REAL = (
     "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
     "survey's own claims stay untested."
@@ -89,7 +92,13 @@ class Evaluation:
     elsewhere : dict of str to (str, str)
         Figures that another command draws: name -> caption, verb.
     cover_figures : sequence of str
-        Names of figures that an overview of several papers shows.
+        Names of figures that an overview of several papers shows; the first one at a glance.
+    gives : str
+        What the network makes of what, in one line.
+    headline : sequence of common.headline.Score
+        The numbers that an overview shows.
+    looked_at : str
+        How the objects of `worst` were chosen.
     beside : Beside, optional
     rejected : str
         What the section of rejects says.
@@ -115,6 +124,8 @@ class Evaluation:
     others = ()
     elsewhere = {}  # noqa: RUF012
     cover_figures = ()
+    gives = looked_at = ""
+    headline = ()
     beside = None
     rejected = "Spectra left out, with the reason."
 
@@ -203,11 +214,36 @@ class Evaluation:
             out.append((caption, path if path.is_file() else None, reason))
         return out
 
+    def worst(self):
+        """Return the objects most worth a look, worst first: DataFrame with id; None: no choice."""
+        return None
+
     def cover(self, card, made, drawn):
         """Return what an overview of several papers shows: score card and some figures."""
-        tables = {k: v for k, v in card.tables.items() if "ours" in v} if card else {}
-        chosen = {c: f for c, f in drawn.items() if f.stem in self.cover_figures}
-        return Section("", card.text if card else "", tables, chosen)
+        tables, measured = {}, None
+        if card is not None and card.claims is not None:
+            measured = card.claims[card.claims["ours"].notna()]
+            tables = {f"Measured on {self.dataset}": measured} if len(measured) else {}
+            tables |= {k: v for k, v in card.tables.items() if "ours" in v}
+        order = {name: i for i, name in enumerate(self.cover_figures)}
+        chosen = sorted((order[f.stem], c, f) for c, f in drawn.items() if f.stem in order)
+        figures = {caption: path for _, caption, path in chosen}
+        return Section("", card.text if card else "", tables, figures, claims=measured)
+
+    def about_cover(self, made):
+        """Return what an overview says in words and numbers, see `common.overview.read_cover`."""
+        kind = "mock" if self.is_mock else "real"
+        if self.is_mock and self.banner().startswith(MOCK_TO_REAL[:20]):
+            kind = "mock to real"
+        return {
+            "package": self.paper.package if self.paper else "",
+            "paper": self.references[0] if self.references else "",
+            "gives": self.gives,
+            "dataset": self.dataset,
+            "kind": kind,
+            "n": len(self.df),
+            "scores": scores(self.headline, made, self.claims),
+        }
 
 
 def write(ev, out, *, rejects=None, source=None):
@@ -259,6 +295,7 @@ def _report(ev, out, judged, made, drawn, skipped, rejects, source):
     card = ev.card(judged)
     sections = [card] if card else []
     sections += ev.sections(made)
+    sections += _worst(ev, out)
     if ev.beside is not None and not ev.real:
         sections += beside_sections(ev.beside, sorted({out, Path(ev.run_dir or out)}))
     sections.append(Section("Figures", "", {}, drawn))
@@ -276,7 +313,19 @@ def _report(ev, out, judged, made, drawn, skipped, rejects, source):
         facts=ev.facts(None if source is None else Path(source).name),
         sections=sections,
         cover=ev.cover(card, made, drawn),
+        about=ev.about_cover(made),
     )
+
+
+def _worst(ev, out):
+    """Return the section of failures, with a link to the page of their spectra if it is there."""
+    table = ev.worst()
+    if not _some(table):
+        return []
+    there = (out / INSPECT).is_file()
+    caption = f"The first {MOST_LOOKED_AT} of {len(table)}" if len(table) > MOST_LOOKED_AT else ""
+    return [Section("Worth a look", ev.looked_at, {caption: table[:MOST_LOOKED_AT]},
+                    link=INSPECT if there else "", link_text="Look at the spectra")]  # fmt: skip
 
 
 def beside_sections(beside, folders):

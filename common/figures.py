@@ -12,6 +12,7 @@ from matplotlib.patches import Rectangle
 
 from common.colours import BLACK, BLUE, COLOURS, ORANGE, RED, SKY
 from common.files import atomic_path
+from common.pictures import DENSE, PLAIN, save_vector
 
 STYLE = {
     "font.size": 9,
@@ -32,7 +33,7 @@ STYLE = {
     "ytick.labelsize": 8,
     "lines.linewidth": 1.2,
     "figure.dpi": 100,
-    "savefig.dpi": 150,
+    "savefig.dpi": PLAIN,
     "text.usetex": False,  # GaiaXPy switches it on for the process that imports it
     "axes.prop_cycle": matplotlib.cycler(color=COLOURS),
 }
@@ -74,14 +75,19 @@ def panels(n, *, columns=3, width=3.4, height=2.9, title=None, **options):
 
 
 def save(figure, path):
-    """Write a figure as PATH.png and PATH.pdf, each whole or not at all; return the PNG's path."""
-    path = Path(path)
-    for kind in ("png", "pdf"):
-        whole = path.with_name(f"{path.name}.{kind}")
-        with atomic_path(whole) as temporary, matplotlib.rc_context(STYLE):
-            figure.savefig(temporary, format=kind, dpi=STYLE["savefig.dpi"])
+    """Write a figure as PATH.pdf, PATH.png and, where it is small, PATH.svg; return the PNG's path.
+
+    Each is whole or not there. Pages show the SVG; without one the PNG has twice a page's pixels.
+    """
+    files = {k: Path(path).with_name(f"{Path(path).name}.{k}") for k in ("pdf", "svg", "png")}
+    with matplotlib.rc_context(STYLE):
+        with atomic_path(files["pdf"]) as temporary:
+            figure.savefig(temporary, format="pdf", dpi=PLAIN)
         figure.set_layout_engine("none")  # laid out by now: twice would take twice as long
-    return path.with_name(f"{path.name}.png")
+        dots = PLAIN if save_vector(figure, files["svg"], files["pdf"]) else DENSE
+        with atomic_path(files["png"]) as temporary:
+            figure.savefig(temporary, format="png", dpi=dots)
+    return files["png"]
 
 
 def confusion_panel(axis, *, matrix, labels, counts=None, title=None, axis_labels=True):

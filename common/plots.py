@@ -68,7 +68,7 @@ def draw(plots, folder, *, rows, on_files):
     ----------
     plots : sequence of Plot
     folder : pathlib.Path
-        Where NAME.png and NAME.pdf go.
+        Where NAME.png, NAME.pdf and NAME.svg go.
     rows : DataFrame
         Rows of figures that name none of their own.
     on_files : bool
@@ -94,6 +94,6 @@ def draw(plots, folder, *, rows, on_files):
             except SuiteError as error:
                 reason = str(error)
         skipped.append({"figure": plot.caption, "reason": reason})
-        for ending in ("png", "pdf"):  # an older one would be taken for this evaluation's
+        for ending in ("png", "pdf", "svg"):  # an older one would be taken for this evaluation's
             (folder / f"{plot.name}.{ending}").unlink(missing_ok=True)
     return drawn, skipped

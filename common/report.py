@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import base64
 import datetime
-import io
 import json
 import math
 import os
@@ -12,11 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from common.files import write_json, write_text
+from common.pictures import embedded
 
 VERDICTS = ("reproduced", "missed", "untested")
-WIDEST = 1500  # pixels: wider images are no clearer on a page of 1180
+HERE = Path(__file__).parent
 
 
 @dataclass
@@ -32,8 +32,11 @@ class Section:
         Caption → table; a column "verdict" is coloured.
     figures : dict of str to (path-like or matplotlib Figure)
         Caption → PNG file or figure.
-    link : str
-        Address of a page that says more.
+    link, link_text : str
+        Address of a page that says more, and what it is called.
+    claims : DataFrame, optional
+        Published numbers, which are shown by their verdict; how many there are of each is shown
+        at the top of the page.
     """
 
     title: str
@@ -41,9 +44,19 @@ class Section:
     tables: dict = field(default_factory=dict)
     figures: dict = field(default_factory=dict)
     link: str = ""
+    link_text: str = "The whole report"
+    claims: pd.DataFrame | None = None
+
+    @property
+    def counts(self):
+        """Verdict -> how many published numbers; {} where there are none."""
+        if self.claims is None:
+            return {}
+        return {v: int((self.claims["verdict"] == v).sum()) for v in VERDICTS}
 
 
-def write_report(path, *, title, banner="", facts=None, sections=(), warn=False, cover=None):
+def write_report(path, *, title, banner="", facts=None, sections=(), warn=False, cover=None,
+                 about=None):  # fmt: skip
     """Write a report as one HTML file without outside links, through a temporary name.
 
     Parameters
@@ -61,29 +74,49 @@ def write_report(path, *, title, banner="", facts=None, sections=(), warn=False,
     cover : Section, optional
         What an overview of several reports shows of this one (`common.overview`); its figures are
         PNG files. Kept as cover.json beside the report.
+    about : dict, optional
+        What else the cover holds, see `common.overview.read_cover`.
 
     Returns
     -------
     Path
     """
-    from jinja2 import Environment, PackageLoader
-
     path = Path(path)
-    template = Environment(
-        loader=PackageLoader("common", "."), autoescape=True, trim_blocks=True
-    ).get_template("report.html.jinja")
-    text = template.render(
+    render(
+        path,
+        "report.html.jinja",
         title=title,
         banner=banner,
         warn=warn,
         facts={k: v for k, v in (facts or {}).items() if v is not None},
-        sections=[_section(s) for s in sections],
+        sections=[_section(s, f"s{i}") for i, s in enumerate(sections, 1)],
+    )
+    if cover is not None:
+        _keep_cover(path, title=title, banner=banner, warn=warn, cover=cover, about=about)
+    return path
+
+
+def render(path, template, **values):
+    """Write a page of a template beside this file, in the look of reports, as one HTML file.
+
+    Parameters
+    ----------
+    path : path-like
+    template : str
+    **values
+        What the template shows; text is escaped.
+    """
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    found = Environment(loader=PackageLoader("common", "."), autoescape=True, trim_blocks=True)
+    text = found.get_template(template).render(
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        script=Markup((HERE / "report.js").read_text(encoding="utf-8")),
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        **values,
     )
     write_text(path, text)
-    if cover is not None:
-        _keep_cover(path, title=title, banner=banner, warn=warn, cover=cover)
-    return path
 
 
 def run_facts(about, keys):
@@ -163,41 +196,53 @@ def claims_section(judged, *, dataset, survey, subject, place):
             f"\n\nThe paper's numbers are about {subject}; the verdicts stand for {dataset} alone. "
             f"On {place} every claim stays untested."
         )
-    tables = {}
-    if len(here):
-        tables[f"Measured on {dataset}"] = here.drop(columns=["dataset"])
-    if len(untested):
-        tables["Not measured here"] = untested.drop(columns=["ours"])
-    return Section("Published numbers", text, tables)
+    own = pd.concat([here, untested]).drop(columns=["dataset"])
+    return Section("Published numbers", text, claims=own)
 
 
-def _keep_cover(path, *, title, banner, warn, cover):
-    about = {
+def _keep_cover(path, *, title, banner, warn, cover, about=None):
+    about = (about or {}) | {
         "title": title,
         "banner": banner,
         "warn": warn,
         "text": cover.text,
         "report": path.name,
+        "counts": cover.counts,
         "tables": {k: json.loads(t.to_json(orient="split")) for k, t in cover.tables.items()},
         "figures": {k: os.path.relpath(f, path.parent) for k, f in cover.figures.items()},
     }
     write_json(path.with_name("cover.json"), about)
 
 
-def _section(section):
+def _section(section, name):
     return {
         "title": section.title,
+        "name": name,
         "link": section.link,
+        "link_text": section.link_text,
         "paragraphs": [p.strip() for p in section.text.split("\n\n") if p.strip()],
-        "tables": [_table(caption, table) for caption, table in section.tables.items()],
+        "bar": section.counts,
+        "groups": _groups(section.claims),
+        "tables": [table_of(table, caption) for caption, table in section.tables.items()],
         "figures": [
-            {"caption": caption, "data": _image(figure)}
-            for caption, figure in section.figures.items()
+            {"caption": caption, **embedded(figure)} for caption, figure in section.figures.items()
         ],
     }
 
 
-def _table(caption, table):
+def _groups(claims):
+    """Return the published numbers by verdict; what nobody measured has no value of ours."""
+    out = []
+    for verdict in VERDICTS if claims is not None else ():
+        part = claims[claims["verdict"] == verdict].drop(columns=["verdict"])
+        if len(part):
+            part = part.drop(columns=["ours"]) if verdict == "untested" else part
+            out.append({"verdict": verdict, "table": table_of(part)})
+    return out
+
+
+def table_of(table, caption=""):
+    """Return a DataFrame as the templates take it: caption, columns, rows of cells."""
     text = {name: not np.issubdtype(dtype, np.number) for name, dtype in _kinds(table)}
     columns = [{"name": name, "text": text[name]} for name in table.columns]
     rows = [
@@ -234,15 +279,3 @@ def show(value):
             return f"{value:.0f}"
         return f"{value:.4g}" if abs(value) >= 1e-3 else f"{value:.3g}"
     return str(value)
-
-
-def _image(figure):
-    """Return a PNG file or a matplotlib figure as base64 text."""
-    if hasattr(figure, "savefig"):
-        stream = io.BytesIO()
-        width = figure.get_size_inches()[0]
-        figure.savefig(stream, format="png", dpi=min(130, WIDEST / width))
-        data = stream.getvalue()
-    else:
-        data = Path(figure).read_bytes()
-    return base64.b64encode(data).decode("ascii")

@@ -46,9 +46,18 @@ def escape(app, what, name, obj, options, lines):
         lines[i] = "".join(parts)
 
 
+_OUTSIDE = re.compile(r"\[([^]]*)\]\(\.\./([\w/.-]+\.md)[^)]*\)")
+
+
+def name_files(app, docname, source):
+    """Name a file of the checkout that is no page of these, where the text links it."""
+    source[0] = _OUTSIDE.sub(r"\1 (`\2`)", source[0])
+
+
 def setup(app):
-    """Escape what autodoc reads before napoleon does."""
+    """Escape what autodoc reads before napoleon does; links that leave the pages become names."""
     app.connect("autodoc-process-docstring", escape, priority=400)
+    app.connect("source-read", name_files)
 
 
 # Each paper has a Config and Networks of its own: a bare name in a docstring is its package's.

@@ -10,8 +10,9 @@ import pandas as pd
 
 from common import claims, evaluation
 from common.evaluation import Beside
+from common.headline import Score
 from common.report import claims_section
-from gasnet2 import tables, tables_peer, tables_real, tables_trust
+from gasnet2 import samples, tables, tables_peer, tables_real, tables_trust
 from gasnet2.config import PAPER, SDSS_CLASSES, extragalactic
 from gasnet2.figures.plots import plots
 from gasnet2.measured import measure
@@ -57,6 +58,20 @@ REDSHIFTS = {  # prefix of the columns: (table, caption)
 }
 
 
+LOOKED_AT = ("id", "snr", "class_true", "class_pred", "z_true", "z_routed_pred", "p_right")
+HEADLINE = (
+    Score("fraction with the right coarse class (star, galaxy, quasar)",
+          {"coarse": {"class": "all"}}, "accuracy", "sdss-accuracy-coarse"),
+    Score("mean |dz| / (1 + z), galaxies", {"coarse": {"class": "GALAXY"}}, "mean_dz",
+          "sdss-dz-galaxies", n="n_z"),
+    Score("mean |dz| / (1 + z), quasars", {"coarse": {"class": "QSO"}}, "mean_dz",
+          "sdss-dz-quasars", n="n_z"),
+    Score("fraction of galaxies with z good to 0.0015", {"coarse": {"class": "GALAXY"}}, "gf",
+          n="n_z"),
+    Score("fraction of quasars with z good to 0.015", {"coarse": {"class": "QSO"}}, "gf", n="n_z"),
+)  # fmt: skip
+
+
 @dataclass(kw_only=True)
 class Evaluation(evaluation.Evaluation):
     """One evaluation; see `common.evaluation.Evaluation`.
@@ -94,7 +109,16 @@ class Evaluation(evaluation.Evaluation):
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
     title = "GaSNet-II on {}"
-    cover_figures = ("F12_confusion", "F15_mc")
+    cover_figures = ("B1_coarse", "F12_confusion", "F15_mc")
+    gives = (
+        "From a spectrum of SDSS, DESI, 4MOST or LAMOST: star, galaxy or quasar, which kind of it, "
+        "and the redshift."
+    )
+    headline = HEADLINE
+    looked_at = (
+        "Wrong coarse class, or redshift of the predicted class wrong beyond 0.01 (galaxies) or "
+        "0.05 (quasars), brightest first."
+    )
     beside = Beside(
         "Real spectra",
         "The networks of this run on real spectra that they never saw the like of in training. "
@@ -260,6 +284,14 @@ class Evaluation(evaluation.Evaluation):
         """Return the section of published numbers, for real files too."""
         return claims_section(judged, dataset=self.dataset, survey=self.survey,
                               subject=self.survey, place=f"{self.survey} itself")  # fmt: skip
+
+    def worst(self):
+        """Return the objects with a wrong coarse class or redshift."""
+        if not {"class_true", "class_pred", "z_true", "z_routed_pred", "snr"} <= set(self.df):
+            return None
+        limits = {k: tables.outlier_limit(k) for k in ("GALAXY", "QSO")}
+        bad = self.df.iloc[samples.failed(self.df, limits=limits)]
+        return bad[[c for c in LOOKED_AT if c in bad]]
 
     def tested(self):
         """Return how many spectra were tested, in words."""

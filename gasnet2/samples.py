@@ -184,6 +184,21 @@ def beside(config, mock, real):
     return out
 
 
+def failed(df, *, limits):
+    """Return the positions of rows with a wrong coarse class or redshift, brightest first.
+
+    The redshift is that of the predicted class, and wrong beyond its limit; `df` and `limits` as
+    of `failures`.
+    """
+    true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
+    pred = coarse(df["class_pred"])
+    dz = np.abs(df["z_routed_pred"] - df["z_true"]).to_numpy() / (1 + df["z_true"].to_numpy())
+    limit = np.array([limits.get(t, np.inf) for t in true])
+    bad = np.flatnonzero((true != pred) | (dz > limit))
+    snr = df["snr"].fillna(0).to_numpy()
+    return bad[np.argsort(-snr[bad], kind="stable")]  # bright ones are the least excusable
+
+
 def failures(df, labels, x, *, limits, most=12):
     """Return {text: flux} and {text: z} of the worst failures, to be looked at one by one.
 
@@ -199,14 +214,7 @@ def failures(df, labels, x, *, limits, most=12):
     limits : dict of str to float
         Coarse class → |dz| beyond which its redshift is catastrophic.
     """
-    true = coarse(df["coarse_true"] if "coarse_true" in df else df["class_true"])
-    pred = coarse(df["class_pred"])
-    dz = np.abs(df["z_routed_pred"] - df["z_true"]).to_numpy() / (1 + df["z_true"].to_numpy())
-    limit = np.array([limits.get(t, np.inf) for t in true])
-    wrong = true != pred
-    bad = np.flatnonzero(wrong | (dz > limit))
-    snr = df["snr"].fillna(0).to_numpy()
-    bad = bad[np.argsort(-snr[bad])][:most]  # the brightest failures are the least excusable
+    bad = failed(df, limits=limits)[:most]
     where = {id_: i for i, id_ in enumerate(labels["id"].astype(str))}
     fluxes, redshifts = {}, {}
     for row in bad:

@@ -9,6 +9,8 @@ import pandas as pd
 
 from common import claims, evaluation
 from common.evaluation import Beside, as_text
+from common.headline import Score
+from common.worst import farthest
 from lamost_metallicity.config import PAPER
 from lamost_metallicity.figures.plots import plots
 from lamost_metallicity.measured import by_design, measure
@@ -63,6 +65,15 @@ PARTS = {  # section: (text, names of its tables)
 ELSEWHERE = {"saliency": ("Where the network looks, at rest wavelengths, by redshift", "explain")}
 
 
+HEADLINE = (
+    Score("sigma of 12 + log(O/H), dex", {"methods": {"column": "oh_pred"}}, "sigma", "sigma"),
+    Score("accuracy of star-forming or not", {"classifier": {"class": "all"}}, "accuracy",
+          "accuracy"),
+    Score("sigma against strong lines of the same spectrum, dex",
+          {"agreement": {"galaxies": "star-forming by their lines", "survey": "all"}}, "sigma"),
+)  # fmt: skip
+
+
 @dataclass(kw_only=True)
 class Evaluation(evaluation.Evaluation):
     """One evaluation; see `common.evaluation.Evaluation`.
@@ -101,6 +112,12 @@ class Evaluation(evaluation.Evaluation):
     printed = ("methods", "classifier", "agreement")
     elsewhere = ELSEWHERE
     cover_figures = ("F4_predicted_true", "F6_mzr")
+    gives = (
+        "From a LAMOST spectrum of a galaxy: the oxygen abundance of its gas, 12 + log(O/H), and "
+        "whether it forms stars."
+    )
+    headline = HEADLINE
+    looked_at = "More than three errors off the label, farthest first."
     beside = Beside(
         "Real spectra",
         "The networks of this run on real spectra: the network's metallicity less the strong-line "
@@ -123,6 +140,10 @@ class Evaluation(evaluation.Evaluation):
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         return _tables(self)
+
+    def worst(self):
+        """Return the galaxies farthest from their labels."""
+        return farthest(self.df, ("oh",), more=("snr_r", "z"))
 
     def figures(self):
         """Return the list of `common.plots.Plot` of every figure, in order."""

@@ -10,6 +10,7 @@ import pandas as pd
 from common import evaluation
 from common.catalog import read_table
 from common.evaluation import Beside, as_text
+from common.headline import Score
 from mtopnet.config import PAPER
 from mtopnet.figures.plots import plots
 from mtopnet.measured import measure
@@ -100,6 +101,15 @@ ELSEWHERE = {  # figures of other commands
 }
 
 
+WRONG = 0.01  # |dz|, Sect. 4
+LOOKED_AT = ("id", "exposure", "z_true", "z_peak", "p_near", "z_peak2", "entropy", "m_h", "f_ha")
+HEADLINE = (
+    Score("fraction with |dz| < 0.003, 8 h", {"success": {"sample": "8 h"}}, "0.003", "8h-0.003"),
+    Score("fraction with |dz| < 0.1, 8 h", {"success": {"sample": "8 h"}}, "0.1", "8h-0.1"),
+    Score("fraction with |dz| < 0.003, all", {"success": {"sample": "all"}}, "0.003"),
+)
+
+
 @dataclass(kw_only=True)
 class Evaluation(evaluation.Evaluation):
     """One evaluation; see `common.evaluation.Evaluation`.
@@ -131,6 +141,12 @@ class Evaluation(evaluation.Evaluation):
     printed = ("residuals", "success", "variants")
     others, elsewhere = OTHERS, ELSEWHERE
     cover_figures = ("F4_residuals", "F7_thresholds")
+    gives = (
+        "From a MOONS spectrum of a galaxy at z 0.7-3: a probability for every redshift, stellar "
+        "mass and star formation rate."
+    )
+    headline = HEADLINE
+    looked_at = "|dz| of 0.01 or more, those first of which the network was surest."
     beside = Beside(
         "On other files",
         "The networks of this run on other files; reports of their own are in folders on_*.",
@@ -155,6 +171,15 @@ class Evaluation(evaluation.Evaluation):
             if path.is_file() and not self.real:
                 made[name] = (caption, read_table(path))
         return made
+
+    def worst(self):
+        """Return the spectra of wrong redshift, the surest first."""
+        if not {"id", "z_peak", "z_true"} <= set(self.df):
+            return None
+        bad = self.df[np.abs(self.df["z_peak"] - self.df["z_true"]) >= WRONG]
+        if "p_near" in bad:
+            bad = bad.sort_values("p_near", ascending=False, kind="stable")
+        return bad[[c for c in LOOKED_AT if c in bad]]
 
     def figures(self):
         """Return the list of `common.plots.Plot` of every figure, in order."""

@@ -11,9 +11,11 @@ import pandas as pd
 
 from common import claims, evaluation
 from common.errors import SuiteError
+from common.headline import Score
 from common.report import Section
+from common.worst import farthest
 from rvs_hybrid import galactic, giants, null, tables, texts
-from rvs_hybrid.config import PAPER
+from rvs_hybrid.config import NAMES, PAPER, UNITS
 from rvs_hybrid.coverage import coverage_table
 from rvs_hybrid.figures.plots import plots
 from rvs_hybrid.measured import measure
@@ -34,6 +36,13 @@ PARTS = {  # section: (text, names of its tables)
     "Errors": ("", ("coverage",)),
     "The Galaxy": ("", ("bimodality",)),
 }  # fmt: skip
+
+
+HEADLINE = tuple(
+    Score(f"MAD-sigma of {NAMES[k]}, {UNITS[k]}", {"labels": {"label": k, "stars": "all"}},
+          "mad_sigma")
+    for k in ("teff", "logg", "fe_h", "alpha_m")
+)  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -65,7 +74,13 @@ class Evaluation(evaluation.Evaluation):
     paper = PAPER
     claims = Path(__file__).with_name("claims.toml")
     title = "Hybrid network on {}"
-    cover_figures = ("F1_alpha_all_giants", "one_to_one")
+    cover_figures = ("one_to_one", "F1_alpha_all_giants")
+    gives = (
+        "From Gaia's XP and RVS spectra, magnitudes and parallax of a star: temperature, gravity, "
+        "metallicity and [alpha/M]."
+    )
+    headline = HEADLINE
+    looked_at = "More than three predicted errors off APOGEE's label, farthest first."
     rejected = "Stars left out, with the reason."
     references, parts = REFERENCES, PARTS
 
@@ -181,6 +196,10 @@ class Evaluation(evaluation.Evaluation):
             "versions": _listed(versions),
             "commit": commit,
         }
+
+    def worst(self):
+        """Return the stars farthest from their labels."""
+        return farthest(self.df, tuple(NAMES), ids="source_id", more=("g", "outside_limits"))
 
     def text_of(self, title, made):
         """Return the text of a section, which speaks of what its tables say."""

@@ -6,6 +6,7 @@ The tables are given as `Evaluation.tables` returns them: name -> (caption, Data
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from common.report import Section, show
 from rvs_hybrid.config import NAMES, UNITS
@@ -20,7 +21,6 @@ MADE = (
     "is at best an upper limit."
 )
 KINDS = (  # (caption, how the ids of its claims begin)
-    ("The proceedings' own statements, measured on other data than theirs", ""),
     ("Reference, not the paper: the precursor of 2020 (RAVE)", "precursor"),
     ("Reference, not the paper: a plain MLP's first result on these data", "baseline"),
 )
@@ -31,7 +31,10 @@ def published(judged):
     here = judged[judged["ours"].notna()]
     untested = judged[judged["ours"].isna() & ~judged["id"].isin(here["id"])]
     tables = {}
-    kind = here["id"].str.extract(r"^(precursor|baseline)-", expand=False).fillna("")
+    kind, kind_untested = (
+        t["id"].str.extract(r"^(precursor|baseline)-", expand=False).fillna("")
+        for t in (here, untested)
+    )
     for caption, start in KINDS:
         mine = here[kind == start]
         if len(mine):
@@ -46,8 +49,11 @@ def published(judged):
         "untested on their own data set. What a column dataset names is what each value was "
         "measured on."
     )
-    tables["Not measured here"] = untested.drop(columns=["ours"])
-    return Section("Published numbers", text, tables)
+    others = untested[kind_untested != ""].drop(columns=["ours"])
+    if len(others):
+        tables["Reference, not the paper, and not measured here"] = others
+    own = pd.concat([here[kind == ""], untested[kind_untested == ""]])
+    return Section("Published numbers", text, tables, claims=own)
 
 
 def labels(made):

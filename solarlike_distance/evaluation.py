@@ -11,8 +11,10 @@ import pandas as pd
 from common import evaluation
 from common.errors import SuiteError
 from common.evaluation import Beside, as_text
+from common.headline import Score
+from common.worst import farthest
 from solarlike_distance import galaxy
-from solarlike_distance.config import PAPER
+from solarlike_distance.config import PAPER, TARGETS
 from solarlike_distance.figures.plots import plots
 from solarlike_distance.measured import measure
 from solarlike_distance.tables import application, comparison, gradients, recovery
@@ -89,6 +91,19 @@ ELSEWHERE = {  # figures of `explain`
 }  # fmt: skip
 
 
+SOLAR = {"stars": "solar-like, S/N_g >= 10"}
+HEADLINE = (
+    *(
+        Score(f"scatter of {name}, {unit}",
+              {"scatter": {"quantity": name}, "real": {"quantity": name, **SOLAR}}, "sd", claim)
+        for name, unit, claim in (("Teff", "K", "scatter-teff"), ("log g", "dex", "scatter-logg"),
+                                  ("[Fe/H]", "dex", "scatter-feh"), ("M_G", "mag", "scatter-mg"))
+    ),
+    Score("median absolute fractional distance error", {"distance": {"distance": "all"}},
+          "median_abs_fraction", "fraction-median"),
+)  # fmt: skip
+
+
 @dataclass(kw_only=True)
 class Evaluation(evaluation.Evaluation):
     """One evaluation; see `common.evaluation.Evaluation`.
@@ -137,6 +152,12 @@ class Evaluation(evaluation.Evaluation):
     others = ("baselines",)  # the comparison's own file says more
     elsewhere = ELSEWHERE
     cover_figures = ("F5_predicted_true", "F14_gradients")
+    gives = (
+        "From a LAMOST spectrum of a star like the Sun: temperature, gravity, metallicity and "
+        "absolute magnitude, and with Gaia's magnitudes the distance."
+    )
+    headline = HEADLINE
+    looked_at = "More than three errors off a label, farthest first."
     beside = Beside(
         "Mock → real",
         "The networks of this run on real spectra: predictions less the catalogue's parameters. "
@@ -170,6 +191,10 @@ class Evaluation(evaluation.Evaluation):
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
         return _tables(self)
+
+    def worst(self):
+        """Return the stars farthest from their labels."""
+        return farthest(self.df, TARGETS, more=("snr_g", "flag"))
 
     def figures(self):
         """Return the list of `common.plots.Plot` of every figure, in order."""

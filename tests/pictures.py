@@ -15,26 +15,32 @@ EMPTY = {  # the least that others take for a picture
         "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNkYAAAAAYAAjCB0C8AAAAASUVORK5CYII="
     ),
     "pdf": b"%PDF-1.4\n%%EOF\n",
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg"/>',
 }
 DPI = 40
 _render = Figure.savefig
 _wanted = None  # names in the files to render: () all, None none
+_svg = False
 
 
 @contextmanager
-def rendered(*names):
-    """Render in this block or test: files with one of the names in theirs, or all files."""
-    global _wanted
-    before, _wanted = _wanted, names
+def rendered(*names, svg=False):
+    """Render in this block or test: files with one of the names in theirs, or all files.
+
+    SVGs, which show the same as the others, stay empty without `svg`.
+    """
+    global _wanted, _svg
+    before, _wanted, _svg = (_wanted, _svg), names, svg
     try:
         yield
     finally:
-        _wanted = before
+        _wanted, _svg = before
 
 
 def _save(self, target, *, format="png", **options):
     named = isinstance(target, (str, Path))
-    if _wanted == () or (_wanted and named and any(n in Path(target).name for n in _wanted)):
+    wanted = _wanted == () or (_wanted and named and any(n in Path(target).name for n in _wanted))
+    if wanted and (format != "svg" or _svg):
         if format == "png":  # what they show does not depend on their size
             options["dpi"] = min(options.get("dpi") or DPI, DPI)
         _render(self, target, format=format, **options)
