@@ -71,14 +71,9 @@ class GaiaTable:
         ReadError
             If it holds texts, or its unit is of another kind.
         """
-        values = self.columns.get(name)
+        values = self._single(name)
         if values is None:
             return np.full(len(self), np.nan)
-        if values.ndim > 1:
-            if values.size != len(values):
-                shape = " x ".join(map(str, values.shape[1:]))
-                raise self.error(f"{shape} values in each row of the column {name}", "one value")
-            values = values.reshape(len(values))
         if values.dtype.kind in "OUS":
             texts = self.texts(name)
             values = pd.to_numeric(pd.Series(texts), errors="coerce").to_numpy(dtype=float)
@@ -103,10 +98,25 @@ class GaiaTable:
 
     def texts(self, name):
         """Return a column as str of shape (n,); "" where missing or without such a column."""
-        values = self.columns.get(name)
+        values = self._single(name)
         if values is None:
             return np.full(len(self), "", dtype=object)
         return named_ids(values)
+
+    def _single(self, name):
+        """Return a column of one value in each row, None without it; `ReadError` if it has more."""
+        values = self.columns.get(name)
+        if values is None:
+            return None
+        if values.ndim > 1:
+            if values.size != len(values):
+                shape = " x ".join(map(str, values.shape[1:]))
+                raise self.error(f"{shape} values in each row of the column {name}", "one value")
+            return values.reshape(len(values))
+        # Rows of their own lengths, as FITS allows them.
+        if values.dtype == object and any(isinstance(value, np.ndarray) for value in values):
+            raise self.error(f"an array in each row of the column {name}", "one value")
+        return values
 
     def whole_ids(self, name):
         """Return a column of ids and what is wrong with them, as `ids.whole_ids` does.
@@ -115,7 +125,7 @@ class GaiaTable:
         """
         if name not in self:
             return np.full(len(self), "", dtype=object), np.full(len(self), "", dtype=object)
-        return whole_ids(self.columns[name])
+        return whole_ids(self._single(name))
 
     def ids(self, *, unique=True):
         """Return source_id as int64 of shape (n,).
@@ -125,7 +135,7 @@ class GaiaTable:
         ReadError
             If one is missing, no whole number, or (with `unique`) comes twice.
         """
-        values = self.columns["source_id"]
+        values = self._single("source_id")
         if values.dtype != np.int64 or np.ma.isMaskedArray(values) or values.min() <= 0:
             texts, faults = whole_ids(values)
             wrong = (faults != "") | np.array([len(t) > 19 or int(t or 0) >= 2**63 for t in texts])
@@ -162,7 +172,7 @@ class GaiaTable:
         rejects : list of dict, optional
             As of `common.surveys.delimited.reject`.
         """
-        texts, faults = whole_ids(self.columns["source_id"])
+        texts, faults = self.whole_ids("source_id")
         good = faults == ""
         if good.all() or not good.any():
             return

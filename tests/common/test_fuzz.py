@@ -126,3 +126,22 @@ def test_two_numbers_in_a_cell_are_refused(tmp_path):
     Table({"source_id": np.arange(1, 5) * 10**18} | columns).write(tmp_path / "a.fits")
     with pytest.raises(ReadError, match="2 values in each row of the column bp_coeff_7"):
         read_xp(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("where", ["source_id", "bp_coeff_7"])
+@pytest.mark.parametrize("kind", ["PJ()", "2J"])
+def test_arrays_in_the_cells_of_a_column_are_refused(tmp_path, where, kind):
+    """Found by damage to TFORM: rows of any length, in a column of ids too."""
+    from astropy.io import fits
+
+    names = ["source_id", *(f"{b}_coeff_{i}" for b in ("bp", "rp") for i in range(55))]
+    rows = {"PJ()": [np.arange(1), np.arange(3)], "2J": np.arange(4).reshape(2, 2)}[kind]
+    columns = [
+        fits.Column(n, kind, array=np.array(rows, dtype=object) if kind == "PJ()" else rows)
+        if n == where
+        else fits.Column(n, "K", array=np.arange(1, 3) * 10**18)
+        for n in names
+    ]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
+    with pytest.raises(ReadError, match=f"in each row of the column {where}"):
+        read_xp(tmp_path / "a.fits")
