@@ -10,6 +10,7 @@ import traceback
 from tqdm import tqdm
 
 from common.errors import SuiteError, UsageError
+from common.network import without
 
 
 def parser(prog, description, **options):
@@ -30,7 +31,8 @@ def run(work, arguments, *, kept=None):
     work : callable
         Takes the parsed arguments.
     arguments : argparse.Namespace
-        What to work on.
+        What to work on. Where it has `offline`, and that is true, no network is used, whatever
+        the work does.
     kept : str, optional
         What an interrupted run leaves behind and how to go on; printed on Ctrl-C.
 
@@ -40,7 +42,8 @@ def run(work, arguments, *, kept=None):
         0: done; 1: the work failed; 2: bad arguments. argparse's own errors also exit with 2.
     """
     try:
-        work(arguments)
+        with without(getattr(arguments, "offline", False)):
+            work(arguments)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -80,6 +80,19 @@ def clear_temporary(path, every=False):
                 left.unlink(missing_ok=True)
 
 
+def link(file, target):
+    """Let a file stand under another name too, without a copy where the disk allows it."""
+    target = Path(target)
+    if target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(file, target)
+    except OSError:  # another disk
+        with atomic_path(target) as temporary:
+            shutil.copyfile(file, temporary)
+
+
 def write_parquet(table, path):
     """Write a DataFrame as Parquet, whole or not at all; its folder is made if it is missing."""
     with atomic_path(path) as temporary:

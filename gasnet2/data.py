@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -10,60 +9,19 @@ import pandas as pd
 
 from common import sample
 from common.catalog import write_table
+from common.cli import say
 from common.errors import MissingDataError
 from common.pipeline import Shards, ShardWriter, finished
 from common.rejects import reject_table
 from common.sample import SPLITS, refuse_mock, rejected
 from common.surveys import find_files, read_many
-from gasnet2.config import CLASSES, COARSE, published
+from gasnet2 import selection
+from gasnet2.classes import coarse_class, fine_class, kind_of
+from gasnet2.config import CLASSES, published
 from gasnet2.inputs import n_inputs, prepared
 
 SAME_OBJECT = 1.0  # arcsec, default: spectra closer than this are of one object
 COLUMNS = ("id", "file", "ra", "dec", "snr", "vdisp", "class", "coarse", "z", "mock")
-
-
-def fine_class(coarse, subclass, survey):
-    """Return the class label of a catalogue row, which need not be one of the network's.
-
-    Parameters
-    ----------
-    coarse, subclass : str
-        CLASS and SUBCLASS of the survey; an empty SUBCLASS reads ``nan`` (Table 1).
-    survey : {"sdss", "fourmost", "desi"}
-
-    Returns
-    -------
-    str
-        Such as "GALAXY_AGN"; empty where the row has no class.
-    """
-    coarse, subclass = str(coarse).strip(), str(subclass).strip()
-    if coarse in ("", "nan", "None"):
-        return ""
-    if survey != "sdss":
-        return coarse
-    return f"{coarse}_{subclass if subclass not in ('', 'None') else 'nan'}"
-
-
-# SDSS's subclasses of stars that are kinds of `EXTRA_CLASSES` (pattern of the whole name).
-KINDS = {
-    r"STAR_(O|B\d|OB).*": "STAR_OB",
-    r"STAR_([ML]\d).*": "STAR_M",
-    r"STAR_Carbon.*": "STAR_Carbon",
-    r"STAR_(WD|CalciumWD|D[ABCQZ]).*": "STAR_WD",
-}
-
-
-def kind_of(name):
-    """Return the class of the 20 of all surveys that a class of SDSS belongs to, else the name."""
-    return next((kind for pattern, kind in KINDS.items() if re.fullmatch(pattern, name)), name)
-
-
-def coarse_class(name):
-    """Return STAR, GALAXY or QSO for a class label (App. B); empty where unknown."""
-    if name in COARSE:
-        return COARSE[name]
-    head = name.split("_")[0]
-    return head if head in ("STAR", "GALAXY", "QSO") else ""
 
 
 def label_table(spectra, survey):
@@ -206,16 +164,17 @@ def fingerprint(labels):
 
 def poor(spectra, labels, config):
     """Return the rows that the paper's selection leaves out (Sect. 2.3: DESI), ndarray of bool."""
-    if config.survey != "desi":
-        return np.zeros(len(labels), dtype=bool)
-    warned = np.zeros(len(labels), dtype=bool)
-    if "zwarn" in spectra.meta:
-        warned = (spectra.meta["zwarn"].fillna(0) != 0).to_numpy(dtype=bool)
-    return warned | (labels["snr"].to_numpy(dtype=float) <= 2)
+    kept = [keep for _, keep in selection.cuts(_about(spectra, labels), config.survey)]
+    return ~np.logical_and.reduce([np.ones(len(labels), dtype=bool), *kept])
 
 
-def find_data(config, data_dir=None, *, offline=False):
-    """Return the files of a data set, made (mocks) or fetched (SDSS) where that is needed.
+def _about(spectra, labels):
+    """Return the labels with what the selection looks at besides."""
+    return labels.assign(zwarn=spectra.meta["zwarn"].to_numpy() if "zwarn" in spectra.meta else 0)
+
+
+def find_data(config, data_dir=None, *, offline=False, notes=None):
+    """Return the files of a data set, made (mocks) or fetched (SDSS, DESI) where that is needed.
 
     Parameters
     ----------
@@ -224,6 +183,8 @@ def find_data(config, data_dir=None, *, offline=False):
         Folder of the files; a mock is written there.
     offline : bool
         Use no network.
+    notes : path-like, optional
+        Folder that gets the list of what was drawn from an archive.
 
     Returns
     -------
@@ -246,14 +207,9 @@ def find_data(config, data_dir=None, *, offline=False):
         )
     if data_dir:
         return find_files([data_dir])
-    if config.survey == "sdss":
-        from gasnet2.fetch import fetch_sdss
+    from gasnet2.archive.find import find
 
-        return fetch_sdss(offline=offline)
-    raise MissingDataError(
-        f"--dataset {config.dataset} has no public training set to fetch. Give the folder of your "
-        f"files with --data-dir, or use --dataset {config.dataset}-mock, which runs now."
-    )
+    return find(config, offline=offline, notes=notes)
 
 
 def prepare(config, folder, *, data_dir=None, offline=False):
@@ -263,7 +219,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     ----------
     config : Config
     folder : path-like
-        Where the shards go; what cannot be used goes to rejects.ecsv there.
+        Where the shards go; what cannot be used goes to rejects.ecsv there, what each of the
+        paper's cuts leaves to selection.ecsv, what was drawn from an archive to drawn.csv.
     data_dir, offline
         As in `find_data`.
 
@@ -283,14 +240,15 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         from gasnet2.templates.data import make_shards
 
         return make_shards(config, folder, offline=offline)
-    paths = find_data(config, data_dir, offline=offline)
-    rejects, unlabelled = [], 0
+    paths = find_data(config, data_dir, offline=offline, notes=folder)
+    rejects, unlabelled, tally = [], 0, selection.Tally(config)
     with ShardWriter(folder, n_inputs(config)) as writer:
         for spectra in read_many(paths, rejects=rejects, grid=config.table_grid):
             labels = label_table(spectra, config.survey)
             inside = labels["class"].isin(CLASSES[config.survey]).to_numpy(copy=True)
             unlabelled += int((~inside).sum())
             refuse_mock(labels, config)
+            tally.add(_about(spectra, labels))
             left_out = poor(spectra, labels, config) & inside
             rejects += [
                 {"file": f, "id": i, "reason": "left out by the paper: S/N <= 2 or ZWARN > 0"}
@@ -305,7 +263,10 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             writer.write(ready.x[ready.usable], labels[ready.usable])
     if rejects:
         write_table(reject_table(rejects), folder / "rejects.ecsv")
-    shards = Shards(folder)
+    shards, counts = Shards(folder), tally.counts()
+    write_table(counts, folder / "selection.ecsv", meta={"DATASET": config.dataset})
+    if not config.is_mock and len(shards):
+        say(selection.printed(counts))
     if not len(shards):
         (folder / "shards.json").unlink()
         raise MissingDataError(

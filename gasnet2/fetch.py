@@ -1,104 +1,86 @@
-"""The authors' public SDSS tables, fetched once into the cache."""
+"""Fetch the spectra of the paper's data sets into the cache, or those of a list into a folder."""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from common.errors import MissingDataError
+import pandas as pd
 
-REPO = "Fucheng/GaSNet-II-SDSS-dataset"
-FILES = ("train.fits", "valid.fits", "test.fits")
-SIZE = "about 3.8 GB"  # 260 000 spectra of 3600 float32 pixels
-BLOCK = 1 << 20
+from common.archives import desi, sdss
+from common.assets.registry import cache_dir
+from common.assets.web import Web
+from common.cli import parser, run, say
+from common.errors import UsageError
+from common.surveys.ids import int64
+from gasnet2.archive.find import authors_tables, find
+from gasnet2.config import PAPER
 
-
-def sha256_of(path):
-    """Return the sha256 of a file as hex."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+KEPT = "What came is kept; the same command goes on."
 
 
-def _missing(reason, folder):
-    return MissingDataError(
-        f"The SDSS training tables ({', '.join(FILES)}; {SIZE}) are not in {folder} and could not "
-        f"be fetched: {reason}. With a network, `python -m gasnet2.fetch` gets them from the "
-        f"Hugging Face data set {REPO}, or give a folder of SDSS files with --data-dir. Without: "
-        "`python -m gasnet2.train --dataset sdss-mock` runs now."
-    )
-
-
-def fetch_sdss(folder=None, *, offline=False):
-    """Return the authors' tables, fetching what is not in the cache.
+def fetch_list(dataset, path, folder, *, web):
+    """Fetch the spectra of a list.
 
     Parameters
     ----------
-    folder : path-like, optional
-        Where the files go; a folder of the project's cache by default.
-    offline : bool
-        Use no network.
+    dataset : {"sdss", "desi"}
+    path : path-like
+        Of plate-mjd-fibre (`common.archives.sdss.read_list`), or of TARGETIDs, one a line.
+    folder : path-like
+    web : common.assets.web.Web
 
     Returns
     -------
     list of Path
-
-    Raises
-    ------
-    MissingDataError
-        If a file is neither there nor to be had, or what arrived is not what the hub announced.
-
-    Notes
-    -----
-    huggingface_hub shows progress and goes on with interrupted downloads; size and, where the hub
-    states it, sha256 of each file are checked after arrival.
+        The files: of DESI those of the healpixels that hold the targets.
     """
-    from common.assets import cache_dir
-
-    folder = Path(folder) if folder else cache_dir() / "sdss-gasnet2"
-    return [_fetch(name, folder, offline) for name in FILES]
-
-
-def _fetch(name, folder, offline):
-    path, seal = folder / name, folder / f"{name}.sha256"
-    if path.exists() and seal.exists():
-        return path
-    if offline:
-        raise _missing("--offline was given", folder)
-    import httpx2 as httpx
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    failures = (httpx.HTTPError, HfHubHTTPError, LocalEntryNotFoundError, ConnectionError)
-    try:
-        about = get_hf_file_metadata(hf_hub_url(REPO, name, repo_type="dataset"))
-        arrived = Path(hf_hub_download(REPO, name, repo_type="dataset", local_dir=folder))
-    except failures as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
-        raise _missing(lines[0], folder) from error
-    found = sha256_of(arrived)
-    etag = (about.etag or "").strip('"')
-    wrong_size = about.size is not None and arrived.stat().st_size != about.size
-    if wrong_size or (len(etag) == 64 and found != etag):
-        size = arrived.stat().st_size
-        arrived.unlink()
-        raise MissingDataError(
-            f"{arrived}: {size} bytes with sha256 {found} arrived; the hub announced {about.size} "
-            f"bytes and {etag}. The file was removed; fetch it again."
-        )
-    seal.write_text(f"{found}  {name}\n")
-    return path
+    if dataset == "sdss":
+        return sdss.fetch_spectra(sdss.read_list(path), folder, web=web).paths
+    lines = [line.strip() for line in Path(path).read_text().splitlines() if line.strip()]
+    if not lines or not all(line.isdigit() for line in lines):
+        raise UsageError(f"{path}: must be TARGETIDs, whole numbers, one a line.")
+    targets = pd.Series(int64(lines)).astype("int64")
+    name = hashlib.sha256(targets.to_numpy().tobytes()).hexdigest()[:16]
+    table = desi.pixels_of(targets, cache_dir() / "desi-edr" / "targets" / f"{name}.fits", web=web)
+    return desi.fetch_pixels(table.drop_duplicates(list(desi.PIXEL)), folder, web=web).paths
 
 
 def main(argv=None):
-    """Fetch the tables from the command line; return the exit status."""
-    from common.cli import parser, run, say
+    """Run the command line; return the exit status."""
+    p = parser("python -m gasnet2.fetch", __doc__)
+    p.add_argument("--dataset", default="sdss", choices=("sdss", "desi", "fourmost"))
+    p.add_argument("--source", default="archive", choices=("archive", "authors"),
+                   help="of sdss: DR16's own spectra, or the authors' tables, which have no "
+                   "wavelengths")  # fmt: skip
+    p.add_argument("--scale", default="demo", choices=tuple(PAPER.scales),
+                   help="whose number of spectra")  # fmt: skip
+    p.add_argument("--per-class", type=int, help="spectra of each class (default: the scale's)")
+    p.add_argument("--seed", type=int, default=PAPER.seed, help="of the draw")
+    p.add_argument("--ids", type=Path, metavar="FILE",
+                   help="list of plate-mjd-fibre, or of TARGETIDs, not a sample")  # fmt: skip
+    p.add_argument("-o", "--output", type=Path, help="folder of the files of --ids")
+    p.add_argument("--offline", action="store_true", help="use no network: say what is here")
 
-    p = parser("python -m gasnet2.fetch", "Fetch the authors' SDSS tables into the cache.")
-    p.add_argument("-o", "--output", type=Path, help="folder (default: the project's cache)")
-    return run(lambda a: [say(str(f)) for f in fetch_sdss(a.output)], p.parse_args(argv))
+    def work(args):
+        if args.ids is not None:
+            if args.dataset == "fourmost" or args.offline or args.output is None:
+                raise UsageError(
+                    "--ids goes with --dataset sdss or desi, needs the network and -o FOLDER."
+                )
+            with Web() as web:
+                paths = fetch_list(args.dataset, args.ids, args.output, web=web)
+        elif args.source == "authors":
+            if args.dataset != "sdss":
+                raise UsageError("--source authors goes with --dataset sdss.")
+            paths = authors_tables(offline=args.offline)
+        else:
+            config = PAPER.configure(args.dataset, args.scale, per_class=args.per_class,
+                                     seed=args.seed)  # fmt: skip
+            paths = find(config, offline=args.offline)
+        say(f"{len(paths)} file(s) in {paths[0].parent if len(paths) == 1 else cache_dir()}")
+
+    return run(work, p.parse_args(argv), kept=KEPT)
 
 
 if __name__ == "__main__":

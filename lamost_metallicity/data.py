@@ -119,19 +119,17 @@ def learned(df, run_dir, config):
     return same_kind & (names != "").to_numpy() & (split_of(names, config) != "test")
 
 
-def _find_data(config, data_dir, offline):
-    """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
+def _find_data(config, data_dir, offline, notes):
+    """Return the spectrum files and the folder of labels; a mock is made where it is not there."""
     if config.is_mock:
         from lamost_metallicity.mock.make import make_mock
 
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir, offline=offline)
     elif data_dir is None:
-        raise MissingDataError(
-            "--dataset lamost needs --data-dir: a folder with LAMOST low-resolution spectra and "
-            "the MPA-JHU tables galSpecInfo and galSpecExtra (data/README.md says where they are). "
-            "Without them: --dataset lamost-mock, which runs now."
-        )
-    return spectrum_files(data_dir)
+        from lamost_metallicity.archive import find
+
+        return find(config, offline=offline, notes=notes)
+    return spectrum_files(data_dir), label_folder(data_dir)
 
 
 def prepare(config, folder, *, data_dir=None, offline=False):
@@ -141,9 +139,10 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     ----------
     config : Config
     folder : path-like
-        Where the shards go, with selection.ecsv (what each cut leaves) and rejects.ecsv.
+        Where the shards go, with selection.ecsv (what each cut leaves), rejects.ecsv, and
+        drawn.csv (what was asked of LAMOST's archive).
     data_dir : path-like, optional
-        Spectra and MPA-JHU tables; a mock is written there.
+        Spectra and MPA-JHU tables; a mock is written there. Without it they are fetched.
     offline : bool
         Use no network.
 
@@ -167,8 +166,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         # Else an earlier call ended before the labels, or knew no colour.
         if {"has_label", "colour"} <= set(shards.labels):
             return shards
-    paths = _find_data(config, data_dir, offline)
-    mpajhu = read_mpajhu(label_folder(data_dir))
+    paths, label_dir = _find_data(config, data_dir, offline, folder)
+    mpajhu = read_mpajhu(label_dir)
     matcher = _Matcher(mpajhu, config.match_radius)
     rejects, seen, kept = [], [], []
     with ShardWriter(folder, config.width) as writer:
@@ -193,8 +192,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
         (folder / "shards.json").unlink()
         first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
         raise MissingDataError(
-            f"No galaxy of {len(paths)} file(s) in {data_dir} can be used and has an MPA-JHU "
-            f"counterpart within {config.match_radius:g} arcsec.{first}"
+            f"No galaxy of {len(paths)} file(s) in {data_dir or label_dir.parent} can be used and "
+            f"has an MPA-JHU counterpart within {config.match_radius:g} arcsec.{first}"
         )
     chosen, counts = selection.select(
         pd.concat(seen, ignore_index=True), mpajhu, z_max=config.z_max, snr_min=config.snr_min,
@@ -252,8 +251,8 @@ def _with_lines(about, spectra):
 
 def _truth(data_dir):
     """Return id and oh_planted of a mock; empty for observed spectra."""
-    path = Path(data_dir) / "truth.parquet"
-    if not path.is_file():
+    path = Path(data_dir or ".") / "truth.parquet"
+    if data_dir is None or not path.is_file():
         return pd.DataFrame({"id": pd.Series(dtype=str), "oh_planted": pd.Series(dtype=float)})
     table = pd.read_parquet(path, columns=["obsid", "oh"])
     return pd.DataFrame({"id": table["obsid"].astype(str), "oh_planted": table["oh"]})

@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from common.cuts import counted, printed
+
+__all__ = ["counts_table", "kinds", "label", "printed", "select", "star_forming"]
 Z_MAX = 0.25  # Sect. 2
 SNR_MIN = 3.0  # S/N_r, Sect. 2
 RADIUS = 1.0  # arcsec, Sect. 2
@@ -139,24 +142,7 @@ def select(objects, mpajhu, *, z_max=Z_MAX, snr_min=SNR_MIN, radius=RADIUS):
 
 def counts_table(n):
     """Return the table of cuts from the four numbers of spectra left."""
-    before = [np.nan, *n[:-1]]
-    return pd.DataFrame(
-        {
-            "cut": list(PUBLISHED),
-            "n": n,
-            "fraction": [a / b if b and b == b else np.nan for a, b in zip(n, before, strict=True)],
-            "published": list(PUBLISHED.values()),
-        }
-    )
-
-
-def printed(counts):
-    """Return the table of cuts as lines of text."""
-    lines = [f"{'cut':28s} {'spectra':>9s} {'of those':>9s} {'published':>10s}"]
-    for row in counts.itertuples():
-        part = "" if np.isnan(row.fraction) else f"{100 * row.fraction:.2f} %"
-        lines.append(f"{row.cut:28s} {row.n:9d} {part:>9s} {row.published:10d}")
-    return "\n".join(lines)
+    return counted(PUBLISHED, n, PUBLISHED.values())
 
 
 def _nearest(objects, catalogue, *, radius):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from common import sample
+from common.assets.lacking import lacking
 from common.catalog import write_table
 from common.errors import MissingDataError
 from common.lines import LINES_MOONS
@@ -104,11 +105,12 @@ def _find_data(config, data_dir, offline):
         make_mock(n=config.n_galaxies, seed=config.seed, out_dir=data_dir,
                   exposures=config.exposures, variant=config.mock, offline=offline)  # fmt: skip
     elif data_dir is None:
-        raise MissingDataError(
-            "--dataset moons needs --data-dir: a folder with MOONS1D's FITS output and labels.fits "
-            "(data/README.md says what is in them). Without them: --dataset moons-mock, which runs "
-            "now."
-        )
+        raise lacking(
+            dataset="moons", what="118 194 simulated spectra with MOONS1D and their labels",
+            size="about 23 GB", why="the paper's authors have not published them", command="",
+            mock="python -m mtopnet.train --dataset moons-mock",
+            more="MOONS1D's own output and labels.fits can be used (data/README.md says how).",
+        )  # fmt: skip
     find_labels(data_dir)  # known before hours of reading
     inner = Path(data_dir) / "spectra"
     return spectrum_files(inner if inner.is_dir() else data_dir)

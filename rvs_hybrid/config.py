@@ -21,7 +21,7 @@ NAMES = {
 }  # fmt: skip
 INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
 RVS = ("none", "semi-synthetic", "data-dir")  # or a folder of the user's files
-DATASETS = ("gaia-apogee", "gaia-rvs")  # the registry's stars, or one's own; [seed]'s kind of data
+DATASETS = ("gaia-apogee", "gaia-rvs")  # the registry's stars; [seed]'s kind of data
 
 RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
 XP_GRID = np.arange(3360.0, 10201.0, 20.0)  # Å, 343 px: GaiaXPy's default sampling
@@ -100,10 +100,10 @@ def _changes(args):
             f"--rvs must be {', '.join(RVS)} or a folder of RVS files. Received {rvs!r}, which is "
             "no folder."
         )
-    if (args.dataset == DATASETS[1] or rvs == RVS[2]) and args.data_dir is None:
+    if args.dataset != DATASETS[1] and rvs == RVS[2] and args.data_dir is None:
         raise UsageError(
-            f"--dataset {DATASETS[1]} and --rvs {RVS[2]} take your own stars: name their folder "
-            "with --data-dir (APOGEE's allStar, XP coefficients, gaia_source, RVS spectra)."
+            f"--rvs {RVS[2]} takes your own stars: name their folder with --data-dir (APOGEE's "
+            f"allStar, XP coefficients, gaia_source, RVS spectra), or use --dataset {DATASETS[1]}."
         )
     if inputs is None and rvs is not None:
         inputs = [name for name in INPUTS if name != "rvs" or rvs != RVS[0]]
@@ -141,7 +141,7 @@ PAPER = Paper(
     scales=SCALES,
     free=("labels", "rvs"),  # which labels there are, and where the spectra lie
     data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source, RVS spectra "
-    "(default: the registry's 40 000 stars)",
+    "(default: the registry's 40 000 stars; of gaia-rvs the archives')",
     options=(
         Option("--inputs", "out of rvs xp phot parallax (default: xp phot parallax, and rvs with "
                f"--rvs or --dataset {DATASETS[1]})", more={"nargs": "+", "metavar": "INPUT"}),

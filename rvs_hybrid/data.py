@@ -9,7 +9,7 @@ import numpy as np
 
 from common import pipeline
 from common.cli import say
-from common.errors import SuiteError, UsageError
+from common.errors import MissingDataError, SuiteError, UsageError
 from rvs_hybrid.config import DATASETS, LABELS, RVS
 from rvs_hybrid.inputs import inputs_of, join_row, layout, split_row
 from rvs_hybrid.tables import SYNTHETIC
@@ -18,8 +18,23 @@ ROWS = 4096
 RVS_LIMITS = "the Cannon model's range"
 
 
-def load_sample(config, *, data_dir=None, offline=False):
-    """Return the stars of a data set: the registry's archives, or the user's folder."""
+def load_sample(config, *, data_dir=None, offline=False, notes=None):
+    """Return the stars of a data set: the registry's, the archives', or those of a folder.
+
+    Parameters
+    ----------
+    config : Config
+    data_dir : path-like, optional
+        The user's own stars.
+    offline : bool
+        Use no network.
+    notes : path-like, optional
+        Folder that gets the list of what was drawn from the archives.
+    """
+    if data_dir is None and config.dataset == DATASETS[1]:
+        from rvs_hybrid.archive import find
+
+        data_dir = find(config, offline=offline, notes=notes)
     if data_dir is not None:
         from rvs_hybrid.stars.folder import read_folder
 
@@ -29,14 +44,19 @@ def load_sample(config, *, data_dir=None, offline=False):
             inputs=[name for name in config.inputs if not (made and name == "rvs")],
             rvs_dir=None if config.rvs in RVS else config.rvs,
         )
-    if config.dataset == DATASETS[1] or config.rvs == RVS[2]:
+    if config.rvs == RVS[2]:
         raise UsageError(
             f"--dataset {config.dataset} with --rvs {config.rvs} takes your own stars: name their "
             "folder with --data-dir."
         )
     from rvs_hybrid.stars.sample import load
 
-    return load(offline=offline)
+    try:
+        return load(offline=offline)
+    except MissingDataError as error:
+        from rvs_hybrid.archive import registry_lacks
+
+        raise registry_lacks(error) from None
 
 
 def labels_of(stars):
@@ -193,7 +213,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if pipeline.finished(folder):
         return pipeline.Shards(folder)
-    sample = load_sample(config, data_dir=data_dir, offline=offline)
+    sample = load_sample(config, data_dir=data_dir, offline=offline, notes=folder)
     labels = labels_of(sample.stars)
     usable, cuts = quality(sample.stars, sample.xp, labels=labels, need_xp="xp" in config.inputs)
     say(cuts.to_string(index=False))

@@ -154,19 +154,17 @@ def learned(df, run_dir, config):
     return out
 
 
-def _find_data(config, data_dir, offline):
-    """Return the spectrum files; a mock is made in `data_dir` where it is not there yet."""
+def _find_data(config, data_dir, offline, notes):
+    """Return the spectrum files and the folder of tables; a mock is made where it is not there."""
     if config.is_mock:
         from solarlike_distance.mock.make import make_mock
 
         make_mock(n=config.n_stars, seed=config.seed, out_dir=data_dir, offline=offline)
     elif data_dir is None:
-        raise MissingDataError(
-            "--dataset lamost needs --data-dir: a folder with LAMOST low-resolution spectra and "
-            "tables of LASP, APOGEE, Gaia and geometric distances (data/README.md says where they "
-            "are). Without them: --dataset lamost-mock, which runs now."
-        )
-    return spectrum_files(data_dir)
+        from solarlike_distance.archive import find
+
+        return find(config, offline=offline, notes=notes)
+    return spectrum_files(data_dir), data_dir
 
 
 def prepare(config, folder, *, data_dir=None, offline=False):
@@ -176,9 +174,11 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     ----------
     config : Config
     folder : path-like
-        Where the shards go, with selection.ecsv (what each cut leaves) and rejects.ecsv.
+        Where the shards go, with selection.ecsv (what each cut leaves), rejects.ecsv, and
+        drawn.csv (what was asked of LAMOST's archive).
     data_dir : path-like, optional
-        Spectra, and the tables of `sources.PATTERNS`; a mock is written there.
+        Spectra, and the tables of `sources.PATTERNS`; a mock is written there. Without it they are
+        fetched.
     offline : bool
         Use no network.
 
@@ -198,8 +198,8 @@ def prepare(config, folder, *, data_dir=None, offline=False):
     folder = Path(folder)
     if finished(folder):
         return Shards(folder)
-    paths = _find_data(config, data_dir, offline)
-    chosen, counts = selection.select(sources.read_tables(data_dir), config)
+    paths, tables = _find_data(config, data_dir, offline, folder)
+    chosen, counts = selection.select(sources.read_tables(tables), config)
     finder, planted = _Sample(chosen), truth(data_dir)
     rejects, sizes = [], counts["n"].tolist()
     folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +219,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             _write_rejects(rejects, folder)
             first = f" The first reject: {rejects[0]['reason']}." if rejects else ""
             raise MissingDataError(
-                f"None of the spectra in {len(paths)} file(s) of {data_dir} can be used and is one "
+                f"None of the spectra in {len(paths)} file(s) of {tables} can be used and is one "
                 f"of the {len(chosen)} that pass the cuts.\n{selection.printed(counts)}{first}"
             )
         counts = selection.counts_table([*sizes, n], config)
@@ -266,8 +266,8 @@ class _Sample:
 
 def truth(data_dir):
     """Return id and the planted truths of a mock; id alone for observed spectra."""
-    path = Path(data_dir) / "truth.parquet"
-    if not path.is_file():
+    path = Path(data_dir or ".") / "truth.parquet"
+    if data_dir is None or not path.is_file():
         return pd.DataFrame({"id": pd.Series(dtype=str)})
     table = pd.read_parquet(path)
     keep = [c for c in table if c.endswith("_planted") or c == "binary"]

@@ -6,7 +6,11 @@ import numpy as np
 import pandas as pd
 
 from common.crossmatch import nearest
+from common.cuts import counted, printed
 
+__all__ = [
+    "absolute_magnitude", "candidates", "counts_table", "printed", "select", "solar_like",
+]  # fmt: skip
 PUBLISHED = {  # Table 2: spectra left after each cut
     "LAMOST star catalogue": 7060679,
     "solar-like by LASP": 4067525,
@@ -80,6 +84,43 @@ def absolute_magnitude(*, g, distance, a_g):
         return np.asarray(g) - 5 * np.log10(np.asarray(distance, float)) + 5 - np.asarray(a_g)
 
 
+def candidates(stars, apogee, config):
+    """Apply the cuts of Table 2 that need no Gaia: solar-like by LASP, in APOGEE, so there too.
+
+    Parameters
+    ----------
+    stars, apogee : DataFrame
+        As of `solarlike_distance.labels.sources.Tables`.
+    config : Config
+        Limits of Tables 1 and 2.
+
+    Returns
+    -------
+    stars : DataFrame
+        The rows of the star catalogue that pass.
+    label : DataFrame
+        APOGEE's parameters of each, with errors.
+    row : ndarray of int
+        Row of each in `apogee`.
+    n : list of int
+        Spectra at first, and after each of the three cuts.
+    """
+    n = [len(stars)]
+    stars = stars[solar_like(teff=stars["teff"], logg=stars["logg"], feh=stars["feh"],
+                             config=config)].reset_index(drop=True)  # fmt: skip
+    n.append(len(stars))
+    row = _partner(stars["ra"], stars["dec"], None, apogee, radius=config.match_apogee,
+                   other_id="apogee_id")  # fmt: skip
+    stars, row = stars[row >= 0].reset_index(drop=True), row[row >= 0]
+    n.append(len(stars))
+    label = _taken(apogee, row, [c for name in APOGEE.values() for c in (name, f"{name}_err")])
+    keep = solar_like(teff=label["teff"], logg=label["logg"], feh=label["fe_h"], config=config)
+    stars, row, label = (
+        stars[keep].reset_index(drop=True), row[keep], label[keep].reset_index(drop=True)
+    )  # fmt: skip
+    return stars, label, row, [*n, len(stars)]
+
+
 def select(tables, config):
     """Apply the cuts of Table 2 one after the other, and make the labels.
 
@@ -100,21 +141,8 @@ def select(tables, config):
         cut, n, fraction (of the row before), published (Table 2). Another LAMOST, APOGEE or Gaia
         release has other numbers.
     """
-    stars, apogee, gaia = tables.stars, tables.apogee, tables.gaia
-    n = [len(stars)]
-    stars = stars[solar_like(teff=stars["teff"], logg=stars["logg"], feh=stars["feh"],
-                             config=config)].reset_index(drop=True)  # fmt: skip
-    n.append(len(stars))
-    row = _partner(stars["ra"], stars["dec"], None, apogee, radius=config.match_apogee,
-                   other_id="apogee_id")  # fmt: skip
-    stars, row = stars[row >= 0].reset_index(drop=True), row[row >= 0]
-    n.append(len(stars))
-    label = _taken(apogee, row, [c for name in APOGEE.values() for c in (name, f"{name}_err")])
-    keep = solar_like(teff=label["teff"], logg=label["logg"], feh=label["fe_h"], config=config)
-    stars, row, label = (
-        stars[keep].reset_index(drop=True), row[keep], label[keep].reset_index(drop=True)
-    )  # fmt: skip
-    n.append(len(stars))
+    apogee, gaia = tables.apogee, tables.gaia
+    stars, label, row, n = candidates(tables.stars, apogee, config)
     source = stars["gaia_source_id"]
     if apogee.attrs.get("gaia_release") == "EDR3":
         source = source.fillna(apogee["source_id"].take(row).reset_index(drop=True))
@@ -173,22 +201,6 @@ def counts_table(n, config):
         "S/N_g and FIBERMASK": f"S/N_g > {config.snr_g_min:g}, FIBERMASK = 0",
     }
     cuts = [*PUBLISHED, *BEYOND][: len(n)]
-    before = [np.nan, *n[:-1]]
-    return pd.DataFrame(
-        {
-            "cut": [said.get(cut, cut) for cut in cuts],
-            "n": n,
-            "fraction": [a / b if b and b == b else np.nan for a, b in zip(n, before, strict=True)],
-            "published": [PUBLISHED.get(cut, np.nan) for cut in cuts],
-        }
+    return counted(
+        [said.get(cut, cut) for cut in cuts], n, [PUBLISHED.get(c, np.nan) for c in cuts]
     )
-
-
-def printed(counts):
-    """Return the table of cuts as lines of text."""
-    lines = [f"{'cut':28s} {'spectra':>9s} {'of those':>9s} {'published':>10s}"]
-    for row in counts.itertuples():
-        part = "" if np.isnan(row.fraction) else f"{100 * row.fraction:.2f} %"
-        known = "" if np.isnan(row.published) else f"{row.published:.0f}"
-        lines.append(f"{row.cut:28s} {row.n:9d} {part:>9s} {known:>10s}")
-    return "\n".join(lines)

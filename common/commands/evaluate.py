@@ -48,6 +48,7 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
     for option in (*of_run_only, *options):
         option.add(p)
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
+    p.add_argument("--offline", action="store_true", help="use no network")
 
     def work(args):
         more = {o.key: o.checked(args) for o in options}

@@ -27,6 +27,7 @@ def main(paper, about, explain, argv=None, *, options=(), paths=""):
     p = parser(paper.module("explain"), about)
     add_run_dir(p, paper)
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
+    p.add_argument("--offline", action="store_true", help="use no network")
     for option in options:
         option.add(p)
     if paths:

@@ -40,6 +40,7 @@ def main(paper, about, argv=None, *, predict, options=(), verb="predict",
         option.add(p)
     p.add_argument("--precision", default="auto", help=f"as in {paper.package}.train")
     add_how(p)
+    p.add_argument("--offline", action="store_true", help="use no network")
     p.add_argument("paths", nargs="+", type=Path, metavar="FILE_OR_FOLDER", help=paths)
 
     def work(args):

@@ -36,8 +36,10 @@ class Cannon:
     """
 
     def __init__(self, name, *, offline=False):
-        folder = assets.fetch("thedoppler", offline=offline) / "doppler" / "data"
-        model = assets.load_pickle(folder / f"cannongrid_3000_18000_{name}_norm_cubic_model.pkl")
+        folder = assets.fetch("thedoppler", offline=offline)
+        file = f"doppler/data/cannongrid_3000_18000_{name}_norm_cubic_model.pkl"
+        known = assets.get("thedoppler").hashes[file]
+        model = assets.load_pickle(folder / file, sha256=known)
         terms = model["vectorizer"][1]["terms"]
         self.terms = [[(int(label), float(power)) for label, power in term] for term in terms]
         labels = np.asarray(model["training_set_labels"], dtype=float)

@@ -106,21 +106,46 @@ def observation_key(lmjd, planid, spid, fiberid):
     return np.array([f"{d}-{p}-{s:02d}-{f:03d}" if k else "" for k, d, p, s, f in rows], object)
 
 
-def _read(path):
+def read_general_catalogue(path):
+    """Read LAMOST's general catalogue of low-resolution spectra, of all kinds of objects.
+
+    Parameters
+    ----------
+    path : path-like
+        As `read_star_catalogue` takes it.
+
+    Returns
+    -------
+    DataFrame
+        id, ra, dec (deg), z, snr_r, class, petro_r (mag); NaN or "" where missing. Rows without a
+        good obsid are left out.
+
+    Raises
+    ------
+    ReadError
+        If it is damaged, or has no obsid, position, redshift, S/N of the r band or class.
+    """
+    names = {name: NAMES[name] for name in ("id", "ra", "dec", "z", "snr_r", "class", "petro_r")}
+    table, _ = _read(path, names, needed=tuple(names)[:-1])
+    return table[table["id"] != ""].reset_index(drop=True)
+
+
+def _read(path, names=NAMES, needed=PARAMETERS):
     """Return the columns of a catalogue under our names, and what is wrong with its obsids."""
-    every = [name for theirs in NAMES.values() for name in theirs]
-    texts, ids = ([name for ours in group for name in NAMES[ours]] for group in (TEXT, IDS))
-    numbers = {name: MEASURES.get(ours, ours) for ours, theirs in NAMES.items() for name in theirs
+    every = [name for theirs in names.values() for name in theirs]
+    texts, ids = ([n for ours in group if ours in names for n in names[ours]]
+                  for group in (TEXT, IDS))  # fmt: skip
+    numbers = {name: MEASURES.get(ours, ours) for ours, theirs in names.items() for name in theirs
                if ours not in (*TEXT, *IDS)}  # fmt: skip
     table = read_columns(path, every, text=texts, ids=ids, quantities=numbers)
-    found = {ours: next((n for n in theirs if n in table), None) for ours, theirs in NAMES.items()}
-    missing = [name for name in PARAMETERS if found[name] is None]
+    found = {ours: next((n for n in theirs if n in table), None) for ours, theirs in names.items()}
+    missing = [name for name in needed if found[name] is None]
     if missing:
         raise ReadError(
             path,
             f"no column for {', '.join(missing)}",
-            "; ".join(f"{name} as {' or '.join(NAMES[name])}" for name in missing),
+            "; ".join(f"{name} as {' or '.join(names[name])}" for name in missing),
         )
-    blank = {name: "" if name in (*TEXT, *IDS) else np.nan for name in NAMES}
+    blank = {name: "" if name in (*TEXT, *IDS) else np.nan for name in names}
     out = {ours: table[theirs] if theirs else blank[ours] for ours, theirs in found.items()}
     return pd.DataFrame(out, index=table.index), table.attrs["spoilt"].get(found["id"], "")

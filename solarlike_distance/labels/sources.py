@@ -190,7 +190,21 @@ def read_tables(folder):
             + ". data/README.md says where they are. Without them: --dataset lamost-mock, which "
             "runs now."
         )  # fmt: skip
+    return Tables(*_stars_and_apogee(found), gaia)
+
+
+def _stars_and_apogee(found):
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*rows left out: the star has another")
         apogee = read_allstar(found["apogee"])
-    return Tables(read_star_catalogue(found["stars"]), apogee, gaia)
+    return read_star_catalogue(found["stars"]), apogee
+
+
+def read_stars_and_apogee(folder):
+    """Read LASP's and APOGEE's tables of a folder that has no Gaia table yet; as `Tables` has them.
+
+    Returns
+    -------
+    stars, apogee : DataFrame
+    """
+    return _stars_and_apogee(find_tables(folder))

@@ -1,20 +1,28 @@
-"""The registry of archives: what it holds, what it refuses, what it says without a network."""
+"""The registry: what it holds, what it refuses, what it says without a network."""
 
 import hashlib
-import pickle
+import re
 import zipfile
-from collections import OrderedDict
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from common import assets
+from common.assets.__main__ import main
+from common.assets.locks import locked
+from common.assets.registry import KINDS, server, servers
+from common.assets.web import Web
 from common.errors import MissingDataError, SuiteError, UsageError
+from tests.servers import Loopback
+from tests.servers.archives import hub, zenodo
+from tests.servers.loopback import cut, login, status
+
+FITS = b"SIMPLE  =                    T".ljust(2880)
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(Web, "hold", lambda self, seconds: None)
     monkeypatch.setenv("SPECTRA_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -30,12 +38,29 @@ def wheel(tmp_path):
     return file, replace(next(iter(assets.registry().values())), **known)
 
 
-def test_every_archive_states_source_size_hash_licence_and_citation():
+def test_every_entry_states_source_size_licence_citation_and_purpose():
     found = assets.registry()
     assert {"sdss-mangadap", "thedoppler", "pypeit"} <= set(found)
     for asset in found.values():
-        assert len(asset.sha256) == 64 and int(asset.sha256, 16) > 0
-        assert asset.bytes > 1e5 and asset.licence and asset.citation and asset.members
+        assert asset.kind in KINDS and asset.bytes > 1e5 and asset.version
+        assert asset.licence and asset.citation and asset.content and asset.purpose
+        if asset.kind == "package":
+            assert len(asset.sha256) == 64 and int(asset.sha256, 16) > 0 and asset.members
+            pickles = [m for m in asset.members if m.endswith(".pkl")]
+            assert set(pickles) <= set(asset.hashes)
+        else:
+            assert asset.server in servers()
+            assert asset.paths or asset.command.startswith("python -m ")
+
+
+def test_every_server_can_be_replaced_by_a_mirror(monkeypatch):
+    for name, (url, variable) in servers().items():
+        assert url.startswith("https://") and not url.endswith("/")
+        assert re.fullmatch(r"SPECTRA_SERVER_[A-Z_]+|HF_ENDPOINT", variable)
+        monkeypatch.delenv(variable, raising=False)
+        assert server(name) == url
+        monkeypatch.setenv(variable, "http://mirror.example/of/it/")
+        assert server(name) == "http://mirror.example/of/it"
 
 
 def test_unpack_takes_only_the_named_members(wheel, tmp_path):
@@ -80,6 +105,15 @@ def test_offline_says_what_is_missing_how_large_and_which_command(cache):
     assert str(cache) in text
 
 
+def test_offline_never_opens_a_connection(cache, monkeypatch, capsys):
+    monkeypatch.setattr("socket.socket", None)
+    monkeypatch.setattr("subprocess.run", None)
+    for name, asset in assets.registry().items():
+        if asset.kind != "archive":
+            assert main(["fetch", name, "--offline"]) == 1
+            assert "(offline)" in capsys.readouterr().err
+
+
 def test_without_a_network_the_error_is_the_same_with_pips_reason(cache, monkeypatch):
     nowhere = "http://127.0.0.1:9/simple"
     for name, value in {"INDEX_URL": nowhere, "EXTRA_INDEX_URL": nowhere, "RETRIES": "0",
@@ -93,26 +127,104 @@ def test_without_a_network_the_error_is_the_same_with_pips_reason(cache, monkeyp
 def test_unknown_names_are_usage_errors_and_all_are_listed(cache, capsys):
     with pytest.raises(UsageError, match="thedoppler"):
         assets.get("nothing")
-    assert assets.main(["path", "nothing"]) == 2
-    assert "Received 'nothing'" in capsys.readouterr().err
-    assert assets.main(["list"]) == 0
+    for verb in ("path", "where", "fetch", "clean", "verify"):
+        assert main([verb, "nothing"]) == 2
+        assert "Received 'nothing'" in capsys.readouterr().err
+    assert main(["list"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in assets.registry()) and "not fetched" in text
+    assert main(["fetch", "sdss-dr16"]) == 2
+    assert "python -m gasnet2.fetch --scale paper" in capsys.readouterr().err
 
 
-class Trap:
-    def __reduce__(self):
-        return (print, ("ran",))
+HUB = {f"Fucheng/GaSNet-II-SDSS-dataset/{n}.fits": FITS * (i + 4) for i, n in
+       enumerate(("train", "valid", "test"))}  # fmt: skip
 
 
-def test_pickles_of_arrays_and_containers_are_read_and_others_refused(tmp_path):
-    file, theta = tmp_path / "some.pkl", np.arange(6.0).reshape(2, 3)
-    content = {"theta": theta, "n": np.int64(3), "o": OrderedDict(a=(1, [2]))}
-    for protocol in (2, 4):
-        file.write_bytes(pickle.dumps(content, protocol=protocol))
-        back = assets.load_pickle(file)
-        np.testing.assert_array_equal(back["theta"], theta)
-        assert back["n"] == 3 and back["o"] == content["o"]
-    file.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(SuiteError, match=r"builtins\.print"):
-        assets.load_pickle(file)
+def test_a_data_set_of_the_hub_is_fetched_checked_and_cleaned(cache, monkeypatch, capsys):
+    with Loopback(hub(HUB)) as here:
+        monkeypatch.setenv("HF_ENDPOINT", here.url)
+        here.faults += [lambda r, a: a, lambda r, a: a, cut(3000), lambda r, a: a, cut(5000)]
+        assert main(["fetch", "sdss-gasnet2"]) == 0
+        folder = cache / "sdss-gasnet2"
+        assert capsys.readouterr().out.strip() == str(folder)
+        for name, body in HUB.items():
+            assert (folder / name.rsplit("/", 1)[1]).read_bytes() == body
+        n = len(here.requests)
+        assert main(["fetch", "sdss-gasnet2"]) == 0 and len(here.requests) == n
+        assert sorted(p.name for p in cache.rglob("*") if p.suffix in (".lock", ".partial")) == []
+    assert main(["verify"]) == 0
+    assert "sdss-gasnet2: 3 files as they were fetched" in capsys.readouterr().out
+    (folder / "test.fits").write_bytes(b"spoilt")
+    assert main(["verify", "sdss-gasnet2"]) == 1
+    assert "test.fits: its sha256 is not the one" in capsys.readouterr().err
+    assert main(["clean", "sdss-gasnet2"]) == 0 and not folder.exists()
+
+
+def test_a_file_that_is_not_what_the_hub_announced_is_refused(cache, monkeypatch):
+    name = next(iter(HUB))
+    with Loopback(hub(HUB)) as here:
+        monkeypatch.setenv("HF_ENDPOINT", here.url)
+        spoil = FITS * 3 + FITS.replace(b"T", b"F")
+
+        def other(request, answer):
+            if request.path == f"/cdn/{name}":
+                answer.body = spoil
+            return answer
+
+        here.always = other
+        with pytest.raises(SuiteError, match="sha256 is"):
+            assets.fetch("sdss-gasnet2")
+        assert not assets.is_cached("sdss-gasnet2")
+        here.always = None
+        assert assets.is_cached(assets.fetch("sdss-gasnet2").name)
+
+
+def test_a_record_of_zenodo_comes_with_its_hashes(cache, monkeypatch):
+    files = {"train set.npz": b"PK numbers", "model.keras": b"PK weights"}
+    with Loopback(zenodo("13748129", files)) as here:
+        monkeypatch.setenv("SPECTRA_SERVER_ZENODO", here.url)
+        folder = assets.fetch("solardis")
+        assert {p.name: p.read_bytes() for p in folder.iterdir() if p.name != assets.DONE} == files
+    with Loopback(zenodo("13748129", {"../evil": b"x"})) as here:
+        monkeypatch.setenv("SPECTRA_SERVER_ZENODO", here.url)
+        assert main(["clean", "solardis"]) == 0
+        with pytest.raises(SuiteError, match="names in the folder"):
+            assets.fetch("solardis")
+    with Loopback() as here:
+        here.always = login
+        monkeypatch.setenv("SPECTRA_SERVER_ZENODO", here.url)
+        with pytest.raises(MissingDataError, match="no list of files came"):
+            assets.fetch("solardis")
+
+
+def test_files_of_a_server_that_fails_half_way_are_gone_on_with(cache, monkeypatch):
+    asset = assets.get("mpajhu-dr8")
+    with Loopback(files={f"/{path}": FITS for path in asset.paths}) as here:
+        monkeypatch.setenv("SPECTRA_SERVER_SDSS", here.url)
+        here.faults += [lambda r, a: a, status(503, Retry_After="900")]
+        with pytest.raises(MissingDataError) as caught:
+            assets.fetch("mpajhu-dr8")
+        assert "wait for 900 s" in str(caught.value)
+        assert "python -m common.assets fetch mpajhu-dr8" in str(caught.value)
+        assert not assets.is_cached("mpajhu-dr8")
+        assets.fetch("mpajhu-dr8")
+        assert [len(here.asked(f"/{path}")) for path in asset.paths] == [1, 2, 1]
+
+
+def test_leftovers_are_removed_but_not_what_another_process_is_at(cache, capsys):
+    folder = cache / "allstar-dr17"
+    folder.mkdir(parents=True)
+    for name in ("x.fits.partial", "x.fits.partial.json", "x.fits.lock", "keep.fits"):
+        (folder / name).write_text("")
+    (cache / "pypeit-1.0-00000000").mkdir()
+    (cache / ".unpack-abc").mkdir()
+    with pytest.raises(OSError), locked(folder / "y.fits"):
+        (folder / "y.fits.partial").write_text("")
+        assert main(["clean"]) == 0
+        assert sorted(p.name for p in folder.iterdir()) == ["keep.fits", "y.fits.lock",
+                                                            "y.fits.partial"]  # fmt: skip
+        raise OSError("the transfer failed")
+    assert not (cache / "pypeit-1.0-00000000").exists() and (cache / ".unpack-abc").exists()
+    assert main(["clean"]) == 0 and "removed" in capsys.readouterr().out
+    assert sorted(p.name for p in cache.rglob("*")) == ["allstar-dr17", "keep.fits"]

@@ -205,9 +205,9 @@ def test_files_without_the_classes_are_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["desi", "fourmost"])
-def test_surveys_without_public_tables_name_the_mock(name):
-    with pytest.raises(MissingDataError, match=f"{name}-mock, which runs now"):
-        data.find_data(make_config(name, "smoke"))
+def test_surveys_that_are_not_here_name_the_mock(name):
+    with pytest.raises(MissingDataError, match=f"train --dataset {name}-mock` runs now"):
+        data.find_data(make_config(name, "smoke"), offline=True)
 
 
 def test_a_mock_is_refused_as_the_survey(tmp_path):

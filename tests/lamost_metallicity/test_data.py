@@ -318,8 +318,8 @@ def test_spectra_without_labels_are_known_by_their_id_alone(tmp_path):
 
 
 def test_data_that_cannot_be_used_say_what_to_do(tmp_path):
-    with pytest.raises(MissingDataError, match="lamost-mock, which runs now"):
-        prepare(CONFIG, tmp_path / "data")
+    with pytest.raises(MissingDataError, match="--dataset lamost-mock` runs now"):
+        prepare(CONFIG, tmp_path / "data", offline=True)
 
     def check(error, words):
         with pytest.raises(error, match=words):

@@ -345,7 +345,7 @@ def test_finished_shards_are_taken_as_they_are(survey, monkeypatch):
 
 
 def test_missing_folders_labels_and_matches_say_what_to_do(tmp_path):
-    with pytest.raises(MissingDataError, match="moons-mock, which runs now"):
+    with pytest.raises(MissingDataError, match="--dataset moons-mock` runs now"):
         data.prepare(tiny_config(), tmp_path / "data")
     labels = galaxies(2)
     write_spectra(tmp_path / "in" / "spectra.fits", labels)

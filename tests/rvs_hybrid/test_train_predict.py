@@ -287,7 +287,6 @@ def test_an_error_that_is_not_calibrated_is_not_called_so(run_dir):
 
 @pytest.mark.parametrize("command, options, says", [
     (train, ["--rvs", "nowhere"], "no folder"), (train, ["--inputs", "rvs"], "--rvs"),
-    (train, ["--dataset", "gaia-rvs"], "--data-dir"),
     (train, ["--rvs", "data-dir"], "--data-dir"),
     (train, ["--dataset", "gaia-rvs", "--rvs", "semi-synthetic", "--data-dir", "."], "gaia-apogee"),
     (reproduce, ["--variants", "phot"], "--variants"),

@@ -84,8 +84,8 @@ def test_mocks_and_unknown_stars_are_refused(folder, tmp_path):
     with pytest.raises(MissingDataError, match=r"None of the spectra.*pass the cuts"):
         data.prepare(CONFIG, tmp_path / "out", data_dir=path)
     assert not (tmp_path / "out" / "shards.json").exists()
-    with pytest.raises(MissingDataError, match="lamost-mock, which runs now"):
-        data.prepare(CONFIG, "unused", data_dir=None)
+    with pytest.raises(MissingDataError, match="--dataset lamost-mock` runs now"):
+        data.prepare(CONFIG, "unused", data_dir=None, offline=True)
 
 
 def test_configuration():

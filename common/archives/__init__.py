@@ -1,0 +1,1 @@
+"""How archives are asked: trees of files, TAP, DataLink, and where each survey keeps its files."""
