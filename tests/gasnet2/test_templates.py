@@ -301,7 +301,7 @@ def test_batches_get_worse_but_never_gain_information():
     flat = rows.reshape(64, -1)
 
     class Memory:
-        n_pixels = flat.shape[1]
+        n_pixels, n_bytes = flat.shape[1], flat.nbytes
 
         def rows(self, index):
             return flat[index]

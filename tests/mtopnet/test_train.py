@@ -143,7 +143,7 @@ def test_a_variant_and_pdfs_of_mass_in_one_run(tmp_path):
 
 @pytest.mark.parametrize("argv, says", [
     (["--variants", "nothing"], "A variant is one of"),
-    (["--dataset", "moons"], "--dataset moons needs --data-dir"),
+    (["--dataset", "moons"], "name a folder that has them with --data-dir"),
 ])  # fmt: skip
 def test_options_that_cannot_be_used(argv, says, tmp_path, capsys):
     status = train.main([*argv, "--run-dir", str(tmp_path / "run"), "--precision", "float32"])
