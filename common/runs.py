@@ -219,6 +219,23 @@ def predictions_of(run_dir, package):
     return path
 
 
+def predictions_beside(run_dir, package, on):
+    """Return `predictions_of`, or None where files are judged and the run has none of its own.
+
+    A released network comes without them.
+
+    Parameters
+    ----------
+    run_dir : path-like
+    package : str
+    on : path-like or None
+        The files.
+    """
+    if on is not None and not (Path(run_dir) / "predictions.parquet").is_file():
+        return None
+    return predictions_of(run_dir, package)
+
+
 def write_history(path, rows):
     """Write the history of all networks as CSV, one row an epoch."""
     with atomic_path(path) as temporary:

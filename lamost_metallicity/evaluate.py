@@ -33,8 +33,10 @@ def evaluate_run(run_dir, out=None, on=None):
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
-    scales, calibration = _scales(own), _calibration(about)
+    path = runs.predictions_beside(run_dir, PAPER.package, on)
+    own = None if path is None else tables.read_predictions(path)
+    scales = tables.scales_from(about["line_scales"]) if own is None else tables.scales_of(own)
+    calibration = _calibration(about)
     common = dict(config=config, about=about, run_dir=run_dir)
     if on is None:
         df = held_out(own)
@@ -82,7 +84,7 @@ def evaluate_predictions(path, out):
     if not len(tables.regression_rows(df)):
         raise ReadError(path, "no row with both oh_true and oh_pred", "at least one such row")
     ev = _evaluation(
-        df, own, _scales(own), None, dataset=name_of_table(path, df, Evaluation.survey)
+        df, own, tables.scales_of(own), None, dataset=name_of_table(path, df, Evaluation.survey)
     )
     return write(ev, out, source=path)
 
@@ -102,14 +104,6 @@ def _evaluation(df, everything, scales, calibration, **about):
     if len(rows):
         ev.half = tables_beyond.half_widths(rows, calibration, ev.groups)
     return ev
-
-
-def _scales(df):
-    """Return {oh_n2_cal, oh_o3n2_cal: polynomial} from the validation split: test stays unseen."""
-    if "split" not in df:
-        return dict.fromkeys(tables.CALIBRATED)
-    valid = tables.regression_rows(df[df["split"] == "valid"])
-    return {name: tables.fit_scale(valid, index) for name, index in tables.CALIBRATED.items()}
 
 
 def _calibration(about):

@@ -30,6 +30,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     from lamost_metallicity.baselines import boosting_predictions, forest_predictions
     from lamost_metallicity.data import UNMATCHED, choose_sample, fingerprint, prepare
     from lamost_metallicity.networks import Networks, prediction_table
+    from lamost_metallicity.tables.regression import kept_scales, scales_of
 
     run_dir, about, shards = start(
         config, run_dir, prepare, accelerator=accelerator, data_dir=data_dir, resume=resume,
@@ -71,6 +72,7 @@ def train(config, run_dir, *, accelerator, data_dir=None, resume=False, offline=
     trained.calibration = calibrate(table)
     about["calibration"] = trained.calibration.to_dict() if trained.calibration else {}
     table = table.assign(**trained.errors(table["oh_sigma_raw"], table["snr_r"]))
+    about["line_scales"] = kept_scales(scales_of(table))
     return finish(config, run_dir, about, table)
 
 

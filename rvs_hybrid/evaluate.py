@@ -28,9 +28,8 @@ def evaluate_run(run_dir, out=None, on=None):
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    own = None
-    if on is None or (run_dir / "predictions.parquet").exists():  # a released network has none
-        own = tables.read_predictions(runs.predictions_of(run_dir, PAPER.package))
+    path = runs.predictions_beside(run_dir, PAPER.package, on)
+    own = None if path is None else tables.read_predictions(path)
     known = None if own is None else known_labels(own, run_dir)
     common = dict(config=config, about=about, run_dir=run_dir, known=known)
     if on is None:

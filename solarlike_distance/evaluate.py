@@ -68,8 +68,9 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     """
     run_dir = Path(run_dir)
     config, about = runs.read_config(run_dir, Config)
-    own = read_predictions(runs.predictions_of(run_dir, PAPER.package))
-    own = with_truth(own, truth) if catalogue is None else own
+    path = runs.predictions_beside(run_dir, PAPER.package, on)
+    own = None if path is None else read_predictions(path)
+    own = with_truth(own, truth) if catalogue is None and path is not None else own
     extra = {
         "config": config,
         "about": about,
@@ -107,7 +108,7 @@ def evaluate_run(run_dir, out=None, on=None, *, compare=(), catalogue=None, trut
     extra["catalogue"] = df if extra["catalogue"] is None else extra["catalogue"]
     ev = Evaluation(
         df=df,
-        everything=own if tables.quantities_of(own) else df,
+        everything=df if own is None or not tables.quantities_of(own) else own,
         dataset=f"{config.trained} -> {kind} files ({on.resolve().name})",
         real=True,
         examples=file_examples([on], config),

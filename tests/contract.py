@@ -388,6 +388,8 @@ class Contract:
         assert "released network toy: a toy of tests" in capsys.readouterr().out
         assert self.predict(house, own) == 0
         pd.testing.assert_frame_equal(read_table(out), read_table(own))
+        assert self.subject.main("evaluate", "--on", house.files, "-o", tmp_path / "on") == 0
+        assert (tmp_path / "on" / "report.html").is_file()
         if self.subject.paper.package != "rvs_hybrid":  # whose stars anyone can fetch
             assert self.subject.main("evaluate") == 2 and "--on" in capsys.readouterr().err
         with open(next((tmp_path / "toy" / "models").rglob("*.keras")), "ab") as file:

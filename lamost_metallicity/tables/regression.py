@@ -144,6 +144,25 @@ def fit_scale(df, index, *, degree=3, clip=3.0):
     return polynomial
 
 
+def scales_of(df):
+    """Return {oh_n2_cal, oh_o3n2_cal: polynomial} from the validation split: test stays unseen."""
+    if "split" not in df:
+        return dict.fromkeys(CALIBRATED)
+    valid = regression_rows(df[df["split"] == "valid"])
+    return {name: fit_scale(valid, index) for name, index in CALIBRATED.items()}
+
+
+def kept_scales(scales):
+    """Return what config.json keeps of `scales_of`, for `scales_from`."""
+    return {name: None if p is None else {"coef": p.coef.tolist(), "domain": p.domain.tolist()}
+            for name, p in scales.items()}  # fmt: skip
+
+
+def scales_from(kept):
+    """Return `scales_of` a run from what its config.json keeps."""
+    return {name: None if p is None else np.polynomial.Polynomial(**p) for name, p in kept.items()}
+
+
 def on_label_scale(df, scales):
     """Return the predictions with the strong-line estimates on the labels' scale.
 

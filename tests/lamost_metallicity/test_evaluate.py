@@ -115,11 +115,11 @@ def test_methods_come_in_their_order_and_with_their_errors(rows):
 
 
 def test_strong_lines_are_put_on_the_labels_scale_by_the_validation_split_alone(predictions):
-    scales = evaluate._scales(predictions)
+    scales = tables.scales_of(predictions)
     assert scales["oh_n2_cal"] is None  # the made-up index is a constant
     spoiled = predictions.copy()
     spoiled.loc[spoiled["split"] == "test", "oh_true"] += 1
-    again = evaluate._scales(spoiled)["oh_o3n2_cal"]
+    again = tables.scales_of(spoiled)["oh_o3n2_cal"]
     x = np.linspace(-0.5, 1.5, 20)
     np.testing.assert_allclose(again(x), scales["oh_o3n2_cal"](x))
     df = tables.on_label_scale(predictions[predictions["split"] == "test"], scales)
