@@ -115,7 +115,7 @@ def learned(df, run_dir, config):
     if config.is_mock:
         from lamost_metallicity.mock.make import SPECOBJIDS
 
-        same_kind &= SPECOBJIDS.made(names, config.seed)
+        same_kind = same_kind & SPECOBJIDS.made(names, config.seed)
     return same_kind & (names != "").to_numpy() & (split_of(names, config) != "test")
 
 

@@ -146,7 +146,7 @@ def learned(df, run_dir, config):
             from solarlike_distance.mock.make import OBSIDS, SOURCE_IDS
 
             numbers = (SOURCE_IDS, OBSIDS)  # a star that Gaia has not is known by its spectrum
-            same_kind &= np.any([k.made(names, config.seed) for k in numbers], axis=0)
+            same_kind = same_kind & np.any([k.made(names, config.seed) for k in numbers], axis=0)
         out = same_kind & (split_of(names, config)[0] == "reference")
     out = out.to_numpy()
     if config.tuned_from and (Path(config.tuned_from) / "config.json").is_file():

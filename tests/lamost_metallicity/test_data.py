@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from common.catalog import read_table
 from common.errors import MissingDataError, UsageError
+from common.rows import MOCK_FILES
 from common.spectra import Spectra
 from common.surveys import read_many
 from lamost_metallicity import data
@@ -404,3 +405,16 @@ def test_at_rest_pixels_beyond_the_spectrum_have_no_information():
     pixels = preprocess(line_spectra([0.24]), config).x.reshape(1, -1, 4)[0]
     beyond = config.grid * 1.24 < lamost_wave()[0] - 5
     assert (pixels[beyond, :3] == 0).all() and (pixels[beyond, 3] == 1).all()
+
+
+def test_galaxies_of_a_mock_of_another_seed_are_none_that_a_run_learned_from(tmp_path):
+    """Where a run is kept without its data, as a released one, the rule of the splits tells."""
+    from lamost_metallicity.mock.make import SPECOBJIDS
+
+    config = make_config("lamost-mock", "smoke")
+    frames = {seed: pd.DataFrame({"id": np.arange(400).astype(str), "dataset": MOCK_FILES,
+                                  "specobjid": SPECOBJIDS.of(np.arange(400), seed).astype(str)})
+              for seed in (config.seed, 101)}  # fmt: skip
+    own = data.learned(frames[config.seed], tmp_path, config)
+    assert 0.7 < own.mean() < 0.9, "all but the test split"
+    assert not data.learned(frames[101], tmp_path, config).any()

@@ -4,12 +4,14 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.table import Table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import MissingDataError, UsageError
+from common.rows import MOCK_FILES
 from common.runs import read_config
 from solarlike_distance import data
 from solarlike_distance.config import PAPER, Config, make_config
@@ -141,3 +143,16 @@ def test_fingerprint_tells_labels_apart_and_not_their_order():
     other = labels.assign(mg_true=labels["mg_true"] + 1e-3)
     assert data.fingerprint(labels) == data.fingerprint(labels.iloc[::-1])
     assert data.fingerprint(labels) != data.fingerprint(other)
+
+
+def test_stars_of_a_mock_of_another_seed_are_none_that_a_run_learned_from(tmp_path):
+    """Where a run is kept without its data, as a released one, the rule of the splits tells."""
+    from solarlike_distance.mock.make import SOURCE_IDS
+
+    config = make_config("lamost-mock", "smoke")
+    frames = {seed: pd.DataFrame({"id": np.arange(400).astype(str), "dataset": MOCK_FILES,
+                                  "object": SOURCE_IDS.of(np.arange(400), seed).astype(str)})
+              for seed in (config.seed, 101)}  # fmt: skip
+    own = data.learned(frames[config.seed], tmp_path, config)
+    assert 0.7 < own.mean() < 0.9, "all but the test split"
+    assert not data.learned(frames[101], tmp_path, config).any()
