@@ -31,7 +31,7 @@ demo: env $(MOCKS:%=$(DEMO)/mock/%.done)
 	for paper in $(MOCKS); do \
 	  $(PY) -m $$paper.evaluate --on $(DEMO)/mock/$$paper -o $(DEMO)/$$paper || exit 1; done
 	$(PY) -m gasnet2.reproduce --network templates --dataset surveys-mock --scale demo \
-	  --per-class 150 --epochs 2 -o $(DEMO)/gasnet2_short --resume
+	  --per-class 400 --epochs 2 --on $(DEMO)/mock/gasnet2 -o $(DEMO)/gasnet2_short --resume
 	$(PY) -m common.overview -o $(DEMO)/report.html \
 	  $(DEMO)/rvs_hybrid $(MOCKS:%=$(DEMO)/%) $(DEMO)/gasnet2_short
 
