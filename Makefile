@@ -33,7 +33,7 @@ demo: env $(MOCKS:%=$(DEMO)/mock/%.done)
 	$(PY) -m gasnet2.reproduce --network templates --dataset surveys-mock --scale demo \
 	  --per-class 400 --epochs 2 --on $(DEMO)/mock/gasnet2 -o $(DEMO)/gasnet2_short --resume
 	$(PY) -m common.overview -o $(DEMO)/report.html \
-	  $(DEMO)/rvs_hybrid $(MOCKS:%=$(DEMO)/%) $(DEMO)/gasnet2_short
+	  $(DEMO)/rvs_hybrid $(MOCKS:%=$(DEMO)/%) $(DEMO)/gasnet2_short/on_gasnet2
 
 $(DEMO)/mock/%.done: | env
 	rm -rf $(basename $@)

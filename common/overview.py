@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -94,6 +95,10 @@ def overview(folders, out):
     """
     out = Path(out)
     parts = [_part(Path(folder), f"s{i}", out) for i, folder in enumerate(folders, 1)]
+    times = Counter(part["title"] for part in parts)
+    for part in parts:
+        if times[part["title"]] > 1:  # of one paper's runs, which
+            part["title"] += f" ({os.path.dirname(part['report']) or '.'})"
     render(out, "overview.html.jinja", parts=parts, title=TITLE)
     return out
 

@@ -90,6 +90,15 @@ def test_scores_stand_beside_the_published_and_name_what_they_are_of(tmp_path):
                      ("mock → real spectra", "a/on_sky/report.html", "sky")]  # fmt: skip
 
 
+def test_two_runs_of_one_paper_are_told_apart(tmp_path):
+    about = said("toy", "a mock", "mock", 0.1, 9)
+    runs = [a_run(tmp_path / name, name, ["missed"], about=about) for name in ("long", "short")]
+    page = overview.overview(runs, tmp_path / "report.html").read_text()
+    assert "toy (long)" in page and "toy (short)" in page
+    page = overview.overview(runs[:1], tmp_path / "report.html").read_text()
+    assert "toy (long)" not in page
+
+
 def test_cover_of_an_earlier_version_says_what_is_missing(tmp_path):
     run = a_run(tmp_path / "a", "First paper", ["missed", "reproduced"])
     cover = json.loads((run / "cover.json").read_text())
