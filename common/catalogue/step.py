@@ -21,7 +21,7 @@ class Step:
     Parameters
     ----------
     make : callable of a module
-        (run_dir, **options) -> callable: batch -> (DataFrame or None, list of rejects), as
+        ``(run_dir, **options)`` -> callable: batch -> (DataFrame or None, list of rejects), as
         `common.catalogue.recipe.Recipe.rows`. It loads networks and tables.
     run_dir : path-like
     precision : str, optional

@@ -1,4 +1,4 @@
-"""A folder of shards: what it holds, what is being added, and what a kill left of that.
+"""A folder of shards: what it holds, what is being added, and what a kill left of that::
 
     SHARDS/manifest.json       every shard: rows, sha256, survey, medium, frame, unit, grid
     SHARDS/rejects.ecsv        what could not be used, of all calls
