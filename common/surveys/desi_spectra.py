@@ -1,9 +1,10 @@
 """DESI's spectra files: the exposures of each target one by one, co-added here.
 
 ``spectra-*.fits(.gz)``, per healpix or tile, has the HDUs of a co-add with a row for each exposure,
-and a FIBERMAP with EXPID in which a TARGETID comes again (https://desidatamodel.readthedocs.io, page
-spectra). Exposures of a target are averaged pixel by pixel with their inverse variances as weights,
-as the pipeline's co-adds are (without its rejection of cosmic rays, which their masks hold).
+and a FIBERMAP with EXPID in which a TARGETID comes again (https://desidatamodel.readthedocs.io,
+page spectra). Exposures of a target are averaged pixel by pixel with their inverse variances as
+weights, as the pipeline's co-adds are (without its rejection of cosmic rays, which their masks
+hold).
 """
 
 from __future__ import annotations
