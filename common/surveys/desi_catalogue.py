@@ -1,7 +1,8 @@
 """DESI's tables of redshifts: redrock's, the zcatalogs, and QSO_cat, joined by TARGETID.
 
 ``redrock-*.fits`` has HDU REDSHIFTS (ZBEST in early releases), zall-pix and
-zall-tilecumulative have ZCATALOG, with the same columns (https://desidatamodel.readthedocs.io, pages redrock and zcatalog).
+zall-tilecumulative have ZCATALOG, with the same columns (https://desidatamodel.readthedocs.io,
+pages redrock and zcatalog).
 """
 
 from __future__ import annotations
