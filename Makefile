@@ -58,7 +58,7 @@ bench: env
 lock:
 	$(PYTHON) -m venv build/lock && build/lock/bin/pip install --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --extra test --extra lint --extra docs --extra specutils --extra gaia \
-	  --extra shap --extra umap --extra boosting \
+	  --extra shap --extra umap --extra boosting --extra inspect --extra browser \
 	  --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 clean:

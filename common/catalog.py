@@ -221,6 +221,19 @@ def _to_table(frame, notes, meta, *, ascii_only):
     return table
 
 
+def as_astropy(frame, notes, meta):
+    """Return a catalogue as an astropy table with units and descriptions.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    notes : dict
+        From `notes_of`.
+    meta : dict
+    """
+    return _to_table(frame, notes, meta, ascii_only=False)
+
+
 def _plain(text):
     """Return ASCII text: FITS knows nothing else."""
     return str(text).encode("ascii", "backslashreplace").decode("ascii")

@@ -106,7 +106,7 @@ def from_specutils(spectra, ids=None, *, medium, frame):
         try:
             wave = one.spectral_axis.to_value(units.Angstrom, units.spectral())
             flux = one.flux.to_value(unit)
-            ivar = _ivar(one, unit)
+            ivar = inverse_variance(one, unit)
         except units.UnitConversionError as error:
             raise SuiteError(
                 f"Spectrum {number}: {error}. Give wavelengths or frequencies, and one flux unit."
@@ -143,11 +143,12 @@ def from_specutils(spectra, ids=None, *, medium, frame):
     )
 
 
-def _ivar(one, unit):
+def inverse_variance(one, unit):
     """Return the inverse variance in the wanted unit, or None."""
     from astropy.nddata import InverseVariance
 
     if one.uncertainty is None:
         return None
-    values = one.uncertainty.represent_as(InverseVariance).quantity.to_value(unit**-2)
+    with np.errstate(divide="ignore"):  # no weight is no defect
+        values = one.uncertainty.represent_as(InverseVariance).quantity.to_value(unit**-2)
     return np.where(np.isfinite(values), values, 0.0)

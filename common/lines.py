@@ -28,6 +28,11 @@ ABSORPTION = {
     "Na D": 5894.57,
     "Ca II": 8544.44,
 }
+STELLAR = {
+    "K": 3934.78, "H": 3969.59, "Hδ": 4102.89, "G": 4305.61, "Hγ": 4341.68, "Hβ": 4862.68,
+    "Mg b": 5176.63, "Na D": 5894.57, "Hα": 6564.61, "Ca II 8500": 8500.36,
+    "Ca II 8544": 8544.44, "Ca II 8665": 8664.52,
+}  # fmt: skip
 
 # What the network for MOONS marks in a spectrum: lines of the rest frame from Lya to 1.083 µm. The
 # paper's own list (Table 1) is not in the text at hand, so this one is `default`: the lines that

@@ -191,6 +191,12 @@ class Spectra:
             mask_is_warning=first.mask_is_warning,
         )
 
+    def _repr_html_(self):
+        """Return what a notebook shows: what the batch is, its first spectra drawn."""
+        from common.spectra_html import html_of
+
+        return html_of(self)
+
     def to_specutils(self):
         """Return a list of n `specutils.Spectrum` objects (extra ``specutils``)."""
         from common.interchange import to_specutils

@@ -52,6 +52,22 @@ def label_table(spectra, survey):
     return table[list(COLUMNS)]
 
 
+def by_eye(labels, verdicts):
+    """Return labels as an inspector gives them; without class and redshift where none was given.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        As from `label_table`.
+    verdicts : DataFrame
+        As from `common.inspect.verdicts.read_verdicts`.
+    """
+    found = verdicts.reindex(labels["id"])
+    kind = found["class"].fillna("").to_numpy(object)
+    coarse = [coarse_class(name) for name in kind]
+    return labels.assign(**{"class": kind, "coarse": coarse, "z": found["z"].to_numpy(float)})
+
+
 def objects(labels):
     """Return one number an object: spectra of one place on the sky are of one object.
 

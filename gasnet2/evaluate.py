@@ -11,15 +11,16 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
+from common.inspect.verdicts import read_verdicts
 from common.paper import Option
 from common.rows import held_out, kept, name_of, name_on
 from gasnet2 import samples, tables
-from gasnet2.config import CLASSES, PAPER, Config, make_config, published
+from gasnet2.config import CLASSES, COARSE, PAPER, Config, make_config, published
 from gasnet2.evaluation import Evaluation
 from gasnet2.tables_peer import read_peer
 
 
-def evaluate_run(run_dir, out=None, on=None, peer=None):
+def evaluate_run(run_dir, out=None, on=None, peer=None, inspected=None):
     """Evaluate a run on its test split, or on labelled files.
 
     Reads predictions.parquet, config.json, history.csv, and where they exist sample.parquet (the
@@ -27,7 +28,8 @@ def evaluate_run(run_dir, out=None, on=None, peer=None):
     contamination_00.parquet, _05, _10 (predictions of runs with shuffled labels, App. A),
     explain/gradients.parquet (Fig. D1) and, for the report, on_*/ (what earlier evaluations on
     real files left). `peer` is a table of somebody else's classes and redshifts of the same
-    spectra (see `gasnet2.tables_peer.read_peer`).
+    spectra (see `gasnet2.tables_peer.read_peer`); `inspected` a CSV of an inspector's verdicts,
+    which are the labels then (see `common.inspect.verdicts.read_verdicts`).
 
     What else it takes and returns, `common.commands.evaluate.main` says.
     """
@@ -58,11 +60,12 @@ def evaluate_run(run_dir, out=None, on=None, peer=None):
     from gasnet2.predict import predict_labelled
 
     on = Path(on)
-    df, rejects = predict_labelled(run_dir, [on])
+    verdicts = None if inspected is None else read_verdicts(inspected, kinds=(*COARSE, "STAR"))
+    df, rejects = predict_labelled(run_dir, [on], verdicts)
     out = kept(df, run_dir, on, out)
     ev = Evaluation(
         df=df,
-        dataset=name_on(config, df, on),
+        dataset=name_on(config, df, on) + ("" if verdicts is None else ", labels by eye"),
         real=True,
         own=_own(run_dir, config),
         real_spectra=samples.of_files(config, [on]),
@@ -145,6 +148,7 @@ main = partial(
     "Metrics, tables, figures and report of GaSNet-II.",
     of_run=evaluate_run,
     of_table=evaluate_predictions,
+    of_run_only=(command.INSPECTED,),
     options=(
         Option("--peer", "table of a peer's classes and redshifts of the same spectra, to stand "
                "beside ours: id (or plate, mjd, fiber), z, class",

@@ -148,10 +148,12 @@ class Rows:
         As in `predict_files`.
     pdfs : bool
         Whether each row gets its PDF.
+    networks : Networks or gasnet2.templates.networks.TemplateNetwork, optional
+        Those of the run folder, where they are loaded already.
     """
 
-    def __init__(self, run_dir, *, all_classes, min_probability, pdfs):
-        self.networks = load_networks(run_dir)
+    def __init__(self, run_dir, *, all_classes, min_probability, pdfs, networks=None):
+        self.networks = load_networks(run_dir) if networks is None else networks
         self._choice = {"all_classes": all_classes, "min_probability": min_probability}
         self._pdfs = pdfs
 
@@ -204,36 +206,38 @@ def predict_files(run_dir, paths, out, *, all_classes=False, min_probability=MIN
     files, networks = find_files(paths), rows.here.networks
     config = networks.config
     if config.is_templates:
-        recipe = _of_templates(networks, run_dir, all_classes, pdf)
+        choice, recipe = _of_templates(networks, run_dir, all_classes, pdf)
     elif pdf is not None:
         raise UsageError(
             f"--pdf: the paper's networks give no PDF, and {run_dir} holds those. Train with "
             "--network templates."
         )
     else:
-        recipe = dict(descriptions=DESCRIPTIONS, ucds=UCDS, options=choice)
-    options = recipe.pop("options")
-    notes = {"units": UNITS} | {name: recipe.pop(name) for name in ("descriptions", "ucds")}
+        recipe = {}
     return make_of_files(
         files, rows, out, paper=PAPER, config=config, run_dir=run_dir, grid=config.table_grid,
-        how=how, options=options | {"precision": precision}, notes=notes, **recipe,
+        how=how, options=choice | {"precision": precision}, notes=notes_of(config), **recipe,
     )  # fmt: skip
 
 
+def notes_of(config):
+    """Return what is said of the columns of a catalogue: units, ucds, descriptions."""
+    if not config.is_templates:
+        return {"units": UNITS, "ucds": UCDS, "descriptions": DESCRIPTIONS}
+    from gasnet2.templates import catalogue as templates
+
+    more = templates.DESCRIPTIONS
+    return {"units": UNITS, "ucds": UCDS | templates.UCDS, "descriptions": DESCRIPTIONS | more}
+
+
 def _of_templates(networks, run_dir, every, pdf):
-    """Return how a catalogue of the template network differs."""
+    """Return the options of a catalogue of the template network, and how it differs."""
     from gasnet2.templates import catalogue as templates
 
     meta = PAPER.header(networks.config, run_dir) | {"NETWORK": "templates at rest"}
     beside = () if pdf is None else (Beside("PDFs", pdf, templates.write_pdfs(networks, meta)),)
-    return {
-        "descriptions": DESCRIPTIONS | templates.DESCRIPTIONS,
-        "ucds": UCDS | templates.UCDS,
-        "options": {"every": every, "pdf": pdf is not None},
-        "meta": meta,
-        "beside": beside,
-        "told": templates.told,
-    }
+    options = {"every": every, "pdf": pdf is not None}
+    return options, {"meta": meta, "beside": beside, "told": templates.told}
 
 
 def predict_labelled(run_dir, paths):

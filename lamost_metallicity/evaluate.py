@@ -141,6 +141,7 @@ main = partial(
     "Metrics, tables, figures and report of the metallicities of LAMOST galaxies.",
     of_run=evaluate_run,
     of_table=evaluate_predictions,
+    unseen="metallicities of line ratios, masses and rates",
 )
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from common.rejects import reject_table
 from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.ids import place_of
-from common.surveys.moons_labels import find_labels, read_labels
+from common.surveys.moons_labels import NUMBERS, TEXTS, find_labels, read_labels
 from mtopnet.linemap import true_map
 from mtopnet.preprocess import grid, preprocess
 
@@ -47,6 +47,27 @@ def label_table(data_dir):
             table[name] = np.nan
         table[name] = table[name].astype(float)
     return table
+
+
+def by_eye(verdicts, data_dir):
+    """Return labels with an inspector's redshifts, one row a verdict that has one.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        As from `common.inspect.verdicts.read_verdicts`.
+    data_dir : path-like
+        What its table of labels says beside the redshift is kept, where it has one.
+    """
+    own = _labels_or_none(data_dir, needed=False)
+    if own is None:
+        numbers = [*NAMES.values(), *(name for name in NUMBERS if name not in NAMES)]
+        own = pd.DataFrame(columns=[*TEXTS, *numbers]).set_index("id")
+        own = own.astype(dict.fromkeys(numbers, float))
+    seen = verdicts[verdicts["z"].notna()]
+    out = own.drop(columns="id", errors="ignore").reindex(seen.index).assign(z_true=seen["z"])
+    out = out.rename_axis("id").reset_index()
+    return out.assign(galaxy=out["galaxy"].fillna(out["id"]), kind=out["kind"].fillna(""))
 
 
 def spectrum_files(paths):

@@ -12,6 +12,7 @@ from common import runs
 from common.commands import evaluate as command
 from common.errors import ReadError
 from common.evaluation import write
+from common.inspect.verdicts import read_verdicts
 from common.rows import held_out, kept, name_of, name_of_table
 from mtopnet import published
 from mtopnet.config import PAPER, Config
@@ -20,11 +21,13 @@ from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
 
 
-def evaluate_run(run_dir, out=None, on=None):
+def evaluate_run(run_dir, out=None, on=None, inspected=None):
     """Evaluate a run on its test split, or on spectrum files with labels.
 
     Reads predictions.parquet, pdf_test.npy, pdf_test_ids.parquet, config.json, history.csv,
     variants/, and where they exist tables/latent.ecsv and the figures of `explain` and `latent`.
+    `inspected` is a CSV of an inspector's verdicts, whose redshifts are the labels then (see
+    `common.inspect.verdicts.read_verdicts`).
 
     What it takes and returns, `common.commands.evaluate.main` says.
     """
@@ -50,13 +53,14 @@ def evaluate_run(run_dir, out=None, on=None):
     from mtopnet.predict import predict_labelled
 
     on = Path(on)
-    df, pdf, rejects = predict_labelled(run_dir, [on])
+    verdicts = None if inspected is None else read_verdicts(inspected)
+    df, pdf, rejects = predict_labelled(run_dir, [on], verdicts)
     out = kept(df, run_dir, on, out)
     df = tables.with_dz(tables.with_types(df), config.edges)
     ev = Evaluation(
         df=tables.labelled(df),
         everything=df,
-        dataset=f"{config.dataset} -> {on.resolve().name}",
+        dataset=f"{config.dataset} -> {on.resolve().name}{', labels by eye' * bool(inspected)}",
         pdf=pdf[df["z_label"].notna()],
         pdf_rows=tables.labelled(df),
         real=True,
@@ -138,6 +142,7 @@ main = partial(
     PAPER,
     "Metrics, tables, figures and report of redshifts, masses and rates from MOONS spectra.",
     of_run=evaluate_run,
+    of_run_only=(command.INSPECTED,),
     of_table=evaluate_predictions,
 )
 

@@ -51,7 +51,7 @@ def usable(networks, spectra, *, magnitudes=None):
     return about[use].reset_index(drop=True), prepared.inputs[use], rejected(about, prepared)
 
 
-def _magnitudes(paths, config):
+def magnitudes_of(paths, config):
     """Return mag_BAND by id from tables of labels beside the spectra; None where not needed."""
     from mtopnet.data import label_table
 
@@ -88,7 +88,7 @@ class Rows:
         from mtopnet.networks import load_networks
 
         self.networks = load_networks(run_dir)
-        self.magnitudes = _magnitudes(paths, self.networks.config)
+        self.magnitudes = magnitudes_of(paths, self.networks.config)
         self._choice, self._pdfs = {"cut": cut, "passes": passes}, pdfs
 
     def __call__(self, batch):
@@ -213,7 +213,7 @@ def predict_labelled(run_dir, paths):
     networks, pdf = load_networks(run_dir), []
     labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
     labels = labels.drop_duplicates("id", ignore_index=True)
-    magnitudes = _magnitudes(paths, networks.config)
+    magnitudes = magnitudes_of(paths, networks.config)
 
     def step(batch):
         about, x, lost = usable(networks, batch, magnitudes=magnitudes)

@@ -185,6 +185,7 @@ main = partial(
     of_run=evaluate_run,
     of_table=evaluate_predictions,
     again=predict_again,
+    unseen="parameters and abundances of APOGEE",
 )
 
 if __name__ == "__main__":

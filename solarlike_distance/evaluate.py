@@ -160,6 +160,7 @@ main = partial(
     of_table=evaluate_predictions,
     options=OPTIONS,
     of_run_only=[CATALOGUE],
+    unseen="parameters and distances of stars",
 )
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import itertools
 import json
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -26,6 +28,7 @@ from common.paper import Paper
 from common.rows import name_of
 from tests.catalogues import fill_disk, killed_at
 from tests.eager import train_eagerly
+from tests.pages import told
 
 VERBS = ("train", "evaluate", "predict", "explain", "reproduce")
 
@@ -399,6 +402,35 @@ class Contract:
         assert ".keras" in text and "sha256" in text
 
     # --- precision
+
+    # --- looked at by eye, and called in Python
+
+    @pytest.mark.slow
+    def test_page_of_inspection_and_the_function_say_what_the_catalogue_says(self, house, tmp_path):
+        if importlib.util.find_spec(f"{self.subject.paper.package}.inspect") is None:
+            pytest.skip("a paper of tests, without a page of inspection")
+        out, page = tmp_path / "cat.parquet", tmp_path / "page.html"
+        assert self.predict(house, out) == 0
+        table = read_table(out)
+        argv = ["--run-dir", house.run, "--catalogue", out, "-o", page, "--n", 5, house.files]
+        assert self.subject.main("inspect", *argv) == 0
+        shown = told(page)
+        view = shown["objects"]
+        assert len(view) == min(5, len(table)) and all(one["headline"] for one in view)
+        assert set(shown["stripWords"]) >= {s["name"] for o in view for s in o["arrays"]["strips"]}
+        for diagram in shown["diagrams"]:
+            assert all(diagram in one["places"] for one in view)
+        package = importlib.import_module(self.subject.paper.package)
+        function = getattr(package, package.__all__[0])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*spectra could not be used")
+            found = function(house.files, run_dir=house.run)
+        assert len(found) == len(table) and set(table) == set(found.colnames)
+        for name in table.select_dtypes("float"):
+            ours = np.asarray(np.ma.filled(np.ma.asarray(found[name], dtype=float), np.nan))
+            assert np.allclose(ours, table[name], rtol=1e-4, atol=1e-4, equal_nan=True), name
+        units = [str(found[name].unit) for name in found.colnames if found[name].unit is not None]
+        assert units and all(found[name].description != "" for name in found.colnames)
 
     def test_networks_compute_in_the_precision_of_now(self, house):
         import keras

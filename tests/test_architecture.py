@@ -63,7 +63,9 @@ def names_of(module):
     body = [n for top in ast.parse(MODULES[module].read_text()).body for n in flat(top)]
     names = {n.name for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
     names |= {n.id for n in body if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    for node in body:
+    for node in body:  # a package's __getattr__ gives what its __all__ names
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names |= set(ast.literal_eval(node.value))
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {a.asname or a.name.split(".")[0] for a in node.names}
     return names | {name.split(".")[-1] for name in MODULES if name.rpartition(".")[0] == module}

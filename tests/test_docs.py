@@ -20,7 +20,7 @@ PAGES = sorted(
     [ROOT / n for n in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
     + [*ROOT.glob("docs/*.md"), *(ROOT / p / "README.md" for p in (*PACKAGES, "data"))]
 )
-VERBS = ("train", "evaluate", "predict", "explain", "reproduce", "release")
+VERBS = ("train", "evaluate", "predict", "inspect", "explain", "reproduce", "release")
 COMMANDS = [f"{package}.{verb}" for package in PACKAGES for verb in VERBS]
 COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.contaminate"]
@@ -98,6 +98,8 @@ def test_option_tables_match_help(command, capsys):
         page, heading = "released.md", "## Release one of your own"
     if command == "common.ingest":
         page = "ingest.md"
+    if command.endswith(".inspect"):
+        page, heading = "inspect.md", "## Options"
     text, heading = (ROOT / "docs" / page).read_text(), re.escape(heading)
     section = re.search(rf"^{heading}\n(.*?)(?=^## |\Z)", text, re.M | re.S)[1]
     cells = " ".join(re.findall(r"^\|([^|]*)\|", section, flags=re.M))

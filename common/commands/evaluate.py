@@ -11,10 +11,19 @@ from common.catalog import FORMATS
 from common.cli import parser, run, say
 from common.errors import UsageError
 from common.evaluation import write
+from common.paper import Option
 from common.released import add_run_dir, is_released, run_folder, writable
 
+INSPECTED = Option(
+    "--inspected",
+    "verdicts that a page of inspection exported: labels of the files of --on in place of their own"
+    " (quality 3 or better; others are left out)",
+    more={"type": Path, "metavar": "CSV"},
+)
 
-def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(), again=None):
+
+def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(), again=None,
+         unseen=""):  # fmt: skip
     """Run the command line; return the exit status.
 
     Parameters
@@ -33,10 +42,13 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
         `(path, out, **options)` -> Path of report.html: path-like, a table of true and predicted
         values made elsewhere; path-like, the output folder.
     options, of_run_only : sequence of common.paper.Option
-        Further options of both, and of runs alone.
+        Further options of both, and of runs alone; `INSPECTED` where an inspector's verdicts can
+        be labels.
     again : callable, optional
         `(released, out)`: predicts the test split of a released network anew, into a run folder
         `out`, for a paper whose data anyone can fetch.
+    unseen : str
+        What the paper is judged by, where no eye can see it, in words.
     """
     p = parser(paper.module("evaluate"), about)
     source = p.add_mutually_exclusive_group()
@@ -47,12 +59,22 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
                    help="folder of files with labels to test the run on")  # fmt: skip
     for option in (*of_run_only, *options):
         option.add(p)
+    if INSPECTED not in of_run_only:
+        INSPECTED.add(p)
     p.add_argument("-o", "--output", type=Path, help="output folder (default: the run folder)")
     p.add_argument("--offline", action="store_true", help="use no network")
 
     def work(args):
         more = {o.key: o.checked(args) for o in options}
         only = {o.key: o.checked(args) for o in of_run_only}
+        if args.inspected is not None:
+            if INSPECTED not in of_run_only:
+                raise UsageError(
+                    f"--inspected: {paper.package} is judged by {unseen}, which no eye can see in "
+                    "a spectrum. Use the verdicts to leave spectra out of what it is tested on."
+                )
+            if args.on is None and args.predictions is None:
+                raise UsageError("--inspected goes with --on, the files that were inspected.")
         if args.predictions is None:
             run_dir = run_folder(paper, args.run_dir)
             out = args.output
@@ -68,6 +90,9 @@ def main(paper, about, argv=None, *, of_run, of_table, options=(), of_run_only=(
                     out = out or writable(paper, run_dir)
                     again(run_dir, out)
                     run_dir = out
+            if args.inspected is not None and args.output is None:  # beside that by its own labels
+                out = Path(out or run_dir / f"on_{args.on.resolve().name}")
+                out = out.with_name(f"{out.name}_inspected")
             say(f"report: {of_run(run_dir, out, args.on, **only, **more)}")
             return
         if args.output is None:

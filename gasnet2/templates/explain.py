@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.shifts import shift_of
-from gasnet2.templates.inputs import LOG_FIRST, N_PIXELS, STEP
+from gasnet2.templates.inputs import CHANNELS, LOG_FIRST, N_PIXELS, STEP
 from gasnet2.templates.model import Block, blocks
+
+# The line that `line_templates` asks about, default: height and width (times the error, pixels) on
+# a continuum of a S/N, and how far it is felt (pixels).
+LINE, WIDTH, SNR, REACH = 5.0, 1.5, 10.0, 60
 
 
 @dataclass
@@ -49,6 +53,39 @@ def templates_of(trained):
         wave = rest_wavelengths(block, weights.shape[-1])
         for k, number in enumerate(block.classes):
             out[trained.config.classes[number]] = (wave, weights[k])
+    return out
+
+
+def line_templates(trained):
+    """Return what a weak emission line at each wavelength at rest adds to each class's score.
+
+    The templates stand on maps that the network makes of a spectrum; this is what they are in
+    terms of flux: the answer of the maps to a narrow line of `LINE` times the error on an even
+    spectrum, half the difference between emission and absorption, summed with the templates.
+    Negative: the class has an absorption line there.
+
+    Returns
+    -------
+    dict of str to (ndarray of shape (m,), ndarray of shape (m,))
+        Class -> wavelengths at rest in Å, and logarithm of the ratio of probabilities.
+    """
+    import keras
+
+    from common.inference import compiled
+
+    x = np.zeros((2, CHANNELS, N_PIXELS), dtype=np.float32)
+    x[:, 1], x[:, 2] = 1.0, SNR
+    middle, reach = N_PIXELS // 2, np.arange(-REACH, REACH + 1)
+    line = LINE * np.exp(-0.5 * (reach / WIDTH) ** 2)
+    x[:, 0, middle + reach] = np.stack([line, -line])
+    maps_of = keras.Model(trained.model.inputs, trained.model.get_layer("maps").output)
+    up, down = compiled(maps_of)(x.reshape(2, -1))
+    answer = (up - down)[middle + reach] / 2
+    out = {}
+    for name, (wave, weights) in templates_of(trained).items():
+        added = sum(np.correlate(row, answer[:, k], mode="valid") for k, row in enumerate(weights))
+        if len(wave) > len(reach):
+            out[name] = (wave[REACH:-REACH], added)
     return out
 
 
