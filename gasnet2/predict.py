@@ -21,7 +21,7 @@ from common.rows import collected, of_files
 from common.sample import rejected
 from common.surveys import find_files, read_many
 from gasnet2.config import COARSE, PAPER
-from gasnet2.data import label_table
+from gasnet2.data import by_eye, label_table
 from gasnet2.inputs import prepared
 from gasnet2.networks import MIN_PROBABILITY, load_networks, routed
 
@@ -240,7 +240,7 @@ def _of_templates(networks, run_dir, every, pdf):
     return options, {"meta": meta, "beside": beside, "told": templates.told}
 
 
-def predict_labelled(run_dir, paths):
+def predict_labelled(run_dir, paths, verdicts=None):
     """Predict labelled files: the table that `evaluate` reads, with split "real".
 
     Parameters
@@ -248,6 +248,8 @@ def predict_labelled(run_dir, paths):
     run_dir : path-like
     paths : sequence of path-like
         Files, or folders to search.
+    verdicts : DataFrame, optional
+        Labels in place of the files' own, see `common.inspect.verdicts.read_verdicts`.
 
     Returns
     -------
@@ -265,6 +267,8 @@ def predict_labelled(run_dir, paths):
 
     def step(batch):
         labels, x, lost = usable(config, batch)
+        if verdicts is not None:
+            labels = by_eye(labels, verdicts)
         known = ((labels["class"] != "") | np.isfinite(labels["z"].astype(float))).to_numpy()
         for f, i in zip(labels["file"][~known], labels["id"][~known], strict=True):
             lost.append({"file": f, "id": i, "reason": "no class and no redshift to compare"})

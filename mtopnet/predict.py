@@ -188,7 +188,7 @@ def _scalar_pdfs(networks, x):
     return {k: pdf for k, (pdf, _) in scalar_pdfs(networks, x).items()}
 
 
-def predict_labelled(run_dir, paths):
+def predict_labelled(run_dir, paths, verdicts=None):
     """Predict files with labels for an evaluation: the table that `evaluate` reads.
 
     Parameters
@@ -196,6 +196,9 @@ def predict_labelled(run_dir, paths):
     run_dir : path-like
     paths : sequence of path-like
         Folders of spectra with labels.fits (see `common.surveys.moons.read_labels`) beside.
+    verdicts : DataFrame, optional
+        Redshifts in place of the labels' (see `common.inspect.verdicts.read_verdicts`): of the
+        spectra that they name, which then need no labels.
 
     Returns
     -------
@@ -207,11 +210,14 @@ def predict_labelled(run_dir, paths):
     SuiteError
         If no spectrum that can be used has a label.
     """
-    from mtopnet.data import label_table, spectrum_files
+    from mtopnet.data import by_eye, label_table, spectrum_files
     from mtopnet.networks import load_networks, predicted
 
     networks, pdf = load_networks(run_dir), []
-    labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
+    if verdicts is None:
+        labels = pd.concat([label_table(path) for path in paths], ignore_index=True)
+    else:
+        labels = pd.concat([by_eye(verdicts, path) for path in paths], ignore_index=True)
     labels = labels.drop_duplicates("id", ignore_index=True)
     magnitudes = magnitudes_of(paths, networks.config)
 

@@ -141,9 +141,13 @@ def read_xp(path, *, rejects=None):
 
 def _calibrate(frame):
     """Return (flux, flux_error) of shape (n, 343) from GaiaXPy."""
+    import matplotlib
+
     try:
-        # The public function is this one with a progress bar that cannot be turned off.
-        from gaiaxpy.calibrator.calibrator import _calibrate as calibrate
+        # The public function is this one with a progress bar that cannot be turned off. Its import
+        # switches on LaTeX for all figures of the process, which few machines have.
+        with matplotlib.rc_context():
+            from gaiaxpy.calibrator.calibrator import _calibrate as calibrate
     except ImportError:
         raise UsageError(
             "GaiaXPy, which turns XP coefficients into flux, is not installed. "

@@ -3,6 +3,7 @@
 import sys
 from importlib.util import find_spec
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,6 +26,13 @@ RAW = ("XP_CONTINUOUS_RAW.csv", "XP_CONTINUOUS_RAW.ecsv", "XP_CONTINUOUS_RAW.xml
 needs_gaiaxpy = pytest.mark.skipif(
     find_spec("gaiaxpy") is None, reason="GaiaXPy (extra gaia) is not installed"
 )
+
+
+@pytest.fixture(autouse=True)
+def own_settings():
+    """Keep matplotlib's settings, which an import of GaiaXPy changes."""
+    with matplotlib.rc_context():
+        yield
 
 
 def made_up(n=3, seed=0, *, correlations=False):
@@ -236,3 +244,11 @@ def test_joined_coefficients_are_those_of_the_parts():
     assert not joined.bp_correlations[:3].any()
     assert np.allclose(joined.rp_correlations[3:], second.rp_correlations)
     assert XPCoefficients.concatenate([first, first]).bp_correlations is None
+
+
+@needs_gaiaxpy
+def test_sampling_leaves_the_settings_of_figures_alone():
+    for name in [m for m in sys.modules if m.split(".")[0] == "gaiaxpy"]:
+        del sys.modules[name]
+    to_sampled(made_up())
+    assert not matplotlib.rcParams["text.usetex"]

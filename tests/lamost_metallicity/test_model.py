@@ -70,6 +70,7 @@ def test_the_input_is_a_default_of_the_scale_and_is_named():
 
 def test_the_network_of_spectra_at_rest_knows_which_wavelength_is_which():
     config = Config(input="rest")
+    keras.utils.set_random_seed(0)
     regressor = networks.build_regressor(config)
     assert regressor.input_shape == (None, 4 * 1821) and regressor.output_shape == (None, 1)
     assert networks.build_classifier(config).output_shape == (None, 2)
