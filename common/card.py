@@ -34,7 +34,7 @@ def card(ev, run_dir, folder, *, config, kept, about, half=None, tables=()):
         Tables of the run itself to show.
     """
     paper = ev.paper
-    command, unsaid = paper.command(config)
+    command, unsaid = ev.command(config)
     minutes = sum(v for k, v in (kept.get("timing") or {}).items() if k in ("data_s", "training_s"))
     kind = "simulated spectra (a mock)" if config.is_mock else "real spectra"
     facts = {"command": f"`{command}`", "set in other ways": unsaid or None,

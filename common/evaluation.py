@@ -129,6 +129,11 @@ class Evaluation:
     beside = None
     rejected = "Spectra left out, with the reason."
 
+    @classmethod
+    def command(cls, config):
+        """Return how a configuration is trained, as `common.paper.Paper.command` does."""
+        return cls.paper.command(config)
+
     def tables(self, out):
         """Return {file name: (caption, DataFrame)} of every table that the predictions allow.
 

@@ -13,7 +13,7 @@ from common.errors import SuiteError
 from common.evaluation import Beside, as_text
 from common.headline import Score
 from common.worst import farthest
-from solarlike_distance import galaxy
+from solarlike_distance import galaxy, tune
 from solarlike_distance.config import PAPER, TARGETS
 from solarlike_distance.figures.plots import plots
 from solarlike_distance.measured import measure
@@ -166,6 +166,11 @@ class Evaluation(evaluation.Evaluation):
         {"real": "Real spectra"},
     )
     references, parts = REFERENCES, PARTS
+
+    @classmethod
+    def command(cls, config):
+        """Return how a configuration is trained, a tuned one from the run that it began with."""
+        return tune.command(config) if config.tuned_from else super().command(config)
 
     @property
     def is_mock(self):

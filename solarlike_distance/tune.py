@@ -18,6 +18,7 @@ from common.files import write_json
 from common.paper import PRECISIONS
 from common.pipeline import Shards, ShardWriter, finished
 from common.rejects import reject_table
+from common.runs import read_config
 from common.sample import rejected
 from common.surveys import read_many
 from solarlike_distance.config import PAPER, TARGETS, Config
@@ -50,6 +51,32 @@ def tuned_config(begun, run_dir, **changes):
     """
     changes = {k: v for k, v in changes.items() if v is not None}
     return replace(begun, dataset=DATASET, tuned_from=str(run_dir), **SETTINGS | changes)
+
+
+def command(config):
+    """Return how a tuned configuration is made, as `common.paper.Paper.command` does.
+
+    Parameters
+    ----------
+    config : Config
+        From `tuned_config`; the run that it names is still there.
+
+    Returns
+    -------
+    command, unsaid : str
+        Both commands, of the run and of its tuning; what their options cannot say.
+    """
+    begun = read_config(config.tuned_from, Config)[0]
+    name = Path(config.tuned_from).name
+    train, unsaid = PAPER.command(begun)
+    words = [PAPER.module("tune"), f"--from {name} --data-dir LAMOST_SPECTRA",
+             f"--precision {config.precision}"]  # fmt: skip
+    usual = tuned_config(begun, config.tuned_from)
+    for option in OPTIONS:
+        value = getattr(config, option.sets)
+        if value != getattr(usual, option.sets):
+            words.append(f"{option.name} {value}")
+    return f"{train} --run-dir {name} && {' '.join(words)}", unsaid
 
 
 def tune(config, run_dir, *, accelerator, data_dir, resume=False):
@@ -197,7 +224,6 @@ def _arguments():
 def work(args):
     """Do what the command line asks for."""
     from common.accelerator import choose
-    from common.runs import read_config
 
     changes = {option.sets: option.checked(args) for option in OPTIONS}
     config = tuned_config(read_config(args.begun, Config)[0], args.begun, **changes)

@@ -123,12 +123,21 @@ def _copy(run_dir, folder, models, copy):
     """Copy what a network is made of; `copy` is for the networks' own files."""
     folder.mkdir(parents=True)
     about = json.loads((run_dir / "config.json").read_text(encoding="utf-8"))
-    kept = {k: v for k, v in about.items() if k not in LEFT_OUT}
+    kept = _unplaced({k: v for k, v in about.items() if k not in LEFT_OUT})
     write_text(folder / "config.json", json.dumps(kept))  # limits of a training set are long lists
     for path in sorted({p for m in models for p in (run_dir / "models").glob(m)}):
         target = folder / path.relative_to(run_dir)
         target.parent.mkdir(parents=True, exist_ok=True)
         copy(path, target)
+
+
+def _unplaced(value):
+    """Return a value of config.json with names instead of this machine's paths."""
+    if isinstance(value, dict):
+        return {k: _unplaced(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_unplaced(v) for v in value]
+    return Path(value).name if isinstance(value, str) and Path(value).is_absolute() else value
 
 
 def _catalogue(predict, run_dir, paths, folder):

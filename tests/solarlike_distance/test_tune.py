@@ -12,7 +12,7 @@ from common.accelerator import choose
 from common.catalog import read_table
 from common.errors import MissingDataError, ReadError, SuiteError, UsageError
 from common.pipeline import Shards
-from solarlike_distance import baselines, evaluate, fitting, tune
+from solarlike_distance import baselines, evaluate, fitting, release, tune
 from solarlike_distance.data import learned
 from solarlike_distance.networks import load_networks, members_predict
 from tests.catalogues import killed_at
@@ -175,6 +175,21 @@ def test_the_command(made_run, stars, tmp_path, capsys):
     assert "57 with S/N_g > 10" in text and "evaluate --run-dir" in text
     assert tune.main([str(a) for a in [*argv[:-4], "--epochs", "0"]]) == 2
     assert tune.main([str(a) for a in ["--from", tmp_path, *argv[2:]]]) == 1
+
+
+def test_the_release_of_a_tuned_run_names_both_commands_and_no_place(quick, made_run, tmp_path):
+    out, _ = quick
+    assert evaluate.main(["--run-dir", str(out)]) == 0
+    given = ["--run-dir", str(out), "--about", "a toy", "--into", str(tmp_path), "stars"]
+    assert release.main(given) == 0
+    card = (tmp_path / "stars" / "README.md").read_text()
+    config = (tmp_path / "stars" / "config.json").read_text()
+    train = card.index("python -m solarlike_distance.train --dataset lamost --scale smoke")
+    assert train < card.index("python -m solarlike_distance.tune --from run --data-dir")
+    assert "--epochs 1 --learning-rate 1e-09" in card and json.loads(config)["config"]
+    for text in (card, config):
+        assert str(made_run) not in text and str(out) not in text
+    assert load_networks(tmp_path / "stars").config.tuned_from == "run"
 
 
 def test_mocks_and_folders_without_parameters_are_refused(made_run, tmp_path):
