@@ -6,9 +6,10 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO ?= demo
 WORKERS ?= logical
-MOCKS := gasnet2 lamost_metallicity
-SIZE_gasnet2 := 40
-SIZE_lamost_metallicity := 1500
+MOCKS := gasnet2 lamost_metallicity solarlike_distance
+MOCK_gasnet2 := --n 40
+MOCK_lamost_metallicity := --n 1500
+MOCK_solarlike_distance := --n 600
 
 .PHONY: env demo test lint lock docs bench clean
 
@@ -37,7 +38,7 @@ demo: env $(MOCKS:%=$(DEMO)/mock/%.done)
 
 $(DEMO)/mock/%.done: | env
 	rm -rf $(basename $@)
-	$(PY) -m $*.mock --n $(SIZE_$*) --seed 101 --out $(basename $@)
+	$(PY) -m $*.mock $(MOCK_$*) --seed 101 --out $(basename $@)
 	@touch $@
 
 # A process for each core, at most 8, and a file in one of them; WORKERS=0 for a single process.

@@ -13,6 +13,8 @@ from tests.test_docs import PACKAGES
 MOST = 80e6  # bytes of all together
 PINNED_OH = {"2504-54179-0257": 8.833, "1492-52932-0043": 8.837, "0783-52325-0322": 8.911,
              "0504-52316-0040": 9.067}  # fmt: skip
+PINNED_SUNS = {"210231": (5639, 4.294, -0.042, 4.51), "203120": (5999, 4.020, 0.286, 3.04),
+               "382502163": (4981, 4.732, -0.284, 6.24)}  # fmt: skip
 EVERY = [(package, name) for package in PACKAGES for name in released(package)]
 
 
@@ -79,3 +81,18 @@ def test_metallicities_of_real_galaxies_without_training(shared_data, tmp_path, 
     for identity, oh in PINNED_OH.items():
         row = forming.loc[identity]
         assert row["oh"] == pytest.approx(oh, abs=0.1 * row["oh_err"]), identity
+
+
+def test_parameters_of_real_suns_without_training(shared_data, tmp_path, capsys):
+    """Pinned: LAMOST stars, none of which it learned from; distances need Gaia's magnitudes."""
+    spectra = shared_data / "real" / "lamost" / "spec"
+    names = ("F5907_sp10-231", "F5907_sp03-120", "EG222106N010205M01_sp02-163")
+    paths = [next(spectra.glob(f"*{name}*")) for name in names]
+    table = predicted("solarlike_distance", tmp_path / "a.parquet", paths, "catalog")
+    assert "released network stars" in capsys.readouterr().out
+    table = table.set_index(table["obsid"].astype(str))
+    assert set(table.index) == set(PINNED_SUNS) and table["cnn_distance"].isna().all()
+    for obsid, pinned in PINNED_SUNS.items():
+        for name, value in zip(("teff", "logg", "feh", "mg"), pinned, strict=True):
+            error = table.loc[obsid, f"cnn_{name}_err"]
+            assert table.loc[obsid, f"cnn_{name}"] == pytest.approx(value, abs=0.1 * error), name
