@@ -13,7 +13,9 @@ TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb", "templates")
 COMBS = ("comb", "templates")  # that score one pattern of lines at every redshift
 INPUTS = ("paper", "errors")
-MOCKS = ("default", "shifted", "faint")  # those of mtopnet.mock.make
+MOCKS = ("default", "shifted", "faint", "realistic", "both")  # those of mtopnet.mock.make
+MIXED = ("realistic", "both")  # of these, those with spectra that are none of the network's kind
+OTHER_KINDS = ("star", "outside", "failed")  # what these are called among the labels
 LEVELS = 3  # of the errors, one an arm
 SCHEDULES = ("paper", "cosine")
 # Sect. 4, Fig. 5: what is trained beside the whole network to see what a task is good for.

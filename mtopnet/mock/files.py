@@ -90,10 +90,10 @@ def write_file(path, key, universe, size, first, exposures, rng):
     order = np.arange(size * len(exposures)).reshape(len(exposures), size).T.ravel()
     data, error, parts = [], [], []
     for hours in exposures:
-        seen, sigma = universe.camera.observe(flux, hours=hours, rng=rng)
+        seen, sigma, quoted = universe.observe(flux, hours=hours, rng=rng)
         data.append(seen)
-        error.append(sigma)
-        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma, universe.masked))
+        error.append(quoted)
+        parts.append(_targets(universe.NAME, first, hours, galaxies, fluxes, share, sigma, universe.masked))
     data, error = np.concatenate(data)[order], np.concatenate(error)[order]
     data *= np.float32(UNIT)
     error *= np.float32(UNIT)
@@ -103,7 +103,7 @@ def write_file(path, key, universe, size, first, exposures, rng):
     return table
 
 
-def _targets(first, hours, galaxies, fluxes, share, error, masked):
+def _targets(begin, first, hours, galaxies, fluxes, share, error, masked):
     """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
     at = mock_lines.LINES["Ha"] * (1 + galaxies["z"])
     pixel = np.minimum(np.searchsorted(moons.grid(), at), moons.PIXELS - 1)
@@ -111,7 +111,7 @@ def _targets(first, hours, galaxies, fluxes, share, error, masked):
     strongest, second = line_snr(
         fluxes=fluxes, galaxies=galaxies, share=share, error=error, masked=masked
     )
-    names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
+    names = [f"{begin}{first + i:07d}" for i in range(len(galaxies["z"]))]
     columns = {
         "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,
         "exposure": np.full(len(names), hours),
