@@ -26,8 +26,18 @@ def shortest_input(config):
 class Standardise(layers.Layer):
     """(x - mean) / std of each continuum point, 0 where it is unknown (NaN).
 
-    Mean and std are those of the training set (Sect. 3.1), kept as weights of the model.
+    Mean and std are those of the training set (Sect. 3.1), kept as weights of the model. `bounded`
+    takes arcsinh of it: a star among faint galaxies is tens of std away, and one such spectrum must
+    not move the network's other numbers.
     """
+
+    def __init__(self, bounded=False, **options):
+        super().__init__(**options)
+        self.bounded = bounded
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"bounded": self.bounded}
 
     def build(self, shape):
         """Make the two weights that `set_standard` fills; no training changes them."""
@@ -39,7 +49,8 @@ class Standardise(layers.Layer):
         """Return standardised points."""
         x = ops.cast(x, "float32")
         scaled = (x - self.mean) / self.std
-        return ops.where(ops.isnan(scaled), 0.0, scaled)
+        scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
+        return ops.arcsinh(scaled) if self.bounded else scaled
 
     def compute_output_shape(self, shape):
         """Return the shape, which stays."""
@@ -151,7 +162,7 @@ def _trunk(config):
         full, x = _block(x, filters, config, number)
         first = full if first is None else first
     flat = layers.Flatten(name="flatten")(x)
-    c = Standardise(name="continuum_standard", dtype="float32")(continuum)
+    c = Standardise(config.none, name="continuum_standard", dtype="float32")(continuum)
     c = layers.Dense(config.continuum_units, activation="relu", name="continuum_dense")(c)
     parts = [flat, c]
     if config.head in COMBS:
@@ -172,7 +183,7 @@ def _comb(first, config):
 
 
 def output_heads(parts, config, always=False):
-    """Return the four outputs from the trunk's parts; `always`: dropout stays on."""
+    """Return the outputs by task from the trunk's parts; `always`: dropout stays on."""
     flat, continuum = parts[:2]
     lines, hidden = _mlp(flat, config.line_units, "lines", config, always)
     shared = layers.Concatenate(name="shared_concat")([flat, continuum, hidden[-1]])
@@ -188,7 +199,12 @@ def output_heads(parts, config, always=False):
     for task in ("mass", "sfr"):
         x, _ = _mlp(shared, config.scalar_units, task, config, always)
         out[task] = layers.Dense(outputs, name=f"{task}_output", dtype="float32")(x)
-    return {task: out[task] for task in TASKS}
+    out = {task: out[task] for task in TASKS}
+    if config.none:
+        out["none"] = layers.Dense(1, activation="sigmoid", name="none_output", dtype="float32")(
+            shared
+        )
+    return out
 
 
 def _redshift(z, parts, config):
@@ -241,7 +257,8 @@ def build_model(config):
     keras.Model
         {"spectrum": (n, n_pixels), "continuum": (n, n_points)} -> {"z": (n, n_bins) probabilities,
         "lines": (n, n_pixels) in [0, 1], "mass", "sfr": (n, 1) standardised, or (n, 3
-        `COMPONENTS`) with `config.scalar_pdf`}, all float32.
+        `COMPONENTS`) with `config.scalar_pdf`}, and with `config.none` "none": (n, 1) the
+        probability that a spectrum is none of the network's kind; all float32.
 
     Raises
     ------

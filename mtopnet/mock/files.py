@@ -40,7 +40,7 @@ def line_snr(*, fluxes, galaxies, share, error, masked):
     for name in SNR_LINES:
         line = mock_lines.LINES[name] * (1 + z)
         at = np.clip(np.searchsorted(wave, line), 0, len(wave) - 1)
-        inside = (np.abs(wave[at] - line) < 3) & ~masked[at]
+        inside = (np.abs(wave[at] - line) < 3) & ~masked[at] & (fluxes[name] > 0)
         width = np.hypot(sigma_lsf[at], line * kms / 299792.458)
         noise = error[row, at] * np.sqrt(2 * np.sqrt(np.pi) * width * step[at])
         best.append(np.where(inside, fluxes[name] / UNIT * share[row, at] / noise, 0.0))
@@ -93,7 +93,8 @@ def write_file(path, key, universe, size, first, exposures, rng):
         seen, sigma, quoted = universe.observe(flux, hours=hours, rng=rng)
         data.append(seen)
         error.append(quoted)
-        parts.append(_targets(universe.NAME, first, hours, galaxies, fluxes, share, sigma, universe.masked))
+        own = (galaxies, fluxes, share, sigma, universe.masked)
+        parts.append(_targets(universe.NAME, first, hours, *own))
     data, error = np.concatenate(data)[order], np.concatenate(error)[order]
     data *= np.float32(UNIT)
     error *= np.float32(UNIT)
