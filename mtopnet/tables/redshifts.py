@@ -142,7 +142,7 @@ def quiescent(df):
     if "kind" in df and df["kind"].ne("").any():
         passive = df["kind"].isin(["quiescent", "passive"]).to_numpy()
         if by_shape is not None:  # of active nuclei and blends the kind does not say it
-            passive |= df["kind"].isin(["agn", "blend"]).to_numpy() & by_shape
+            passive = passive | df["kind"].isin(["agn", "blend"]).to_numpy() & by_shape
         return passive
     return by_shape
 
