@@ -12,6 +12,7 @@ from mtopnet.config import COMBS, TASKS
 FINE = 0.0005  # bins that the comb scores, whatever is asked for; Sect. 3.1 names this width
 MOMENTUM = 0.9  # default: Keras's 0.99 takes several hundred steps to forget the start
 EVIDENCE = 4  # default: maps that the comb reads
+RARE = -2.7  # default: log odds of p_none in the beginning, its share in the mock "both"
 COMPONENTS = 4  # default: Gaussians of a PDF of mass or SFR
 LOG_SIGMA = (-4.0, 2.0)  # default: limits of it, of standardised quantities
 SCALAR_OUTPUTS = 3 * COMPONENTS  # log weight, mean, log sigma of each
@@ -201,9 +202,9 @@ def output_heads(parts, config, always=False):
         out[task] = layers.Dense(outputs, name=f"{task}_output", dtype="float32")(x)
     out = {task: out[task] for task in TASKS}
     if config.none:
-        out["none"] = layers.Dense(1, activation="sigmoid", name="none_output", dtype="float32")(
-            shared
-        )
+        rare = keras.initializers.Constant(RARE)
+        out["none"] = layers.Dense(1, activation="sigmoid", bias_initializer=rare,
+                                   name="none_output", dtype="float32")(shared)  # fmt: skip
     return out
 
 
