@@ -20,6 +20,7 @@ import pandas as pd
 from common.cli import parser, run, say
 from common.errors import UsageError
 from common.metrics import mad_sigma
+from mtopnet.kinds import other_kind
 
 UNITS = 64  # default: of the domain classifier
 KEPT = "Prepared spectra are kept; the same command takes them up again."
@@ -77,37 +78,36 @@ def joint_batches(source, target):
 
     Parameters
     ----------
-    source : tf.data.Dataset of (inputs, targets)
-    target : tf.data.Dataset of (inputs, targets)
-        Its targets are not looked at.
+    source, target : tf.data.Dataset of (inputs, targets), or (inputs, targets, weights)
+        The target's targets are not looked at.
 
     Returns
     -------
     tf.data.Dataset of (inputs, targets, weights)
-        Weights of the four tasks are 0 in the unlabelled half and such that a loss is the mean
+        Weights of the tasks are 0 in the unlabelled half and such that a loss is the mean
         over the labelled one.
     """
     import tensorflow as tf
 
     def join(first, second):
-        (x, y), (x2, _) = first, second
+        (x, y, *own), (x2, *_) = first, second
         n, n2 = (tf.shape(v["spectrum"])[0] for v in (x, x2))
         inputs = {k: tf.concat([x[k], x2[k]], axis=0) for k in x}
         share = tf.cast(n + n2, tf.float32) / tf.cast(n, tf.float32)
-        weight = tf.concat([tf.fill([n], share), tf.zeros([n2])], axis=0)
         targets = {
             k: tf.concat([v, tf.zeros([n2, *v.shape[1:]], v.dtype)], axis=0) for k, v in y.items()
         }
-        weights = dict.fromkeys(y, weight)
+        own = own[0] if own else dict.fromkeys(y, tf.ones([n]))
+        weights = {k: tf.concat([share * v, tf.zeros([n2])], axis=0) for k, v in own.items()}
         domain = tf.concat([tf.zeros([n, 1]), tf.ones([n2, 1])], axis=0)
         return inputs, targets | {"domain": domain}, weights | {"domain": tf.ones([n + n2])}
 
     return tf.data.Dataset.zip((source, target.repeat())).map(join).prefetch(2)
 
 
-def _nothing(inputs, targets):
+def _nothing(inputs, *others):
     """Return an empty batch."""
-    return {k: v[:0] for k, v in inputs.items()}, targets
+    return {k: v[:0] for k, v in inputs.items()}, *others
 
 
 def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rate):
@@ -152,7 +152,8 @@ def fit_adversarial(networks, *, source, target, rows, weight, epochs, seed, rat
         weighted_metrics={"domain": "accuracy"},
     )
     y = targets(source.labels, networks.scaling, config)[rows[0]]
-    blank = np.tile([config.z_min, 0.0, 0.0], (len(rows[1]), 1))  # the target's labels stay out
+    blank = np.zeros((len(rows[1]), y.shape[1]))  # the target's labels stay out
+    blank[:, 0] = config.z_min
     half = partial(dataset, config=config, batch_size=config.batch_size)
     labelled = half(source, rows[0], y, seed=seed)
     batches = joint_batches(labelled, half(target, rows[1], blank, seed=seed + 1))
@@ -219,6 +220,7 @@ def _measure(networks, domains, network):
     out = []
     for name, shards in domains.items():
         rows = _rows(shards, "test")
+        rows = rows[~other_kind(shards.labels.iloc[rows])]  # whose redshifts are judged
         labels = shards.labels.iloc[rows]
         if labels["z_true"].isna().all():
             say(f"{network} on {name}: no labels to test it with")

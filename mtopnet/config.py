@@ -13,7 +13,8 @@ TASKS = ("z", "lines", "mass", "sfr")
 HEADS = ("dense", "hierarchical", "comb", "templates")
 COMBS = ("comb", "templates")  # that score one pattern of lines at every redshift
 INPUTS = ("paper", "errors")
-MOCKS = ("default", "shifted", "faint")  # those of mtopnet.mock.make
+MOCKS = ("default", "shifted", "faint", "realistic", "both")  # those of mtopnet.mock.make
+MIXED = ("realistic", "both")  # of these, those with spectra that are none of the network's kind
 LEVELS = 3  # of the errors, one an arm
 SCHEDULES = ("paper", "cosine")
 # Sect. 4, Fig. 5: what is trained beside the whole network to see what a task is good for.
@@ -60,11 +61,13 @@ class Config(BaseConfig):
     dropout: float = 0.2  # Sect. 3.2.1
     head: str = "dense"  # Sect. 3.2.1; the others are ours
     scalar_pdf: bool = False  # Sect. 4 leaves PDFs of mass and SFR for later: ours
+    none: bool = False  # ours: the probability that a spectrum is none of the network's kind
     tasks: tuple = TASKS  # Sect. 3.2.2; those left out have weight 0 (Sect. 4)
     weight_z: float = 1.0  # Sect. 3.2.3
     weight_lines: float = 10.0  # Sect. 3.2.3
     weight_mass: float = 1.0  # Sect. 3.2.3
     weight_sfr: float = 1.0  # Sect. 3.2.3
+    weight_none: float = 1.0  # default
     epochs: int = 100  # Sect. 3.2.3
     patience: int = 10  # Sect. 3.2.3
     batch_size: int = 1024  # development code
@@ -75,7 +78,7 @@ class Config(BaseConfig):
     split: tuple = (0.7, 0.15, 0.15)  # Sect. 3.1; by galaxy: default
     mc_passes: int = 50  # Sect. 4.1
     n_galaxies: int = 40000  # of a mock, Sect. 2
-    mock: str = "default"  # ours: "faint", with lines as Sect. 4.1 has them, or "shifted"
+    mock: str = "default"  # ours: "faint", with lines as Sect. 4.1 has them, or others of `MOCKS`
     exposures: tuple = (2.0, 4.0, 8.0)  # h, Sect. 2
     precision: str = "float32"  # default
 
@@ -112,9 +115,10 @@ class Config(BaseConfig):
 
     @property
     def loss_weights(self):
-        """Weight of each task's loss, 0 of those that are left out: dict of str to float."""
+        """Weight of each output's loss, 0 of tasks that are left out: dict of str to float."""
         every = (self.weight_z, self.weight_lines, self.weight_mass, self.weight_sfr)
-        return {t: w if t in self.tasks else 0.0 for t, w in zip(TASKS, every, strict=True)}
+        out = {t: w if t in self.tasks else 0.0 for t, w in zip(TASKS, every, strict=True)}
+        return out | {"none": self.weight_none} if self.none else out
 
 
 # What goes beyond the paper is the default where its own sample is out of reach.
@@ -165,7 +169,8 @@ def checked(config):
             f"--dz must divide {config.z_min:g} to {config.z_max:g} into whole bins, such as 0.003 "
             f"or 0.0005. Received {config.dz:g}."
         )
-    return config
+    # A mock that holds spectra of another kind teaches the network to tell them.
+    return replace(config, none=True) if config.mock in MIXED else config
 
 
 def known_variants(names):
@@ -220,7 +225,9 @@ PAPER = Paper(
     options=(
         whole("--galaxies", "galaxies of a mock, each seen for 2, 4 and 8 h", sets="n_galaxies"),
         Option("--mock", "which mock: default; faint, with half of the galaxies above F(Ha) = "
-               "1e-17; or shifted, with another sky and other gas", sets="mock",
+               "1e-17; shifted, with another sky and other gas; realistic, the faint one as an "
+               "instrument would give it, with stars, other redshifts and failed fibres, which the "
+               "network learns to tell; or both, half faint, half realistic", sets="mock",
                more={"choices": MOCKS}),
         whole("--epochs", "most epochs", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),

@@ -19,6 +19,7 @@ from common.sample import refuse_mock, rejected, split_by_hash
 from common.surveys import find_files, read_many
 from common.surveys.ids import place_of
 from common.surveys.moons_labels import NUMBERS, TEXTS, find_labels, read_labels
+from mtopnet.kinds import other_kind
 from mtopnet.linemap import true_map
 from mtopnet.preprocess import grid, preprocess
 
@@ -104,11 +105,15 @@ def fingerprint(labels):
 def label_faults(table, config):
     """Return why labels cannot be trained on, "" where they can, ndarray of str, shape (n,).
 
-    A redshift has to lie in the bins; masses and rates of star formation may be missing.
+    A redshift has to lie in the bins; masses and rates of star formation may be missing. Spectra of
+    another kind (`other_kind`) need none where the network learns to tell them.
     """
     z = table["z_true"].to_numpy(dtype=float)
     reason = np.full(len(z), "", dtype=object)
-    for i in np.flatnonzero(~((z >= config.z_min) & (z < config.z_max))):
+    fine = (z >= config.z_min) & (z < config.z_max)
+    if config.none:
+        fine |= other_kind(table)
+    for i in np.flatnonzero(~fine):
         reason[i] = (
             f"label z = {z[i]:.4f} outside the network's bins, {config.z_min:g} <= z < "
             f"{config.z_max:g}"
@@ -319,12 +324,14 @@ def redshift_target(z, config):
 
 
 def targets(labels, scaling, config):
-    """Return z, standardised log mass and log SFR: what `dataset` needs of each row, (n, 3).
+    """Return what `dataset` needs of each row: z, standardised log mass and log SFR, (n, 3).
+
+    With `config.none` a fourth column: 1 where a row is none of the network's kind, else 0.
 
     Parameters
     ----------
     labels : DataFrame
-        z_true, lgm_true, sfr_true.
+        z_true, lgm_true, sfr_true, kind.
     scaling : dict of str to (mean, std)
         lgm and sfr.
     """
@@ -332,11 +339,16 @@ def targets(labels, scaling, config):
     for name in ("lgm", "sfr"):
         mean, std = scaling[name]
         columns.append((labels[f"{name}_true"].to_numpy(dtype=float) - mean) / std)
+    if config.none:
+        columns.append(other_kind(labels).astype(float))
     return np.stack(columns, axis=1)
 
 
 def dataset(shards, index, y, *, config, batch_size, seed=None, replicas=1):
     """Return batches of ({spectrum, continuum}, {task: target}); targets are made as they go.
+
+    With `config.none` batches have weights too: those of tasks are 0 where a row is none of the
+    network's kind, and such that a loss is the mean over the others.
 
     Redshift vectors and line masks of a batch are a few ms of work, and 200 times as large as the
     numbers that they are made from: stored, those of the paper's sample would fill 6 GB.
@@ -345,7 +357,7 @@ def dataset(shards, index, y, *, config, batch_size, seed=None, replicas=1):
     ----------
     shards : Shards
     index : ndarray of int, shape (n,)
-    y : ndarray of shape (n, 3)
+    y : ndarray of shape (n, 3 or 4)
         As from `targets`.
     config : Config
     batch_size, seed, replicas
@@ -364,7 +376,13 @@ def dataset(shards, index, y, *, config, batch_size, seed=None, replicas=1):
         lines = tf.ensure_shape(lines, (None, config.n_pixels))
         scalars = tf.cast(y[:, 1:], tf.float32)
         inputs = {"spectrum": x[:, : config.n_pixels], "continuum": x[:, config.n_pixels :]}
-        return inputs, {"z": z, "lines": lines, "mass": scalars[:, :1], "sfr": scalars[:, 1:]}
+        out = {"z": z, "lines": lines, "mass": scalars[:, :1], "sfr": scalars[:, 1:2]}
+        if not config.none:
+            return inputs, out
+        own = 1 - scalars[:, 2]
+        share = own * tf.cast(tf.size(own), tf.float32) / tf.maximum(tf.reduce_sum(own), 1)
+        weights = dict.fromkeys(out, share) | {"none": tf.ones_like(own)}
+        return inputs, out | {"none": scalars[:, 2:3]}, weights
 
     ds = rows(shards, index, y, batch_size=batch_size, seed=seed, replicas=replicas)
     return ds.map(expand, num_parallel_calls=tf.data.AUTOTUNE).prefetch(2)

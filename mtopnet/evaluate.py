@@ -17,6 +17,7 @@ from common.rows import held_out, kept, name_of, name_of_table
 from mtopnet import published
 from mtopnet.config import PAPER, Config
 from mtopnet.evaluation import Evaluation
+from mtopnet.kinds import other_kind
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
 
@@ -37,11 +38,13 @@ def evaluate_run(run_dir, out=None, on=None, inspected=None):
     if on is None:
         path = runs.predictions_of(run_dir, PAPER.package)
         own = tables.read_predictions(path)
-        df = _compared(held_out(own), path, config.edges)
+        test = held_out(own)
+        df = _compared(test, path, config.edges)
         pdf, rows = read_pdf(run_dir, df)
         ev = Evaluation(
             df=df,
             everything=_every_label(run_dir, own),
+            mixed=test,
             dataset=name_of(PAPER, config, len(df), published.value("test-size")),
             history=runs.history_of(run_dir),
             pdf=pdf,
@@ -59,9 +62,10 @@ def evaluate_run(run_dir, out=None, on=None, inspected=None):
     df = tables.with_dz(tables.with_types(df), config.edges)
     ev = Evaluation(
         df=tables.labelled(df),
-        everything=df,
+        everything=df[~other_kind(df)],
+        mixed=df,
         dataset=f"{config.dataset} -> {on.resolve().name}{', labels by eye' * bool(inspected)}",
-        pdf=pdf[df["z_label"].notna()],
+        pdf=pdf[tables.judged(df)],
         pdf_rows=tables.labelled(df),
         real=True,
         **common,
@@ -79,15 +83,22 @@ def evaluate_predictions(path, out):
     own = tables.read_predictions(path)
     df = held_out(own)
     ev = Evaluation(
-        df=_compared(df, path), everything=own, dataset=name_of_table(path, df, Evaluation.survey)
+        df=_compared(df, path),
+        everything=own[~other_kind(own)],
+        mixed=df,
+        dataset=name_of_table(path, df, Evaluation.survey),
     )
     return write(ev, out, source=path)
 
 
 def _every_label(run_dir, df):
-    """Return the labels of all splits where the run still has its data, else of the predicted."""
+    """Return the labels of all splits where the run still has its data, else of the predicted.
+
+    Those of galaxies: what is none of the network's kind has no redshift to compare.
+    """
     path = run_dir / "data" / "labels.parquet"
-    return pd.read_parquet(path) if path.is_file() else df
+    labels = pd.read_parquet(path) if path.is_file() else df
+    return labels[~other_kind(labels)]
 
 
 def _compared(df, path, edges=None):

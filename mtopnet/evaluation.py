@@ -15,6 +15,7 @@ from mtopnet.config import PAPER
 from mtopnet.figures.plots import plots
 from mtopnet.measured import measure
 from mtopnet.published import CLAIMS
+from mtopnet.tables import kinds as tables_kinds
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import sample as tables_sample
@@ -66,6 +67,13 @@ PARTS = {  # section: (text, names of its tables)
         "CRPS in units of z: the mean |dz| of a point estimate is its CRPS, so that a PDF is worth "
         "its name where crps is below crps_point. Coverage of the shortest interval of each level.",
         ("calibration", "confidence", "errors", "scalar_pdf"),
+    ),
+    "Spectra of another kind": (
+        "Stars, redshifts beyond the bins and failed fibres count nowhere else in this report. "
+        "marked: the fraction of a kind that p_none > 0.5 takes for one of these; of all of them "
+        "together that is the completeness, of galaxies what is lost. share: of everything that "
+        "is marked, the part that is of this kind; of all others together that is the purity.",
+        ("none",),
     ),
     "MC dropout": ("Dropout left on, passes averaged (Sect. 4.1).", ("mc",)),
     "Where the redshift comes from": (
@@ -119,7 +127,9 @@ class Evaluation(evaluation.Evaluation):
     df : DataFrame
         Predictions of the test split (or of files), with dz (`mtopnet.tables.redshifts.with_dz`).
     everything : DataFrame
-        Labels of all splits, as far as they were saved.
+        Labels of the galaxies of all splits, as far as they were saved.
+    mixed : DataFrame, optional
+        `df` with the spectra that are none of the network's kind: judged by p_none alone.
     pdf, pdf_rows : ndarray of shape (m, n_bins) and DataFrame of m rows, or None
         PDFs and the rows of `df` that they belong to.
     edges : ndarray of shape (n_bins + 1,) or None
@@ -128,6 +138,7 @@ class Evaluation(evaluation.Evaluation):
     """
 
     everything: pd.DataFrame
+    mixed: pd.DataFrame | None = None
     pdf: np.ndarray | None = None
     pdf_rows: pd.DataFrame | None = None
     edges: np.ndarray | None = None
@@ -234,6 +245,8 @@ def _tables(ev):
     }  # fmt: skip
     if {"entropy", "skewness"} & set(df):
         made["screening"] = ("As Sect. 5.2: the paper's cuts", tables_pdf.screening_table(df))
+    if ev.mixed is not None and "p_none" in ev.mixed:
+        made["none"] = ("What p_none > 0.5 marks", tables_kinds.none_table(ev.mixed))
     if ev.pdf is not None:
         table = tables_pdf.calibration_table(ev.pdf_rows, ev.pdf, ev.edges)
         made["calibration"] = ("Scores and calibration", table)

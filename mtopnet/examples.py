@@ -39,7 +39,8 @@ def draw_spectra(run_dir, config, *, offline=False):
         from mtopnet.mock.make import CHUNK, make_mock
 
         with TemporaryDirectory(prefix="mock-", dir=run_dir) as folder:
-            make_mock(n=min(CHUNK, config.n_galaxies), seed=config.seed, out_dir=folder,
+            n = CHUNK * (2 if config.mock == "both" else 1)  # whole files of both halves
+            make_mock(n=min(n, config.n_galaxies), seed=config.seed, out_dir=folder,
                       exposures=config.exposures[:1], variant=config.mock, offline=offline,
                       progress=False)  # fmt: skip
             return _draw(run_dir, folder)

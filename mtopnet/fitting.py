@@ -9,10 +9,19 @@ import numpy as np
 
 from common.cli import say
 from common.errors import MissingDataError
+from mtopnet.kinds import other_kind
 from mtopnet.networks import NAME
 
 FEWEST = 5  # default: training spectra that the network needs at least
 STATISTICS_ROWS = 20000  # default: training rows that the continuum's mean and std rest on
+
+
+def _own_rows(job):
+    """Return the training rows of the network's own kind: what numbers it is standardised by.
+
+    The continua of stars are so much brighter that they alone would set mean and std.
+    """
+    return job.rows("train", ~other_kind(job.shards.labels))
 
 
 def scaling_of(job):
@@ -27,7 +36,7 @@ def scaling_of(job):
     dict of str to (mean, std)
         lgm and sfr; (0, 1) of a quantity that no spectrum has.
     """
-    labels, out = job.shards.labels.iloc[job.rows("train")], {}
+    labels, out = job.shards.labels.iloc[_own_rows(job)], {}
     for name in ("lgm", "sfr"):
         values = labels[f"{name}_true"].to_numpy(dtype=float)
         values = values[np.isfinite(values)]
@@ -40,8 +49,11 @@ def scaling_of(job):
 
 
 def continuum_rows(job):
-    """Return the continuum vectors of the training set, of a part of a very large one."""
-    rows = job.rows("train")
+    """Return the continuum vectors of the training set, of a part of a very large one.
+
+    Those of spectra of the network's own kind alone.
+    """
+    rows = _own_rows(job)
     if len(rows) > STATISTICS_ROWS:
         rows = np.sort(np.random.default_rng(0).choice(rows, STATISTICS_ROWS, replace=False))
     parts = [
@@ -73,7 +85,7 @@ def network(job, scaling, history):
     """
     from mtopnet import comb, model  # noqa: F401 - layers of ours, to be known to Keras
 
-    n = len(job.rows("train"))
+    n = len(_own_rows(job))
     if n < FEWEST:
         raise MissingDataError(
             f"{n} spectra to train on; at least {FEWEST} are needed. See rejects.ecsv in "

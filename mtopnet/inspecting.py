@@ -22,6 +22,7 @@ FLAG_WORDS = {
     "SFR_RANGE": "the star formation rate lies outside the training set's",
     "BAD_PIXELS": "more than 30 % of the channels carry no information",
     "NEGATIVE_CONTINUUM": "the continuum is negative somewhere",
+    "OTHER_KIND": "probably a star, a redshift beyond the bins or a fibre without light",
     "OTHER_SURVEY": "no MOONS spectrum",
 }
 LOGP = "ln p(z)"

@@ -11,6 +11,7 @@ from common import claims
 from common.cli import parser, run, say
 from common.errors import SuiteError
 from common.files import write_parquet
+from mtopnet.kinds import other_kind
 
 NEIGHBOURS = 10  # default, of the score
 FOLDS = 5
@@ -180,7 +181,8 @@ def latent_run(run_dir, out=None, *, n=6000, umap=True):
     networks = load_networks(run_dir)
     config = networks.config
     shards = Shards(Path(run_dir) / "data")
-    test = np.flatnonzero(shards.labels["split"].to_numpy() == "test")
+    own = ~other_kind(shards.labels)
+    test = np.flatnonzero((shards.labels["split"] == "test").to_numpy() & own)
     if len(test) < FEWEST:
         raise SuiteError(f"{run_dir}: {len(test)} test spectra are too few; {FEWEST} are needed.")
     test = np.sort(np.random.default_rng(config.seed).permutation(test)[:n])

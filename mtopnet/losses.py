@@ -52,15 +52,16 @@ def mixture_loss(true, raw):
 def losses(config):
     """Return {task: loss}: categorical and binary cross-entropy, mean squared errors.
 
-    PDFs of mass and SFR (ours) take their negative log-likelihood instead.
+    PDFs of mass and SFR (ours) take their negative log-likelihood instead; "none" (ours) is binary.
     """
     scalar = mixture_loss if config.scalar_pdf else known_mse
-    return {
+    out = {
         "z": "categorical_crossentropy",
         "lines": "binary_crossentropy",
         "mass": scalar,
         "sfr": scalar,
     }
+    return out | {"none": "binary_crossentropy"} if config.none else out
 
 
 def rate_of(config, steps):
@@ -101,7 +102,8 @@ def compile_model(model, config, steps):
         keras.optimizers.Adam(rate_of(config, steps)),
         loss=losses(config),
         loss_weights=config.loss_weights,
-        metrics={"z": near_peak(config)},
+        # Weighted: redshifts of what is none of the network's kind are neither right nor wrong.
+        weighted_metrics={"z": near_peak(config)},
     )
 
 

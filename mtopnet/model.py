@@ -12,6 +12,7 @@ from mtopnet.config import COMBS, TASKS
 FINE = 0.0005  # bins that the comb scores, whatever is asked for; Sect. 3.1 names this width
 MOMENTUM = 0.9  # default: Keras's 0.99 takes several hundred steps to forget the start
 EVIDENCE = 4  # default: maps that the comb reads
+RARE = -2.7  # default: log odds of p_none in the beginning, its share in the mock "both"
 COMPONENTS = 4  # default: Gaussians of a PDF of mass or SFR
 LOG_SIGMA = (-4.0, 2.0)  # default: limits of it, of standardised quantities
 SCALAR_OUTPUTS = 3 * COMPONENTS  # log weight, mean, log sigma of each
@@ -26,8 +27,18 @@ def shortest_input(config):
 class Standardise(layers.Layer):
     """(x - mean) / std of each continuum point, 0 where it is unknown (NaN).
 
-    Mean and std are those of the training set (Sect. 3.1), kept as weights of the model.
+    Mean and std are those of the training set (Sect. 3.1), kept as weights of the model. `bounded`
+    takes arcsinh of it: a star among faint galaxies is tens of std away, and one such spectrum must
+    not move the network's other numbers.
     """
+
+    def __init__(self, bounded=False, **options):
+        super().__init__(**options)
+        self.bounded = bounded
+
+    def get_config(self):
+        """Return what rebuilds the layer."""
+        return super().get_config() | {"bounded": self.bounded}
 
     def build(self, shape):
         """Make the two weights that `set_standard` fills; no training changes them."""
@@ -39,7 +50,8 @@ class Standardise(layers.Layer):
         """Return standardised points."""
         x = ops.cast(x, "float32")
         scaled = (x - self.mean) / self.std
-        return ops.where(ops.isnan(scaled), 0.0, scaled)
+        scaled = ops.where(ops.isnan(scaled), 0.0, scaled)
+        return ops.arcsinh(scaled) if self.bounded else scaled
 
     def compute_output_shape(self, shape):
         """Return the shape, which stays."""
@@ -151,7 +163,7 @@ def _trunk(config):
         full, x = _block(x, filters, config, number)
         first = full if first is None else first
     flat = layers.Flatten(name="flatten")(x)
-    c = Standardise(name="continuum_standard", dtype="float32")(continuum)
+    c = Standardise(config.none, name="continuum_standard", dtype="float32")(continuum)
     c = layers.Dense(config.continuum_units, activation="relu", name="continuum_dense")(c)
     parts = [flat, c]
     if config.head in COMBS:
@@ -172,7 +184,7 @@ def _comb(first, config):
 
 
 def output_heads(parts, config, always=False):
-    """Return the four outputs from the trunk's parts; `always`: dropout stays on."""
+    """Return the outputs by task from the trunk's parts; `always`: dropout stays on."""
     flat, continuum = parts[:2]
     lines, hidden = _mlp(flat, config.line_units, "lines", config, always)
     shared = layers.Concatenate(name="shared_concat")([flat, continuum, hidden[-1]])
@@ -188,7 +200,12 @@ def output_heads(parts, config, always=False):
     for task in ("mass", "sfr"):
         x, _ = _mlp(shared, config.scalar_units, task, config, always)
         out[task] = layers.Dense(outputs, name=f"{task}_output", dtype="float32")(x)
-    return {task: out[task] for task in TASKS}
+    out = {task: out[task] for task in TASKS}
+    if config.none:
+        rare = keras.initializers.Constant(RARE)
+        out["none"] = layers.Dense(1, activation="sigmoid", bias_initializer=rare,
+                                   name="none_output", dtype="float32")(shared)  # fmt: skip
+    return out
 
 
 def _redshift(z, parts, config):
@@ -241,7 +258,8 @@ def build_model(config):
     keras.Model
         {"spectrum": (n, n_pixels), "continuum": (n, n_points)} -> {"z": (n, n_bins) probabilities,
         "lines": (n, n_pixels) in [0, 1], "mass", "sfr": (n, 1) standardised, or (n, 3
-        `COMPONENTS`) with `config.scalar_pdf`}, all float32.
+        `COMPONENTS`) with `config.scalar_pdf`}, and with `config.none` "none": (n, 1) the
+        probability that a spectrum is none of the network's kind; all float32.
 
     Raises
     ------

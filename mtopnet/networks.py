@@ -17,6 +17,7 @@ from mtopnet import pdf as pdfs
 from mtopnet.config import Config
 
 NAME = "mtopnet"
+ANSWERS = ("z", "mass", "sfr")
 SCALARS = {"lgm": "mass", "sfr": "sfr"}  # column -> task
 GRIDS = {"lgm": (7.0, 12.5, 0.05), "sfr": (-4.0, 4.0, 0.05)}  # of scalar PDFs: from, to, step
 ENTROPY_EDGE = 2.0  # nats, Sect. 5.2: parts good from poor redshifts, and groups of errors here
@@ -98,16 +99,22 @@ def split_input(networks, x):
 
 
 def answers_model(model):
-    """Return a model that gives z, mass and SFR side by side, without the line map."""
+    """Return a model that gives z, mass, SFR and "none" side by side, without the line map."""
     import keras
 
-    outputs = [model.output[task] for task in ("z", "mass", "sfr")]
+    outputs = [model.output[task] for task in (*ANSWERS, "none") if task in model.output]
     joined = keras.layers.Concatenate(dtype="float32", name="answers")(outputs)
     return keras.Model(model.input, joined, name="answers")
 
 
 def answers(networks, x):
-    """Return the network's raw z, mass and SFR side by side, (n, n_bins + numbers of both)."""
+    """Return the network's raw answers: z, mass, SFR and "none" side by side.
+
+    Returns
+    -------
+    ndarray of shape (n, n_bins + numbers of mass and SFR + 1)
+        Without the last column where the network tells no spectra of another kind.
+    """
     return _run(networks, "answers", answers_model, x)
 
 
@@ -131,7 +138,7 @@ def predicted(networks, x):
     DataFrame of n rows
         The columns of `pdf.summary`, lgm_pred, sfr_pred, lgm_raw, sfr_raw (errors before
         calibration: 1, or the PDF's own width with `scalar_pdf`), lgm_sigma, sfr_sigma (half of a
-        68 % interval, NaN without a calibration).
+        68 % interval, NaN without a calibration), and p_none where the network has it.
     ndarray of shape (n, n_bins), float32
         Redshift PDFs.
     """
@@ -139,7 +146,10 @@ def predicted(networks, x):
     n_bins = networks.config.n_bins
     pdf = out[:, :n_bins]
     table = pd.DataFrame(pdfs.summary(pdf, networks.edges))
-    table = table.assign(**_scalars(networks, out[:, n_bins:], table["entropy"]))
+    out = out[:, n_bins:]
+    if networks.config.none:
+        table["p_none"], out = out[:, -1], out[:, :-1]
+    table = table.assign(**_scalars(networks, out, table["entropy"]))
     return table, pdf
 
 
@@ -197,6 +207,7 @@ def scalar_pdfs(networks, x):
             "a network trained with --scalar-pdf",
         )  # fmt: skip
     raw = answers(networks, x)[:, networks.config.n_bins :]
+    raw = raw[:, :-1] if networks.config.none else raw
     out, width = {}, raw.shape[1] // 2
     for i, (name, (low, high, step)) in enumerate(GRIDS.items()):
         edges = np.linspace(low, high, round((high - low) / step) + 1)
@@ -285,7 +296,7 @@ def _mc_graph(heads, model, config):
 
         def one():
             out = heads(parts)
-            return tf.concat([out[task] for task in ("z", "mass", "sfr")], axis=1)
+            return tf.concat([out[task] for task in ANSWERS], axis=1)
 
         total = one()
         square = total**2

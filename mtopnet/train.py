@@ -10,6 +10,7 @@ from common.cli import say
 from common.commands import train as command
 from common.errors import SuiteError
 from mtopnet.config import PAPER, known_variants, variant_of
+from mtopnet.kinds import other_kind
 
 
 def train(
@@ -86,7 +87,7 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     about["timing"]["training_s"] = sum(row["seconds"] for row in history)
     about["parameters"] = {NAME: model.count_params()}
     about["best_epoch"] = fitting.best_epoch(history)
-    about["training_range"] = _ranges(labels[split == "train"])
+    about["training_range"] = _ranges(labels[(split == "train") & ~other_kind(labels)])
 
     held = np.flatnonzero(split != "train")
     trained = Networks(config, {NAME: model}, about["scaling"])
@@ -135,7 +136,7 @@ def calibrate(table):
     from common.calibration import fit_calibration
     from mtopnet.networks import SCALARS, entropy_group
 
-    valid, out = table[table["split"] == "valid"], {}
+    valid, out = table[(table["split"] == "valid") & ~other_kind(table)], {}
     for kind in ("", "_mc") if "entropy_mc" in table else ("",):
         for name in SCALARS:
             residual = (valid[f"{name}_pred{kind}"] - valid[f"{name}_true"]).to_numpy(dtype=float)

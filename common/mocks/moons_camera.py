@@ -157,9 +157,9 @@ class Camera:
         self._object = (1 / self._gain).astype(np.float32)  # variance of 1 exposure per flux
         self._floor = (2 * (sky + dark + read) / self._gain**2).astype(np.float32)
         level = sky / self._gain  # the sky in units of calibrated flux
-        self._sky = level.astype(np.float32)
+        self.sky = level.astype(np.float32)
         slope = np.gradient(sky, grid()) / self._gain  # inside arms; the joints do not matter
-        self._slope = slope.astype(np.float32)
+        self.slope = slope.astype(np.float32)
 
     def observe(self, flux, *, hours, rng):
         """Return observed spectra and their errors, float32 (n, 12217) both.
@@ -186,7 +186,7 @@ class Camera:
             for pixels in arm_slices().values():  # each arm has a detector of its own
                 level = (how.sky_residual * rng.standard_normal((n, 1))).astype(np.float32)
                 shift = (how.sky_shift * rng.standard_normal((n, 1))).astype(np.float32)
-                out[:, pixels] += level * self._sky[pixels] + shift * self._slope[pixels]
+                out[:, pixels] += level * self.sky[pixels] + shift * self.slope[pixels]
         if how.calibration:
             factor = self._calibration(n, rng)
             out *= factor

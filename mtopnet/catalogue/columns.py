@@ -8,6 +8,7 @@ import pandas as pd
 from common.catalog import joined
 from mtopnet import linemap
 from mtopnet import pdf as pdfs
+from mtopnet.kinds import LIMIT
 from mtopnet.tables import redshifts as tables
 
 SECOND = 0.3  # default: a second peak with more than this share of the first is told of
@@ -41,6 +42,7 @@ UCDS = {
     "log_mass_err": "stat.error;phys.mass",
     "log_sfr": "phys.SFR",
     "log_sfr_err": "stat.error;phys.SFR",
+    "p_none": "stat.probability",
     "warnings": "meta.code.qual",
 }
 DESCRIPTIONS = {
@@ -65,6 +67,8 @@ DESCRIPTIONS = {
     "log_sfr_err": "half-width of a 68 % interval about it",
     "lines": "lines that the network marks where z puts them; what it holds to be there, not a "
     "measured detection",
+    "p_none": "probability that the spectrum is none of the network's kind: a star, a redshift "
+    "beyond the bins, a fibre without light; only of networks that were trained with such spectra",
     "warnings": "semicolon-separated; empty where there is nothing to warn of",
 }
 
@@ -92,6 +96,7 @@ def flags(networks, about, values, share):
 
     survey = about["survey"] if "survey" in about else pd.Series("", index=about.index)
     note = about["note"] if "note" in about else pd.Series("", index=about.index)
+    nothing = np.zeros(len(about), bool)
     return {
         "TWO_SOLUTIONS": (values["p_peak2"] > SECOND * values["p_peak"]).to_numpy(),
         "EDGE_OF_Z": (z < config.z_min + pdfs.NEAR) | (z > config.z_max - pdfs.NEAR),
@@ -102,6 +107,7 @@ def flags(networks, about, values, share):
         "SFR_RANGE": beyond("log_sfr", values["sfr_pred"].to_numpy(float)),
         "BAD_PIXELS": about["bad_fraction"].to_numpy(float) > BAD_PIXELS,
         "NEGATIVE_CONTINUUM": note.str.contains("negative").to_numpy(bool),
+        "OTHER_KIND": (values["p_none"] > LIMIT).to_numpy() if "p_none" in values else nothing,
         "OTHER_SURVEY": ~survey.isin(["", "moons"]).to_numpy(),
     }
 
@@ -147,7 +153,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     Returns
     -------
     DataFrame of n rows
-        `ABOUT` and the columns of `DESCRIPTIONS`.
+        `ABOUT` and the columns of `DESCRIPTIONS`; p_none where the network has it.
     ndarray of shape (n, n_bins)
         The PDFs.
     """
@@ -183,5 +189,7 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
         seen = np.isfinite(value).sum(axis=1)
         share = (np.nan_to_num(value) > linemap.MARKED).sum(axis=1) / np.maximum(seen, 1)
         share[~(marked > linemap.MARKED).any(axis=1)] = np.nan  # says nothing about this spectrum
+    if "p_none" in values:
+        table["p_none"] = values["p_none"].to_numpy(float)
     table["warnings"] = joined(flags(networks, about, values, share))
     return table, pdf

@@ -19,6 +19,7 @@ from common.mocks.dust import calzetti
 from mtopnet.mock.population import COSMOLOGY
 
 LOG0, STEP, PIXELS = 3.12, 1e-4, 10250  # 1318 to 13960 Å at rest, 69 km/s a pixel
+Z_STEP = 0.02  # of the redshifts that magnitudes are tabulated at
 SUN = 3.828e33  # erg/s (IAU 2015)
 MPC = 3.0857e24
 DISPERSIONS = (60.0, 130.0, 200.0, 280.0)  # km/s of the stars; the nearest is taken
@@ -91,10 +92,11 @@ def age_weights(*, tau, age, edges):
 class Continua:
     """Stellar spectra by star formation history, metallicity and dust.
 
-    `offline` and its errors are those of `common.assets.fetch`.
+    `offline` and its errors are those of `common.assets.fetch`; `redshifts` are the first and last
+    that magnitudes are made for.
     """
 
-    def __init__(self, *, offline=False):
+    def __init__(self, *, offline=False, redshifts=(0.6, 3.1)):
         age, metal, wave, flux = _populations(offline)
         self.ages, self.metals = np.unique(age), np.unique(metal)
         grid = rest_grid()
@@ -110,6 +112,7 @@ class Continua:
             smooth = gaussian_filter1d(library, wide, axis=1) if wide > 0.2 else library
             self.library.append(smooth.astype(np.float32))
         self._k = calzetti(np.clip(grid, 1200, 22000)).astype(np.float32)
+        self._z = np.linspace(*redshifts, round((redshifts[1] - redshifts[0]) / Z_STEP) + 1)
         self._bands = self._band_table(library)
 
     def weights(self, galaxies):
@@ -135,7 +138,6 @@ class Continua:
 
     def _band_table(self, library):
         """Return the mean F_nu of each population, (band, redshift, population)."""
-        self._z = np.linspace(0.6, 3.1, 126)
         grid, table = rest_grid(), np.zeros((len(BANDS), len(self._z), len(library)))
         for b, (centre, width) in enumerate(BANDS.values()):
             for i, z in enumerate(self._z):

@@ -6,6 +6,7 @@ import numpy as np
 
 from common.colours import BLACK, BLUE, GREEN, ORANGE, RED
 from common.figures import panels, save, styled
+from mtopnet.kinds import other_kind
 from mtopnet.mock import check as mock_check
 from mtopnet.mock import lines as mock_lines
 
@@ -23,7 +24,7 @@ def distributions(labels):
     labels : DataFrame
         From `common.surveys.moons.read_labels`, of a mock; one row a spectrum.
     """
-    galaxies = labels.drop_duplicates("galaxy")
+    galaxies = labels[~other_kind(labels)].drop_duplicates("galaxy")
     wanted = (("z", "redshift", (0.6, 3.1)), ("log_mass", "log M (M$_\\odot$)", (7.8, 12)),
               ("log_sfr", "log SFR (M$_\\odot$/yr)", (-3, 3.2)), ("m_h", "$m_H$", (18, 28)),
               ("f_ha", "log F(Hα) (erg/s/cm$^2$)", (-19.5, -14)))  # fmt: skip

@@ -40,7 +40,7 @@ def line_snr(*, fluxes, galaxies, share, error, masked):
     for name in SNR_LINES:
         line = mock_lines.LINES[name] * (1 + z)
         at = np.clip(np.searchsorted(wave, line), 0, len(wave) - 1)
-        inside = (np.abs(wave[at] - line) < 3) & ~masked[at]
+        inside = (np.abs(wave[at] - line) < 3) & ~masked[at] & (fluxes[name] > 0)
         width = np.hypot(sigma_lsf[at], line * kms / 299792.458)
         noise = error[row, at] * np.sqrt(2 * np.sqrt(np.pi) * width * step[at])
         best.append(np.where(inside, fluxes[name] / UNIT * share[row, at] / noise, 0.0))
@@ -90,10 +90,11 @@ def write_file(path, key, universe, size, first, exposures, rng):
     order = np.arange(size * len(exposures)).reshape(len(exposures), size).T.ravel()
     data, error, parts = [], [], []
     for hours in exposures:
-        seen, sigma = universe.camera.observe(flux, hours=hours, rng=rng)
+        seen, sigma, quoted = universe.observe(flux, hours=hours, rng=rng)
         data.append(seen)
-        error.append(sigma)
-        parts.append(_targets(first, hours, galaxies, fluxes, share, sigma, universe.masked))
+        error.append(quoted)
+        own = (galaxies, fluxes, share, sigma, universe.masked)
+        parts.append(_targets(universe.NAME, first, hours, *own))
     data, error = np.concatenate(data)[order], np.concatenate(error)[order]
     data *= np.float32(UNIT)
     error *= np.float32(UNIT)
@@ -103,7 +104,7 @@ def write_file(path, key, universe, size, first, exposures, rng):
     return table
 
 
-def _targets(first, hours, galaxies, fluxes, share, error, masked):
+def _targets(begin, first, hours, galaxies, fluxes, share, error, masked):
     """Return the labels of one exposure, a DataFrame in the order of the module's docstring."""
     at = mock_lines.LINES["Ha"] * (1 + galaxies["z"])
     pixel = np.minimum(np.searchsorted(moons.grid(), at), moons.PIXELS - 1)
@@ -111,7 +112,7 @@ def _targets(first, hours, galaxies, fluxes, share, error, masked):
     strongest, second = line_snr(
         fluxes=fluxes, galaxies=galaxies, share=share, error=error, masked=masked
     )
-    names = [f"MOCK-{first + i:07d}" for i in range(len(galaxies["z"]))]
+    names = [f"{begin}{first + i:07d}" for i in range(len(galaxies["z"]))]
     columns = {
         "id": [f"{name}-{hours:g}h" for name in names], "galaxy": names,
         "exposure": np.full(len(names), hours),

@@ -97,10 +97,10 @@ def quiescent_fraction(log_mass, z):
     return quiescent / (quiescent + active)
 
 
-@lru_cache(maxsize=1)
-def _density():
+@lru_cache(maxsize=4)
+def _density(z_range):
     """Return z and log M grids and the cumulative number of galaxies over both, flattened."""
-    z, m = np.linspace(*Z_RANGE, 231), np.linspace(*LOG_MASS, 161)
+    z, m = np.linspace(*z_range, 231), np.linspace(*LOG_MASS, 161)
     zz, mm = np.meshgrid(z, m, indexing="ij")
     volume = COSMOLOGY.differential_comoving_volume(z).value
     number = 10 ** mass_function(mm, zz, "all") * volume[:, None]
@@ -110,13 +110,13 @@ def _density():
     return z, m, total / total[-1]
 
 
-def draw_mass_redshift(n, rng):
+def draw_mass_redshift(n, rng, *, z_range=Z_RANGE):
     """Draw z and log M of n galaxies from mass function times comoving volume, both (n,)."""
-    z, m, total = _density()
+    z, m, total = _density(z_range)
     cell = np.searchsorted(total, rng.random(n))
     i, j = np.unravel_index(np.minimum(cell, len(total) - 1), (len(z), len(m)))
     # Anywhere in the cell: what would stick out of the range is mirrored back into it.
-    z = _mirrored(z[i] + (z[1] - z[0]) * (rng.random(n) - 0.5), *Z_RANGE)
+    z = _mirrored(z[i] + (z[1] - z[0]) * (rng.random(n) - 0.5), *z_range)
     return z, _mirrored(m[j] + (m[1] - m[0]) * (rng.random(n) - 0.5), *LOG_MASS)
 
 
@@ -196,8 +196,14 @@ def stellar_metallicity(log_mass):
     )
 
 
-def draw(n, rng):
+def draw(n, rng, *, z_range=Z_RANGE):
     """Draw the intrinsic properties of n galaxies, before any selection.
+
+    Parameters
+    ----------
+    n : int
+    rng : numpy.random.Generator
+    z_range : (float, float)
 
     Returns
     -------
@@ -206,7 +212,7 @@ def draw(n, rng):
         ebv_gas (mag), sigma_gas (km/s), stellar_z (log Z / 0.02), sersic_n, r_e (arcsec,
         circularised), onset (age of the oldest stars over the age of the Universe).
     """
-    z, mass = draw_mass_redshift(n, rng)
+    z, mass = draw_mass_redshift(n, rng, z_range=z_range)
     kind = np.where(rng.random(n) < quiescent_fraction(mass, z), KINDS[0], KINDS[1])
     early = kind == "quiescent"
     kind = np.where(~early & (rng.random(n) < STARBURSTS), KINDS[2], kind)

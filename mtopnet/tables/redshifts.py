@@ -12,6 +12,7 @@ from common.errors import ReadError
 from common.metrics import mad_sigma
 from mtopnet import pdf as pdfs
 from mtopnet import published
+from mtopnet.kinds import other_kind
 
 EXPOSURES = (2.0, 4.0, 8.0)  # h, Sect. 2
 THRESHOLDS = (0.003, 0.005, 0.01, 0.1)  # Fig. 7
@@ -100,8 +101,13 @@ def with_dz(df, edges=None):
 
 
 def labelled(df):
-    """Return the rows that redshifts are judged by: those with a label."""
-    return df[df["z_label"].notna()].reset_index(drop=True)
+    """Return the rows that redshifts are judged by: `judged`."""
+    return df[judged(df)].reset_index(drop=True)
+
+
+def judged(df):
+    """Return which rows redshifts are judged by: those with a label, of the network's own kind."""
+    return df["z_label"].notna().to_numpy() & ~other_kind(df)
 
 
 def success(dz, limit=GOOD):
@@ -132,11 +138,13 @@ def fraction(hits, df):
 
 def quiescent(df):
     """Return which rows are passive galaxies: by kind, else by the Sersic index 4 (Sect. 2)."""
+    by_shape = df["sersic_n"].to_numpy(float) > 2.5 if "sersic_n" in df else None
     if "kind" in df and df["kind"].ne("").any():
-        return df["kind"].isin(["quiescent", "passive"]).to_numpy()
-    if "sersic_n" in df:
-        return df["sersic_n"].to_numpy(float) > 2.5
-    return None
+        passive = df["kind"].isin(["quiescent", "passive"]).to_numpy()
+        if by_shape is not None:  # of active nuclei and blends the kind does not say it
+            passive = passive | df["kind"].isin(["agn", "blend"]).to_numpy() & by_shape
+        return passive
+    return by_shape
 
 
 def exposed(df, hours):

@@ -333,7 +333,7 @@ def test_make_mock_is_reproducible_resumes_and_grows(universe, tmp_path, monkeyp
 
 @pytest.mark.parametrize("wrong, says", [
     (dict(n=0), "n must be at least 1"), (dict(seed=-1), "seed must not be negative"),
-    (dict(variant="other"), "variant must be one of default, shifted, faint"),
+    (dict(variant="other"), "variant must be one of default, shifted, faint, realistic, both"),
     *((dict(exposures=hours), "exposures must be hours")
       for hours in ((), (0.01,), (np.nan,), (np.inf,))),
     *((dict(exposures=hours), "must differ") for hours in ((2, 2), (2, 2.0000001))),
@@ -347,7 +347,7 @@ def test_make_mock_refuses(wrong, says, tmp_path, capsys):
 
 
 def test_the_faint_mock_has_the_papers_median_and_the_default_that_of_its_fig_2(universe):
-    assert tuple(mock.VARIANTS) == MOCKS
+    assert (*mock.VARIANTS, "both") == MOCKS
     rng, found = np.random.default_rng(5), {}
     galaxies = universe.draw(1500, rng)
     for variant in ("default", "faint"):
