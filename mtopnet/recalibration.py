@@ -8,7 +8,7 @@ for the shape of a peak and one for the shares of peaks, both fitted to the vali
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -17,10 +17,11 @@ from common.errors import SuiteError
 from mtopnet import pdf as pdfs
 
 FLOOR = 1e-10  # of a PDF's highest bin: what is less probable is as good as this
-FEWEST = 100  # default: spectra without which nothing is fitted
-MOST = 2500  # default: spectra that a fit looks at
+FEWEST = 40  # default: spectra without which nothing is fitted
+MOST = 1500  # default: spectra that a fit looks at
 ROWS = 64  # of a block, which the processor's cache holds
 PRIOR = np.array([1.0, 0.3, 1.0, 0.3])  # default: spread of what is expected of the four numbers
+BLURS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # bins: what is tried
 LIMIT = 2.5  # of the logarithms of exponents
 
 
@@ -35,10 +36,14 @@ class Recalibration:
         on the paper's bins in nats. More than 1 sharpens a peak.
     shares : (float, float)
         The same of the probability within 0.01. More than 1 gives to peaks that have more.
+    blur : float
+        Sigma of a Gaussian, in bins, that PDFs are folded with first: neighbouring bins of a
+        network differ by more than it knows.
     """
 
     shape: tuple = (0.0, 0.0)
     shares: tuple = (0.0, 0.0)
+    blur: float = 0.0
 
     def apply(self, pdf, edges):
         """Return calibrated PDFs.
@@ -58,7 +63,7 @@ class Recalibration:
             return pdf
         made = []
         for i in range(0, len(pdf), ROWS):
-            part = _Block.of(pdf[i : i + ROWS], edges)
+            part = _Block.of(pdf[i : i + ROWS], edges, self.blur)
             made.append(part.changed(*_exponents(self, part.entropy)).astype("float32"))
         return np.concatenate(made)
 
@@ -69,7 +74,7 @@ class Recalibration:
     @classmethod
     def from_dict(cls, value):
         """Return the recalibration that `to_dict` gave."""
-        return cls(**{k: tuple(v) for k, v in value.items()})
+        return cls(tuple(value["shape"]), tuple(value["shares"]), value["blur"])
 
 
 def fit_recalibration(pdf, edges, *, z, seed=0):
@@ -98,8 +103,6 @@ def fit_recalibration(pdf, edges, *, z, seed=0):
     The mean of ln p of the true bin is made largest, a proper score, less x^2 / (2 n PRIOR^2) for
     each of the four numbers: few spectra change little.
     """
-    from scipy.optimize import minimize
-
     where = pdfs.bin_of(z, edges)
     rows = np.flatnonzero((where >= 0) & np.isfinite(pdf).all(axis=1))
     if len(rows) < FEWEST:
@@ -109,28 +112,41 @@ def fit_recalibration(pdf, edges, *, z, seed=0):
         )
     if len(rows) > MOST:
         rows = np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))
-    starts = range(0, len(rows), ROWS)
-    blocks = [(_Block.of(pdf[rows[i : i + ROWS]], edges), where[rows[i : i + ROWS]])
-              for i in starts]  # fmt: skip
+    own = pdf[rows], edges, where[rows]
+    best = _fit(*own, Recalibration(blur=1.0))
+    first = BLURS.index(1.0)
+    for blurs in (BLURS[first + 1 :], BLURS[:first][::-1]):  # more while that is better, or less
+        for blur in blurs:
+            tried = _fit(*own, replace(best[0], blur=blur))
+            if not tried[1] < best[1]:
+                break
+            best = tried
+        if best[0].blur != 1.0:
+            break
+    return best[0]
 
-    def cost(x):
+
+def _fit(pdf, edges, where, begin):
+    """Return the best `Recalibration` of a blur, and its cost: - mean ln p and the prior."""
+    from scipy.optimize import minimize
+
+    blocks = [(_Block.of(pdf[i : i + ROWS], edges, begin.blur), where[i : i + ROWS])
+              for i in range(0, len(pdf), ROWS)]  # fmt: skip
+
+    def cost(y):
+        x = y * PRIOR  # of the same size all four
         known, value, slope = Recalibration(tuple(x[:2]), tuple(x[2:])), 0.0, np.zeros(4)
         for block, own in blocks:
             one, by_shape, by_shares = block.score(*_exponents(known, block.entropy), own)
             value += one.sum()
             slope += [by_shape.sum(), by_shape @ block.entropy,
                       by_shares.sum(), by_shares @ block.entropy]  # fmt: skip
-        return (0.5 * np.sum((x / PRIOR) ** 2) - value) / len(rows), (x / PRIOR**2 - slope) / len(
-            rows
-        )
+        return (0.5 * np.sum(y**2) - value) / len(pdf), (y - slope * PRIOR) / len(pdf)
 
-    # Scaled alike, so that the first step does not leap in what entropy multiplies.
-    found = minimize(
-        lambda y: (lambda v, g: (v, g * PRIOR))(*cost(y * PRIOR)), np.zeros(4), jac=True,
-        method="L-BFGS-B", options={"maxiter": 40, "ftol": 1e-6},
-    )  # fmt: skip
+    found = minimize(cost, np.array(begin.shape + begin.shares) / PRIOR, jac=True,
+                     method="L-BFGS-B", options={"maxiter": 40, "ftol": 1e-5})  # fmt: skip
     x = [float(v) for v in found.x * PRIOR]
-    return Recalibration(tuple(x[:2]), tuple(x[2:]))
+    return replace(begin, shape=tuple(x[:2]), shares=tuple(x[2:])), float(found.fun)
 
 
 def _exponents(known, entropy):
@@ -149,10 +165,14 @@ class _Block(NamedTuple):
     reach: int  # bins within 0.01
 
     @classmethod
-    def of(cls, pdf, edges):
+    def of(cls, pdf, edges, blur):
+        from scipy.ndimage import gaussian_filter1d
+
         p, edges = pdfs.checked(pdf, edges)
         entropy = pdfs.entropy(pdfs.rebinned(p, edges)[0])
         reach = int(pdfs.NEAR / np.median(np.diff(edges)) + 1e-6)
+        if blur:
+            p = gaussian_filter1d(p, blur, axis=1)  # mirrored at the ends
         p = np.maximum(p / p.max(axis=1, keepdims=True), FLOOR)
         return cls(np.log(p), np.log(_near(p, reach)), entropy, reach)
 

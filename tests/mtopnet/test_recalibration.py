@@ -21,7 +21,7 @@ def peaks(z, sigma):
 def drawn(n, *, seed, blur=0.0, power=1.0):
     """Return right PDFs, what a network says that blurs peaks and raises shares, and true z."""
     rng = np.random.default_rng(seed)
-    first, second, noise = rng.uniform(0.65, 1.15, (2, n)).tolist() + [rng.random(n)]
+    first, second, noise = [*rng.uniform(0.65, 1.15, (2, n)).tolist(), rng.random(n)]
     first, second, sigma = np.array(first), np.array(second), 0.0004 + 0.003 * noise**4
     share = np.clip(1.05 - 0.8 * noise**3, 0.05, 0.99)
     shares = np.stack([share, 0.7 * (1 - share), 0.3 * (1 - share)], axis=1)
