@@ -52,7 +52,7 @@ def test_pdfs_of_known_posteriors_hold_what_they_say_again(blur, power):
     score = [np.mean(np.log(p[rows, where])) for p in (raw, made, right)]
     assert score[0] < score[1] < score[2] + 0.01, "no PDF scores better than the right one"
     success = [np.mean(np.abs(pdfs.peaks(p, EDGES)["z_peak"] - z) < 0.01) for p in (raw, made)]
-    assert success[1] > success[0] - 0.002
+    assert success[1] > success[0] - 0.005
 
 
 def test_right_pdfs_are_left_nearly_as_they_are():
