@@ -225,7 +225,7 @@ def _measure(networks, domains, network):
         if labels["z_true"].isna().all():
             say(f"{network} on {name}: no labels to test it with")
             continue
-        table, _ = prediction_table(
+        table, *_ = prediction_table(
             networks, lambda i, rows=rows, shards=shards: shards.rows(rows[i]), labels
         )
         own = scores(table, networks.config)
@@ -235,17 +235,19 @@ def _measure(networks, domains, network):
 
 
 def _calibration(networks, source):
-    """Return the errors of a network on the validation split of the labelled data set.
+    """Return errors and recalibrated PDFs on the validation split of the labelled data set.
 
     Those of the network before it was adapted are not its own; the target has no labels.
     """
     from mtopnet.networks import prediction_table
-    from mtopnet.train import calibrate
+    from mtopnet.train import calibrate, recalibrate
 
     rows = _rows(source, "valid")
-    table, _ = prediction_table(networks, lambda i: source.rows(rows[i]), source.labels.iloc[rows],
-                                passes=networks.config.mc_passes)  # fmt: skip
-    return calibrate(table)
+    table, *both = prediction_table(networks, lambda i: source.rows(rows[i]),
+                                    source.labels.iloc[rows],
+                                    passes=networks.config.mc_passes)  # fmt: skip
+    return {"calibration": calibrate(table),
+            "pdf_calibration": recalibrate(table, *both, networks.config)}  # fmt: skip
 
 
 def adapt(
@@ -318,8 +320,8 @@ def adapt(
     about = json.loads((run_dir / "config.json").read_text())
     target = str(target_dir) if target_dir else "moons-mock, shifted"
     about["adaptation"] = dict(target=target, weight=weight, epochs=epochs, rate=rate)
-    calibration = _calibration(networks, domains["source"])
-    about["calibration"] = {k: v.to_dict() for k, v in calibration.items()}
+    for name, known in _calibration(networks, domains["source"]).items():
+        about[name] = {k: v.to_dict() for k, v in known.items()}
     write_json(out / "config.json", about)
     return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from mtopnet.config import PAPER
 from mtopnet.figures.plots import plots
 from mtopnet.measured import measure
 from mtopnet.published import CLAIMS
+from mtopnet.recalibration import Recalibration
 from mtopnet.tables import kinds as tables_kinds
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
@@ -65,7 +67,11 @@ PARTS = {  # section: (text, names of its tables)
     ),
     "Calibration of the PDFs": (
         "CRPS in units of z: the mean |dz| of a point estimate is its CRPS, so that a PDF is worth "
-        "its name where crps is below crps_point. Coverage of the shortest interval of each level.",
+        "its name where crps is below crps_point. Coverage of the shortest interval of each level. "
+        "pit_ks and pit_p are of a Kolmogorov-Smirnov test that the probability integral transform "
+        "is flat, over one spectrum a galaxy. Own is the PDF as the network gives it, whose "
+        "entropy the paper cuts at; calibrated is what the catalogue's intervals, means and p_z "
+        "are of.",
         ("calibration", "confidence", "errors", "scalar_pdf"),
     ),
     "Spectra of another kind": (
@@ -131,7 +137,7 @@ class Evaluation(evaluation.Evaluation):
     mixed : DataFrame, optional
         `df` with the spectra that are none of the network's kind: judged by p_none alone.
     pdf, pdf_rows : ndarray of shape (m, n_bins) and DataFrame of m rows, or None
-        PDFs and the rows of `df` that they belong to.
+        PDFs, the network's own, and the rows of `df` that they belong to.
     edges : ndarray of shape (n_bins + 1,) or None
     variants : dict
         As `mtopnet.tables.variants.read_variants` gives them.
@@ -164,6 +170,14 @@ class Evaluation(evaluation.Evaluation):
         "success",
     )
     references, parts = REFERENCES, PARTS
+
+    @cached_property
+    def calibrated(self):
+        """Calibrated PDFs, ndarray as `pdf`; None where nothing is fitted, or there are none."""
+        known = (self.about or {}).get("pdf_calibration", {}).get("z")
+        if self.pdf is None or known is None:
+            return None
+        return Recalibration.from_dict(known).apply(self.pdf, self.edges)
 
     @property
     def ablations(self):
@@ -248,7 +262,7 @@ def _tables(ev):
     if ev.mixed is not None and "p_none" in ev.mixed:
         made["none"] = ("What p_none > 0.5 marks", tables_kinds.none_table(ev.mixed))
     if ev.pdf is not None:
-        table = tables_pdf.calibration_table(ev.pdf_rows, ev.pdf, ev.edges)
+        table = tables_pdf.calibration_table(ev.pdf_rows, ev.pdf, ev.edges, ev.calibrated)
         made["calibration"] = ("Scores and calibration", table)
     if ev.variants:
         table = tables_variants.variant_table(df, ev.variants)

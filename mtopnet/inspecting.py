@@ -72,9 +72,10 @@ class MtopView(View):
         about, x, _ = usable(self.networks, spectra, magnitudes=self.magnitudes)
         if not len(x):
             return {}
-        _, density = predicted(self.networks, x)
+        values, density = predicted(self.networks, x, calibrated=True)
         model, config = redshift_model(self.networks), self.networks.config
-        slope = redshift_saliency(model, x, density.argmax(axis=1))[:, : config.n_pixels]
+        best = pdfs.bin_of(values["z_peak"], self.networks.edges)
+        slope = redshift_saliency(model, x, best)[:, : config.n_pixels]
         slope = np.where(x[:, : config.n_pixels] != 0, slope, 0.0)  # masked channels do not count
         wave = grid(config)
         return {
@@ -92,7 +93,7 @@ class MtopView(View):
             facts=facts,
             z_range=(0.0, 3.5),
             pdf_z=pdfs.centres(self.networks.edges) if known else None,
-            pdf_words="Probability of each redshift, by the network." if known else "",
+            pdf_words="Calibrated probability of each redshift." if known else "",
             strip_words=STRIPS if known else {},
             asks_kind=False,
         )

@@ -15,6 +15,7 @@ from common.errors import ReadError
 from common.fitting import load_model
 from mtopnet import pdf as pdfs
 from mtopnet.config import Config
+from mtopnet.recalibration import Recalibration
 
 NAME = "mtopnet"
 ANSWERS = ("z", "mass", "sfr")
@@ -39,6 +40,8 @@ class Networks:
         lgm, sfr: standardised outputs times std plus mean are log Msun and log Msun/yr.
     calibration : dict of str to Calibration
         lgm, sfr, and lgm_mc, sfr_mc of averages of MC dropout; empty before they are fitted.
+    pdfs : dict of str to Recalibration
+        z, and z_mc of averages of MC dropout; empty of a run from before there were any.
     training_range : dict of str to (low, high)
         1 and 99 % of z, log_mass and log_sfr among the training spectra.
     """
@@ -47,6 +50,7 @@ class Networks:
     models: dict
     scaling: dict
     calibration: dict = field(default_factory=dict)
+    pdfs: dict = field(default_factory=dict)
     training_range: dict = field(default_factory=dict)
     _parts: dict = field(default_factory=dict, repr=False)
 
@@ -55,6 +59,10 @@ class Networks:
         """Edges of the redshift bins, ndarray of shape (n_bins + 1,)."""
         return self.config.edges
 
+    def calibrated(self, pdf, name="z"):
+        """Return calibrated PDFs from the network's own; these themselves where none is fitted."""
+        return self.pdfs[name].apply(pdf, self.edges) if name in self.pdfs else pdf
+
     def part(self, name, build):
         """Return a piece of the network, built once."""
         if name not in self._parts:
@@ -62,7 +70,7 @@ class Networks:
         return self._parts[name]
 
     def forget(self):
-        """Drop the pieces that were built: some hold weights of before a further training."""
+        """Drop the pieces that were built, which hold weights of before a further training."""
         self._parts.clear()
 
 
@@ -78,16 +86,14 @@ def load_networks(run_dir):
 
     config, about = runs.read_config(run_dir, Config)
     path = Path(run_dir) / "models" / f"{NAME}.keras"
-    missing = [] if path.exists() else [path.name]
-    missing += [] if "calibration" in about else ["calibration"]
+    missing = [path.name] * (not path.exists()) + ["calibration"] * ("calibration" not in about)
     runs.check_finished(run_dir, config, missing)
-    network = load_model(path, config, lambda: model.build_model(config))
-    calibration = about["calibration"] or {}
     return Networks(
         config,
-        {NAME: network},
+        {NAME: load_model(path, config, lambda: model.build_model(config))},
         {k: tuple(v) for k, v in about["scaling"].items()},
-        {k: Calibration.from_dict(v) for k, v in calibration.items()},
+        {k: Calibration.from_dict(v) for k, v in (about["calibration"] or {}).items()},
+        {k: Recalibration.from_dict(v) for k, v in about.get("pdf_calibration", {}).items()},
         about.get("training_range", {}),
     )
 
@@ -124,7 +130,7 @@ def _run(networks, name, build, x):
     return predict(networks.part(name, build), split_input(networks, np.asarray(x)))
 
 
-def predicted(networks, x):
+def predicted(networks, x, *, calibrated=False):
     """Run the network on prepared spectra.
 
     Parameters
@@ -132,25 +138,33 @@ def predicted(networks, x):
     networks : Networks
     x : ndarray of shape (n, n_input)
         `Prepared.inputs`, as shards hold it.
+    calibrated : bool
+        Which PDFs are returned; the table is the same.
 
     Returns
     -------
     DataFrame of n rows
-        The columns of `pdf.summary`, lgm_pred, sfr_pred, lgm_raw, sfr_raw (errors before
-        calibration: 1, or the PDF's own width with `scalar_pdf`), lgm_sigma, sfr_sigma (half of a
-        68 % interval, NaN without a calibration), and p_none where the network has it.
+        The columns of `pdf.summary` (of both PDFs), lgm_pred, sfr_pred, lgm_raw, sfr_raw (errors
+        before calibration: 1, or the PDF's own width with `scalar_pdf`), lgm_sigma, sfr_sigma
+        (half of a 68 % interval, NaN without a calibration), and p_none where the network has it.
     ndarray of shape (n, n_bins), float32
-        Redshift PDFs.
+        Redshift PDFs: the network's own, or calibrated ones.
     """
     out = answers(networks, x)
     n_bins = networks.config.n_bins
-    pdf = out[:, :n_bins]
-    table = pd.DataFrame(pdfs.summary(pdf, networks.edges))
-    out = out[:, n_bins:]
-    if networks.config.none:
-        table["p_none"], out = out[:, -1], out[:, :-1]
-    table = table.assign(**_scalars(networks, out, table["entropy"]))
-    return table, pdf
+    pdf, others = out[:, :n_bins], out[:, n_bins:]
+    if not networks.config.none:
+        return _described(networks, pdf, others, calibrated)
+    table, pdf = _described(networks, pdf, others[:, :-1], calibrated)
+    return table.assign(p_none=others[:, -1]), pdf
+
+
+def _described(networks, pdf, scalars, calibrated, kind=""):
+    """Return the table of `predicted`, and the PDFs that were asked for."""
+    held = networks.calibrated(pdf, f"z{kind}")
+    table = pd.DataFrame(pdfs.summary(pdf, networks.edges, held))
+    table = table.assign(**_scalars(networks, scalars, table["entropy"], kind))
+    return table, held if calibrated else pdf
 
 
 def _scalars(networks, raw, entropy, calibrated=""):
@@ -216,7 +230,7 @@ def scalar_pdfs(networks, x):
     return out
 
 
-def mc_predicted(networks, x, passes=None, *, seed=0):
+def mc_predicted(networks, x, passes=None, *, seed=0, calibrated=False):
     """Average passes with dropout left on (MC dropout, Sect. 4.1).
 
     Parameters
@@ -227,6 +241,8 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
         Default: those of the configuration, 50 in the paper.
     seed : int
         Of the dropout.
+    calibrated : bool
+        As of `predicted`.
 
     Returns
     -------
@@ -255,9 +271,7 @@ def mc_predicted(networks, x, passes=None, *, seed=0):
     width = 2 * model.output["mass"].shape[1]
     mean = np.concatenate([r[0] for r in rows]) if n else np.zeros((0, n_bins + width), "float32")
     square = np.concatenate([r[1] for r in rows]) if n else mean
-    pdf = mean[:, :n_bins]
-    table = pd.DataFrame(pdfs.summary(pdf, networks.edges))
-    table = table.assign(**_scalars(networks, mean[:, n_bins:], table["entropy"], "_mc"))
+    table, pdf = _described(networks, mean[:, :n_bins], mean[:, n_bins:], calibrated, "_mc")
     if not config.scalar_pdf:
         spread = np.sqrt(np.maximum(square[:, n_bins:] - mean[:, n_bins:] ** 2, 0))
         for i, name in enumerate(SCALARS):
@@ -370,9 +384,11 @@ def prediction_table(networks, rows_of, labels, *, passes=0, batch=2048):
         id, split, the labels, the columns of `predicted`, and with `passes` z_peak_mc, p_peak_mc,
         p_near_mc, entropy_mc, skewness_mc, lgm_pred_mc, lgm_raw_mc, lgm_mc_std, and those of sfr.
     ndarray of shape (n, n_bins), float32
-        The PDFs.
+        The network's own PDFs.
+    ndarray of the same shape, or None
+        Those of MC dropout, averaged.
     """
-    parts, pdf = [], []
+    parts, pdf, averaged = [], [], []
     for start in range(0, len(labels), batch):
         here = labels.iloc[start : start + batch].reset_index(drop=True)
         x = rows_of(np.arange(start, start + len(here)))
@@ -382,14 +398,15 @@ def prediction_table(networks, rows_of, labels, *, passes=0, batch=2048):
         values, probabilities = predicted(networks, x)
         table = pd.concat([table, values], axis=1)
         if passes:
-            mc, _ = mc_predicted(networks, x, passes, seed=networks.config.seed + start)
+            mc, own = mc_predicted(networks, x, passes, seed=networks.config.seed + start)
             scalars = [f"{name}_{kind}" for name in SCALARS for kind in ("pred", "raw")]
             for name in ("z_peak", "p_peak", "p_near", "entropy", "skewness", *scalars):
                 table[f"{name}_mc"] = mc[name]
-            for name in [c for c in mc if c.endswith("_mc_std")]:
-                table[name] = mc[name]
+            table = table.join(mc.filter(regex="_mc_std$"))
+            averaged.append(own)
         parts.append(table)
         pdf.append(probabilities)
     if not parts:
-        return pd.DataFrame(), np.zeros((0, networks.config.n_bins), dtype="float32")
-    return pd.concat(parts, ignore_index=True), np.concatenate(pdf)
+        return pd.DataFrame(), np.zeros((0, networks.config.n_bins), dtype="float32"), None
+    table = pd.concat(parts, ignore_index=True)
+    return table, np.concatenate(pdf), np.concatenate(averaged) if averaged else None

@@ -169,6 +169,19 @@ def pit(pdf, edges, *, z):
     return total[rows, k] + share * (total[rows, k + 1] - total[rows, k])
 
 
+def drawn_pit(pdf, edges, *, z, seed=0):
+    """Return the randomised probability integral transform, shape (n,); NaN outside the bins.
+
+    The probability below the bin of z and a random share of that of the bin: uniform whatever is
+    true within a bin, of which the PDF says nothing (Czado et al. 2009, Biometrics 65, 1254).
+    """
+    total, where = cdf(pdf, edges), bin_of(_values(z, np.atleast_2d(pdf)), edges)
+    rows, k = np.arange(len(total)), np.maximum(where, 0)
+    share = np.random.default_rng(seed).random(len(total))
+    value = total[rows, k] + share * (total[rows, k + 1] - total[rows, k])
+    return np.where(where >= 0, value, np.nan)
+
+
 def crps(pdf, edges, *, z):
     """Return the continuous ranked probability score against true values, shape (n,).
 
@@ -288,8 +301,14 @@ def coverage(pdf, edges, *, z, levels):
     return np.array(out)
 
 
-def summary(pdf, edges):
+def summary(pdf, edges, calibrated=None):
     """Return what a catalogue gives of a PDF.
+
+    Parameters
+    ----------
+    calibrated : ndarray of shape (n, n_bins), optional
+        What probabilities, mean and intervals are of; by default `pdf` itself, which peaks,
+        entropy and skewness are always of.
 
     Returns
     -------
@@ -299,10 +318,11 @@ def summary(pdf, edges):
         intervals).
     """
     out = peaks(pdf, edges)
-    out["z_mean"], out["z_std"] = mean(pdf, edges), std(pdf, edges)
-    out["p_near"] = mass_near(pdf, edges, z=out["z_peak"])
+    held = pdf if calibrated is None else calibrated
+    out["z_mean"], out["z_std"] = mean(held, edges), std(held, edges)
+    out["p_near"] = mass_near(held, edges, z=out["z_peak"])
     paper, _ = rebinned(pdf, edges)
     out["entropy"], out["skewness"] = entropy(paper), skewness(paper)
     for level in (68, 95):
-        out[f"z_low{level}"], out[f"z_high{level}"] = credible_interval(pdf, edges, level / 100)
+        out[f"z_low{level}"], out[f"z_high{level}"] = credible_interval(held, edges, level / 100)
     return out

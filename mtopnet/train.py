@@ -9,6 +9,7 @@ import numpy as np
 from common.cli import say
 from common.commands import train as command
 from common.errors import SuiteError
+from mtopnet import pdf as pdfs
 from mtopnet.config import PAPER, known_variants, variant_of
 from mtopnet.kinds import other_kind
 
@@ -93,7 +94,7 @@ def _one(config, run_dir, about, shards, accelerator, offline):
     trained = Networks(config, {NAME: model}, about["scaling"])
     each = seconds_each(partial(answers, trained), shards.rows(held[:1024]))
     about["timing"]["seconds_per_spectrum"] = {NAME: each}
-    table, pdf = prediction_table(
+    table, pdf, averaged = prediction_table(
         trained,
         lambda rows: shards.rows(held[rows]),
         labels.iloc[held],
@@ -105,12 +106,19 @@ def _one(config, run_dir, about, shards, accelerator, offline):
         if known := trained.calibration.get(name):
             group = entropy_group(table["entropy"])
             table[f"{name}_sigma"] = known.apply(sigma=table[f"{name}_raw"], group=group)
+    trained.pdfs = recalibrate(table, pdf, averaged, config)
+    about["pdf_calibration"] = {k: v.to_dict() for k, v in trained.pdfs.items()}
+    held = trained.calibrated(pdf)
+    table = table.assign(**pdfs.summary(pdf, config.edges, held))
+    if averaged is not None:
+        held = trained.calibrated(averaged, "z_mc")
+        table["p_near_mc"] = pdfs.mass_near(held, config.edges, z=table["z_peak_mc"])
     _write_pdfs(table, pdf, run_dir)
     return finish(config, run_dir, about, table)
 
 
 def _write_pdfs(table, pdf, run_dir):
-    """Write pdf_test.npy and the ids of its rows."""
+    """Write pdf_test.npy, the network's own PDFs, and the ids of its rows."""
     from common.files import atomic_path, write_parquet
 
     test = (table["split"] == "test").to_numpy()
@@ -149,6 +157,38 @@ def calibrate(table):
                 )
             except SuiteError as error:
                 say(f"errors of {name}{kind} are not calibrated: {error}")
+    return out
+
+
+def recalibrate(table, pdf, averaged, config):
+    """Fit what makes redshift PDFs hold what they say, on the validation split.
+
+    Parameters
+    ----------
+    table : DataFrame of n rows
+        With split and z_true.
+    pdf : ndarray of shape (n, n_bins)
+        The network's own.
+    averaged : ndarray of shape (n, n_bins) or None
+        Of MC dropout.
+    config : Config
+
+    Returns
+    -------
+    dict of str to Recalibration
+        z, and z_mc where there are averages; without those that have too few spectra.
+    """
+    from mtopnet.recalibration import fit_recalibration
+
+    valid, out = np.flatnonzero(table["split"] == "valid"), {}
+    z = table["z_true"].to_numpy(dtype=float)[valid]
+    for name, every in (("z", pdf), ("z_mc", averaged)):
+        if every is None:
+            continue
+        try:
+            out[name] = fit_recalibration(every[valid], config.edges, z=z, seed=config.seed)
+        except SuiteError as error:
+            say(f"PDFs of {name} stay as they are: {error}")
     return out
 
 

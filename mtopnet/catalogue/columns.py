@@ -48,18 +48,20 @@ UCDS = {
 DESCRIPTIONS = {
     "exposure": "exposure time as the file gives it",
     "m_h": "apparent AB magnitude in H as the file gives it",
-    "z": "redshift: centre of the bin where the PDF is highest",
-    "z_low68": "lower end of the shortest interval that holds 68 % of the PDF",
+    "z": "redshift: centre of the bin where the network's own PDF is highest",
+    "z_low68": "lower end of the shortest interval that holds 68 % of the calibrated PDF",
     "z_high68": "its upper end",
-    "z_low95": "lower end of the shortest interval that holds 95 % of the PDF",
+    "z_low95": "lower end of the shortest interval that holds 95 % of the calibrated PDF",
     "z_high95": "its upper end",
-    "z_mean": "mean of the PDF",
-    "z_std": "standard deviation of the PDF",
-    "p_z": "probability within 0.01 of z",
-    "z2": "second solution: the highest other maximum, at least 0.02 away; missing without one",
-    "p_z2": "probability within 0.01 of z2",
-    "entropy": "Shannon entropy of the PDF on bins of 0.003, in nats: 0 sure, 6.7 flat",
-    "skewness": "skewness of the PDF's vector of probabilities on bins of 0.003: 28 sure, 0 flat",
+    "z_mean": "mean of the calibrated PDF",
+    "z_std": "standard deviation of the calibrated PDF",
+    "p_z": "calibrated probability within 0.01 of z",
+    "z2": "second solution: the network's highest other maximum, at least 0.02 away; missing "
+    "without one",
+    "p_z2": "calibrated probability within 0.01 of z2",
+    "entropy": "Shannon entropy of the network's own PDF on bins of 0.003, in nats: 0 sure, 6.7 "
+    "flat",
+    "skewness": "skewness of that PDF's vector of probabilities on bins of 0.003: 28 sure, 0 flat",
     "quality": "1 where entropy is below the cut (the paper: 2), else 0",
     "log_mass": "log stellar mass (solar masses)",
     "log_mass_err": "half-width of a 68 % interval about it",
@@ -155,16 +157,15 @@ def catalogue(networks, x, about, *, cut=tables.ENTROPY_CUT, passes=0):
     DataFrame of n rows
         `ABOUT` and the columns of `DESCRIPTIONS`; p_none where the network has it.
     ndarray of shape (n, n_bins)
-        The PDFs.
+        The calibrated PDFs.
     """
     from mtopnet.networks import line_map, mc_predicted, predicted
     from mtopnet.preprocess import grid
 
-    values, pdf = predicted(networks, x)
+    values, pdf = predicted(networks, x, calibrated=True)
     if passes:
-        averaged, pdf = mc_predicted(networks, x, passes)
+        averaged, pdf = mc_predicted(networks, x, passes, calibrated=True)
         values = values.assign(**{c: averaged[c].to_numpy() for c in averaged})
-    values = values.assign(**pdfs.summary(pdf, networks.edges))
     table = pd.DataFrame({name: about[name].to_numpy() if name in about else np.nan
                           for name in ABOUT})  # fmt: skip
     table["z"] = values["z_peak"].to_numpy(float)

@@ -109,21 +109,37 @@ def screening(df):
 
 
 @styled
-def calibration(df, pdf, edges):
+def calibration(df, pdf, edges, calibrated=None):
     """Draw how far the PDFs can be trusted: PIT, coverage of intervals, probability of the peak.
 
     Parameters
     ----------
     df : DataFrame of n rows
     pdf : ndarray of shape (n, n_bins)
+        The network's own.
     edges : ndarray of shape (n_bins + 1,)
+    calibrated : ndarray of shape (n, n_bins), optional
+        What is drawn in place of `pdf` where it is there; the PIT of `pdf` is dotted then.
     """
     figure, axes = panels(3, width=3.4, height=3.2)
-    z = df["z_true"].to_numpy(float)
-    axes[0].hist(pdfs.pit(pdf, edges, z=z), bins=20, range=(0, 1), density=True, color=SKY,
-                 edgecolor="white", lw=0.3)  # fmt: skip
+    z, own = df["z_true"].to_numpy(float), pdf
+    pdf = own if calibrated is None else calibrated
+    drawn = dict(bins=20, range=(0, 1), density=True)
+    value = pdfs.drawn_pit(pdf, edges, z=z)
+    axes[0].hist(value, color=SKY, edgecolor="white", lw=0.3, label="all", **drawn)
+    if calibrated is not None:
+        before = pdfs.drawn_pit(own, edges, z=z)
+        axes[0].hist(before, histtype="step", ls=":", color=BLACK, label="all, own PDF", **drawn)
+    for hours, colour in ((2.0, BLUE), (4.0, GREEN), (8.0, RED)):
+        rows = tables.exposed(df, hours)
+        if rows.sum() >= tables.FEWEST:
+            p = tables_pdf.flatness(df[rows], pdf[rows], edges)["pit_p"]
+            axes[0].hist(value[rows], histtype="step", color=colour,
+                         label=f"{hours:g} h (p = {p:.2g})", **drawn)  # fmt: skip
     axes[0].axhline(1, color=BLACK, lw=0.9)
     axes[0].set(xlabel="probability integral transform", ylabel="density", xlim=(0, 1))
+    axes[0].set_ylim(0, 1.35 * axes[0].get_ylim()[1])
+    axes[0].legend(ncols=2)
     shown = {"all": (np.ones(len(df), bool), BLACK)}
     shown |= {f"{h:g} h": (tables.exposed(df, h), c)
               for h, c in ((2.0, BLUE), (4.0, GREEN), (8.0, RED))}  # fmt: skip

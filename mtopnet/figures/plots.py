@@ -29,7 +29,7 @@ def _training(ev):
 def _calibration(ev):
     if ev.pdf is None:
         raise SuiteError("the run keeps no PDFs (pdf_test.npy)")
-    return figures_pdf.calibration(ev.pdf_rows, ev.pdf, ev.edges)
+    return figures_pdf.calibration(ev.pdf_rows, ev.pdf, ev.edges, ev.calibrated)
 
 
 def _moonrise(ev):

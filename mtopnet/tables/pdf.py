@@ -68,38 +68,71 @@ def screening_table(df):
     return pd.DataFrame(rows)
 
 
-def calibration_table(df, pdf, edges):
+def calibration_table(df, pdf, edges, calibrated=None):
     """Return proper scores and calibration of the PDFs, by exposure time.
 
     Parameters
     ----------
     df : DataFrame of n rows
     pdf : ndarray of shape (n, n_bins)
-        Row i belongs to row i of `df`.
+        The network's own; row i belongs to row i of `df`.
     edges : ndarray of shape (n_bins + 1,)
+    calibrated : ndarray of shape (n, n_bins), optional
+        The same, calibrated.
 
     Returns
     -------
     DataFrame
-        sample, n, crps (mean), crps_point (mean |z_peak - z_true|: what the score would be of the
+        sample, pdf ("calibrated", where there are any, and "own"), n, crps (mean),
+        crps_point (mean |z_peak - z_true|: what the score would be of the
         peak alone), log_score (mean -ln of the true bin's probability, nats), coverage_LEVEL (of
-        the shortest intervals), second_true (of the wrong ones, those whose second peak is right).
+        the shortest intervals), galaxies, pit_ks and pit_p (`flatness` of so many), pit_median,
+        second_true (of the wrong ones, those whose second peak is right).
     """
-    rows = []
+    rows, both = [], {"own": pdf}
+    if calibrated is not None:
+        both = {"calibrated": calibrated, **both}
     for name, here in _calibrated(df).items():
         at = np.flatnonzero(here)
         if len(at) < tables.FEWEST:
             continue
-        part, p = df.iloc[at], pdf[at]
+        part = df.iloc[at]
         z = part["z_true"].to_numpy(float)
-        row = {"sample": name, "n": len(at), "crps": np.nanmean(pdfs.crps(p, edges, z=z)),
-               "crps_point": np.nanmean(np.abs(part["z_peak"] - z)),
-               "log_score": log_score(p, edges, z=z)}  # fmt: skip
-        for level, value in zip(LEVELS, pdfs.coverage(p, edges, z=z, levels=LEVELS), strict=True):
-            row[f"coverage_{100 * level:g}"] = value
-        row["second_true"] = second_true(part)
-        rows.append(row)
+        for kind, every in both.items():
+            p = every[at]
+            row = {"sample": name, "pdf": kind, "n": len(at),
+                   "crps": np.nanmean(pdfs.crps(p, edges, z=z)),
+                   "crps_point": np.nanmean(np.abs(part["z_peak"] - z)),
+                   "log_score": log_score(p, edges, z=z)}  # fmt: skip
+            covered = pdfs.coverage(p, edges, z=z, levels=LEVELS)
+            row |= {f"coverage_{100 * k:g}": v for k, v in zip(LEVELS, covered, strict=True)}
+            row |= flatness(part, p, edges) | {"second_true": second_true(part)}
+            rows.append(row)
     return pd.DataFrame(rows)
+
+
+def flatness(df, pdf, edges):
+    """Return how far the PIT is from flat, over one spectrum of each galaxy.
+
+    Spectra of one galaxy fail together, so that they are not so many draws.
+
+    Returns
+    -------
+    dict
+        galaxies, pit_ks and pit_p (Kolmogorov-Smirnov distance from uniform, and how often a
+        flat PIT has a larger one), pit_median. All of `pdfs.drawn_pit`.
+    """
+    from scipy.stats import kstest
+
+    order = np.random.default_rng(0).permutation(len(df))
+    one = order[~df["galaxy"].iloc[order].duplicated().to_numpy()]
+    value = pdfs.drawn_pit(pdf[one], edges, z=df["z_true"].to_numpy(float)[one])
+    value = value[np.isfinite(value)]
+    if len(value) < tables.FEWEST:
+        return {"galaxies": len(value), "pit_ks": np.nan, "pit_p": np.nan, "pit_median": np.nan}
+    test = kstest(value, "uniform")
+    return {"galaxies": len(value), "pit_ks": test.statistic, "pit_p": test.pvalue,
+            "pit_median": np.median(value)}  # fmt: skip
 
 
 def _calibrated(df):

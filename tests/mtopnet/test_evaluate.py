@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from scipy.stats import kstest
 
 from common import claims, overview
 from common import evaluation as common_evaluation
@@ -16,7 +17,9 @@ from common.catalog import read_table, write_table
 from common.errors import ReadError, SuiteError
 from common.rows import held_out, name_of
 from mtopnet import evaluate, measured, published, seeds
+from mtopnet import pdf as pdfs
 from mtopnet.config import PAPER, make_config
+from mtopnet.recalibration import Recalibration
 from mtopnet.tables import pdf as tables_pdf
 from mtopnet.tables import redshifts as tables
 from mtopnet.tables import variants as tables_variants
@@ -227,6 +230,33 @@ def test_calibration_tells_sure_from_unsure(df, made):
     assert errors.loc["log M", "coverage_68"] == pytest.approx(0.68, abs=0.04)
     claimed = tables_pdf.confidence_table(df)
     assert claimed["right"].iloc[-1] > 0.95 and claimed["claimed"].is_monotonic_increasing
+
+
+def test_recalibrated_pdfs_stand_beside_the_networks_own(df, made, run_dir, tmp_path):
+    wider = Recalibration(shape=(-1.0, 0.0), blur=2.0)
+    both = made[1], wider.apply(made[1], toy.EDGES)
+    table = tables_pdf.calibration_table(df, both[0], toy.EDGES, both[1])
+    assert table["pdf"].tolist() == ["calibrated", "own"] * (len(table) // 2)
+    rows = table.set_index(["sample", "pdf"])
+    one = df["exposure"].eq(2).to_numpy()
+    for kind, p in zip(("own", "calibrated"), both, strict=True):
+        value = pdfs.drawn_pit(p[one], toy.EDGES, z=df["z_true"][one])
+        row = rows.loc[("2 h", kind)]
+        assert row["galaxies"] == 500 == row["n"]
+        assert row["pit_ks"] == pytest.approx(kstest(value, "uniform").statistic, abs=0.02)
+        inside = pdfs.coverage(p[one], toy.EDGES, z=df["z_true"][one], levels=(0.68,))
+        assert row["coverage_68"] == pytest.approx(inside[0])
+    assert rows.loc[("all", "own"), "galaxies"] == 500, "spectra of a galaxy are no galaxies"
+    folder = write_run(tmp_path / "run", *made)
+    about = json.loads((folder / "config.json").read_text())
+    about["pdf_calibration"] = {"z": wider.to_dict()}
+    (folder / "config.json").write_text(json.dumps(about))
+    assert evaluate.main(["--run-dir", str(folder)]) == 0
+    found = read(folder, "calibration")
+    np.testing.assert_allclose(found["pit_ks"], table["pit_ks"], atol=1e-3)
+    assert set(read(run_dir, "calibration")["pdf"]) == {"own"}, "a run of before"
+    for name in ("screening", "success"):
+        assert read(folder, name).equals(read(run_dir, name)), "the paper's numbers stay"
 
 
 def test_pdfs_of_mass_and_rate_are_scored():

@@ -103,6 +103,18 @@ def test_values_drawn_from_the_pdfs_are_calibrated_and_score_best():
     assert too_narrow[0] < 0.6
 
 
+def test_the_drawn_pit_is_flat_wherever_in_a_bin_the_truth_lies():
+    rng = np.random.default_rng(5)
+    p = np.tile(rng.dirichlet(np.ones(6)), (3000, 1))
+    edges = np.arange(7.0)
+    at = (np.cumsum(p, axis=1) < rng.random(3000)[:, None]).sum(axis=1)
+    z = np.append(at + 0.01, 9.0)  # always at the left edge of its bin
+    p = np.vstack([p, p[:1]])
+    value = pdfs.drawn_pit(p, edges, z=z)
+    assert np.isnan(value[-1]) and stats.kstest(value[:-1], "uniform").pvalue > 0.01
+    assert stats.kstest(pdfs.pit(p, edges, z=z)[:-1], "uniform").pvalue < 1e-6
+
+
 def test_first_and_second_peak_are_those_that_were_put_in():
     p = 0.6 * gaussian([1.2, 2.0], [0.004] * 2) + 0.4 * gaussian([2.2, 0.9], [0.004] * 2)
     found = pdfs.peaks(p, EDGES)

@@ -66,8 +66,12 @@ def test_the_catalogue_has_its_columns_and_its_pdfs_on_disk(run_dir, files, tmp_
     assert isinstance(p, np.memmap) and p.shape == (23, 80)
     assert ids.tolist() == table["id"].tolist()
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
-    np.testing.assert_allclose(pdfs.peaks(p, edges)["z_peak"], table["z"])
-    np.testing.assert_allclose(pdfs.entropy(p), table["entropy"], rtol=1e-4)
+    held_within = pdfs.mass_near(p, edges, z=table["z"])
+    np.testing.assert_allclose(held_within, table["p_z"], atol=1e-5)
+    for name, end in zip(("z_low68", "z_high68"), pdfs.credible_interval(p, edges, 0.68),
+                         strict=True):  # fmt: skip
+        np.testing.assert_allclose(table[name], end, atol=1e-4)
+    assert np.abs(pdfs.entropy(p) - table["entropy"]).max() > 0.01, "that of the network's own"
     with fits.open(pdf) as hdus:
         hdus.verify("exception")
         np.testing.assert_array_equal(hdus["PDF"].data["PDF"], p)
@@ -99,7 +103,7 @@ def test_a_kill_keeps_what_was_finished_and_the_command_goes_on(run_dir, files, 
     assert predict.main(arguments) == 0 and len(calls) == 1
     table, (ids, p, edges) = read_table(out), read_pdfs(pdf)
     assert len(table) == 23 == len(p) and ids.tolist() == table["id"].tolist()
-    np.testing.assert_allclose(pdfs.peaks(p, edges)["z_peak"], table["z"])
+    np.testing.assert_allclose(pdfs.mean(p, edges), table["z_mean"], atol=1e-5)
 
 
 def test_files_that_hold_nothing_usable_are_told_of(run_dir, tmp_path, capsys):

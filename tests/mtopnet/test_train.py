@@ -1,5 +1,6 @@
 import argparse
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,8 @@ from common.errors import ReadError, UsageError
 from common.pipeline import Shards
 from mtopnet import adversarial, data, networks, reproduce, train
 from mtopnet.config import PAPER, Config, make_config
-from mtopnet.pdf import summary
+from mtopnet.pdf import mass_near, summary
+from mtopnet.recalibration import Recalibration
 from tests.mtopnet.toy_run import galaxies, tiny_config, write_folder, write_spectra
 
 
@@ -32,9 +34,11 @@ def test_a_run_leaves_what_evaluation_reads(run_dir):
     ids = pd.read_parquet(run_dir / "pdf_test_ids.parquet")["id"]
     test = table[table["split"] == "test"].reset_index(drop=True)
     assert (ids == test["id"]).all() and pdf.shape == (len(test), 80)
-    again = summary(pdf, np.linspace(0.6, 3, 81))
-    for name in ("z_peak", "entropy", "z_low95"):
-        assert np.allclose(test[name], again[name], atol=1e-5), name
+    edges, known = np.linspace(0.6, 3, 81), Recalibration.from_dict(about["pdf_calibration"]["z"])
+    again = summary(pdf, edges, known.apply(pdf, edges))
+    for name in ("z_peak", "entropy", "z_low95", "z_std", "p_near"):
+        assert np.allclose(test[name], again[name], atol=1e-4), name
+    assert not np.allclose(test["z_std"], summary(pdf, edges)["z_std"], rtol=1e-2)
     assert set(table["split"]) == {"valid", "test"} and set(table["dataset"]) == {"moons"}
     for name in ("z_peak_mc", "entropy_mc", "lgm_mc_std", "lgm_pred", "sfr_pred", "m_h", "f_ha"):
         assert np.isfinite(table[name]).all(), name
@@ -103,6 +107,35 @@ def test_errors_of_averages_are_calibrated_on_averages(run_dir, trained):
                                                         group=group_then)  # fmt: skip
         # A group's quantile is the residual of one of its galaxies, and the file is float32.
         assert np.mean(away <= sigma * (1 + 1e-5)) == pytest.approx(0.68, abs=0.02)
+
+
+def test_what_is_said_of_averages_is_of_averages_recalibrated(trained, some):
+    assert set(trained.pdfs) == {"z", "z_mc"} and trained.pdfs["z"] != trained.pdfs["z_mc"]
+    for call, name in ((networks.predicted, "z"), (networks.mc_predicted, "z_mc")):
+        table, own = call(trained, some)
+        _, made = call(trained, some, calibrated=True)
+        assert np.allclose(made, trained.pdfs[name].apply(own, trained.edges), atol=1e-6)
+        near = mass_near(made, trained.edges, z=table["z_peak"])
+        assert np.allclose(table["p_near"], near, atol=1e-5)
+        assert np.allclose(table["z_peak"], summary(own, trained.edges)["z_peak"])
+
+
+def test_an_older_run_says_what_it_said_and_resume_fits_what_it_lacks(run_dir, some, tmp_path):
+    old = shutil.copytree(run_dir, tmp_path / "old")
+    about = json.loads((old / "config.json").read_text())
+    del about["pdf_calibration"]
+    (old / "config.json").write_text(json.dumps(about))
+    known = networks.load_networks(old)
+    table, own = networks.predicted(known, some)
+    _, made = networks.predicted(known, some, calibrated=True)
+    assert known.pdfs == {} and np.array_equal(own, made)
+    assert np.allclose(table["z_std"], summary(own, known.edges)["z_std"])
+    before = (old / "models" / "mtopnet.keras").read_bytes()
+    train.train(known.config, old, accelerator=choose("float32"), data_dir=about["data_dir"],
+                resume=True)  # fmt: skip
+    assert (old / "models" / "mtopnet.keras").read_bytes() == before
+    again, first = networks.load_networks(old), networks.load_networks(run_dir)
+    assert again.pdfs["z"].shape == pytest.approx(first.pdfs["z"].shape, abs=1e-3)
 
 
 def test_parts_of_the_network(trained, some):
@@ -225,6 +258,7 @@ def test_adaptation_leaves_a_network_and_its_scores(run_dir, trained, tmp_path, 
     rows = np.flatnonzero(shards.labels["split"] == "valid")
     valid, _ = networks.predicted(adapted, shards.rows(rows))
     again = train.calibrate(valid.join(shards.labels.iloc[rows].reset_index(drop=True)))
+    assert adapted.pdfs.keys() == {"z", "z_mc"} and adapted.pdfs != trained.pdfs
     group = networks.entropy_group(valid["entropy"])
     for name in ("lgm", "sfr"):
         own = again[name].apply(sigma=valid[f"{name}_raw"], group=group)
