@@ -1,0 +1,1 @@
+"""A peer of the network: template fitting of the same spectra with the mock's own lines and stars."""
