@@ -1,1 +1,1 @@
-"""A peer of the network: template fitting of the same spectra with the mock's own lines and stars."""
+"""A peer of the network: template fitting with the mock's own lines and stars."""

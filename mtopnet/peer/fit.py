@@ -7,8 +7,6 @@ correlations, computed as products of Fourier transforms (after Tonry & Davis 19
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import fft
 from scipy.sparse import csr_matrix
@@ -18,116 +16,60 @@ from common.errors import UsageError
 STEP = 6e-5  # default: log10 wavelength a pixel, 41 km/s
 ROUGH, FINE = 12, 150  # default: sweeps over all shifts, and over the best of them
 BEST = 120  # default: shifts that are solved to the end
+RIDGE = 1e-5  # of a template's own square, beside polynomials
 TINY = 1e-30
 
 
-@dataclass(frozen=True)
-class Templates:
-    """Rest-frame templates on pixels of constant width in log wavelength.
-
-    Attributes
-    ----------
-    flux : ndarray of shape (k, m)
-        Any unit; their amplitudes are not negative.
-    first : float
-        log10 of the first pixel's wavelength, Å, vacuum.
-    step : float
-        log10 wavelength a pixel.
-    """
-
-    flux: np.ndarray
-    first: float
-    step: float = STEP
-
-    @property
-    def wavelength(self):
-        """Å at rest, ndarray of shape (m,)."""
-        return 10 ** (self.first + self.step * np.arange(self.flux.shape[1]))
-
-
-def rest_pixels(*, wave, z_range, step=STEP):
-    """Return log10 of the first wavelength and the number of pixels that templates need.
+class Grid:
+    """Pixels of constant width in log wavelength, on which a redshift is a shift.
 
     Parameters
     ----------
-    wave : ndarray of shape (p,)
-        Å, observed.
-    z_range : (float, float)
-        Lowest and highest redshift.
-    step : float
-        log10 wavelength a pixel.
-    """
-    low, high = np.log10(wave[0]), np.log10(wave[-1])
-    first = np.floor((low - np.log10(1 + z_range[1])) / step)
-    last = np.ceil((high - np.log10(1 + z_range[0])) / step)
-    return first * step, int(last - first) + 2
-
-
-class Fitter:
-    """Templates against spectra at every redshift of a range.
-
-    Parameters
-    ----------
-    templates : Templates
-        Over all of `rest_pixels`.
     wave : ndarray of shape (p,)
         Pixels of the spectra, Å, vacuum, observed, increasing.
     z_range : (float, float)
         Lowest and highest redshift.
-    parts : sequence of ndarray of bool, shape (p,)
-        Arms, each of which may have a polynomial of its own added.
-    degree : int
-        Of these polynomials; -1: none.
+    step : float
+        log10 wavelength a pixel.
+
+    Attributes
+    ----------
+    z : ndarray of shape (n_z,)
+        Redshifts, a pixel apart.
+    pixel : ndarray of int, shape (p,)
+        Of each pixel of the spectra, counted from the first.
+    first : float
+        log10 of the wavelength at rest that templates begin at, Å.
+    n_pixels, n_rest : int
+        Of spectra and templates.
 
     Notes
     -----
     Each pixel goes with its weight to the nearest one in log wavelength, so that errors stay
-    independent and no flux is interpolated; the template is taken at the middle of that pixel.
+    independent and no flux is interpolated; a template is taken at the middle of that pixel.
     """
 
-    def __init__(self, templates, *, wave, z_range, parts=(), degree=-1):
-        self.templates, self.wave = templates, np.asarray(wave, dtype=float)
-        step = templates.step
-        pixel = np.rint(np.log10(self.wave) / step).astype(int)
-        self.n_pixels = int(pixel[-1] - pixel[0]) + 1
-        rows = np.arange(len(pixel))
-        self._gather = csr_matrix(
-            (np.ones(len(pixel)), (rows, pixel - pixel[0])), shape=(len(pixel), self.n_pixels)
-        )
-        start = int(round(templates.first / step))
+    def __init__(self, wave, *, z_range, step=STEP):
+        self.step = step
+        place = np.rint(np.log10(np.asarray(wave, dtype=float)) / step).astype(int)
+        low, high = (int(np.rint(np.log10(1 + z) / step)) for z in z_range)
+        self.pixel, self.n_pixels = place - place[0], int(place[-1] - place[0]) + 1
+        self.z = 10 ** (np.arange(low, high + 1) * step) - 1
+        self.first, self.n_rest = (place[0] - high) * step, self.n_pixels + high - low
         # Template pixel under the spectrum's first: falls as the redshift rises.
-        first, last = (int(np.rint(np.log10(1 + z) / step)) for z in z_range)
-        self._offset = pixel[0] - start - np.arange(first, last + 1)
-        if self._offset.min() < 0 or self._offset.max() + self.n_pixels > templates.flux.shape[1]:
-            raise UsageError(
-                f"Templates must reach from {wave[0] / (1 + z_range[1]):.0f} to "
-                f"{wave[-1] / (1 + z_range[0]):.0f} Å for these redshifts. Received "
-                f"{templates.wavelength[0]:.0f}-{templates.wavelength[-1]:.0f} Å."
-            )
-        self.z = 10 ** (np.arange(first, last + 1) * step) - 1
-        k = len(templates.flux)
-        self._pairs = [(i, j) for i in range(k) for j in range(i, k)]
-        self._n_fft = fft.next_fast_len(templates.flux.shape[1], real=True)
-        own = np.asarray(templates.flux, dtype=np.float32)
-        both = np.stack([own[i] * own[j] for i, j in self._pairs])
-        self._single = fft.rfft(own, self._n_fft)
-        self._double = fft.rfft(both, self._n_fft)
-        self._smooth = self._polynomials(pixel, parts, degree)
+        self.offset = high - np.arange(low, high + 1)
+        rows = np.arange(len(place))
+        self._gather = csr_matrix(
+            (np.ones(len(place)), (rows, self.pixel)), shape=(len(place), self.n_pixels)
+        )
 
-    def _polynomials(self, pixel, parts, degree):
-        """Return Legendre polynomials of each part on the pixels in log wavelength, (q, m)."""
-        out = []
-        for inside in parts if degree >= 0 else ():
-            at = np.arange(pixel[inside][0], pixel[inside][-1] + 1)
-            x = np.linspace(-1, 1, len(at))
-            for order in range(degree + 1):
-                row = np.zeros(self.n_pixels)
-                row[at - pixel[0]] = np.polynomial.Legendre.basis(order)(x)
-                out.append(row)
-        return np.array(out).reshape(len(out), self.n_pixels)
+    @property
+    def rest(self):
+        """Wavelengths of templates, Å at rest, ndarray of shape (n_rest,)."""
+        return 10 ** (self.first + self.step * np.arange(self.n_rest))
 
     def sums(self, flux, ivar):
-        """Return the sums of ivar and of ivar x flux in each pixel of log wavelength, (n, m).
+        """Return the sums of ivar and of ivar x flux in each pixel, (n, n_pixels) both.
 
         Parameters
         ----------
@@ -149,13 +91,58 @@ class Fitter:
         ivar, flux = np.where(good, ivar, 0), np.where(good, flux, 0)
         return ivar @ self._gather, (ivar * flux) @ self._gather
 
+    def under(self, templates, z):
+        """Return the pixels of templates under a spectrum at the redshift nearest to z.
+
+        Parameters
+        ----------
+        templates : ndarray of shape (k, n_rest)
+        z : float
+
+        Returns
+        -------
+        ndarray of shape (k, n_pixels)
+        """
+        start = self.offset[int(np.abs(self.z - z).argmin())]
+        return templates[:, start : start + self.n_pixels]
+
+
+class Fitter:
+    """Templates against spectra at every redshift.
+
+    Parameters
+    ----------
+    templates : ndarray of shape (k, n_rest)
+        At rest, on the pixels of `grid`, in any unit.
+    grid : Grid
+    parts : sequence of ndarray of bool, shape (p,)
+        Arms, each of which may have a polynomial of its own added.
+    degree : int
+        Of these polynomials, which take up what calibration leaves; -1: none.
+    """
+
+    def __init__(self, templates, grid, *, parts=(), degree=-1):
+        self.templates, self.grid = np.asarray(templates), grid
+        if self.templates.ndim != 2 or self.templates.shape[1] != grid.n_rest:
+            raise UsageError(
+                f"Templates must have the {grid.n_rest} pixels of the grid. Received an array of "
+                f"shape {self.templates.shape}."
+            )
+        k = len(self.templates)
+        self._pairs = [(i, j) for i in range(k) for j in range(i, k)]
+        self._n_fft = fft.next_fast_len(grid.n_rest, real=True)
+        own = self.templates.astype(np.float32)
+        self._single = fft.rfft(own, self._n_fft)
+        self._double = fft.rfft(np.stack([own[i] * own[j] for i, j in self._pairs]), self._n_fft)
+        self._smooth = _polynomials(grid, parts, degree)
+
     def equations(self, weight, product):
         """Return the normal equations of one spectrum at every redshift.
 
         Parameters
         ----------
         weight, product : ndarray of shape (m,)
-            A row of each of `sums`.
+            A row of each of `Grid.sums`.
 
         Returns
         -------
@@ -164,7 +151,7 @@ class Fitter:
         ndarray of shape (k, n_z), float32
             Sums of product x template i. Polynomials are projected out of both.
         """
-        k, n_z = len(self._single), len(self.z)
+        k, n_z = len(self._single), len(self.grid.z)
         square = np.empty((k, k, n_z), dtype=np.float32)
         for (i, j), row in zip(self._pairs, self._correlated(weight, self._double), strict=True):
             square[i, j] = square[j, i] = row
@@ -174,29 +161,22 @@ class Fitter:
             gram = (self._smooth * weight) @ self._smooth.T
             values, vectors = np.linalg.eigh(gram)
             keep = values > 1e-9 * values.max()
+            before = np.stack([square[j, j] for j in range(k)])
             basis = (vectors[:, keep] / np.sqrt(values[keep])).T @ self._smooth
             level = basis @ product
             for row, amount in zip(basis, level, strict=True):
                 across = self._correlated(weight * row, self._single)
                 square -= across[:, None] * across[None]
                 right -= across * np.float32(amount)
+            # What a polynomial takes whole leaves rounding, which may be below 0.
+            for j in range(k):
+                square[j, j] += RIDGE * before[j]
         return square, right
 
     def _correlated(self, row, transforms):
         """Return sums over pixels of a row x templates, at every shift, (k, n_z)."""
         own = np.conj(fft.rfft(np.asarray(row, dtype=np.float32), self._n_fft))
-        return fft.irfft(transforms * own, self._n_fft)[:, self._offset]
-
-    def at(self, weight, product, z):
-        """Return templates at one redshift under a spectrum, and its normal equations.
-
-        Sums over pixels themselves, without transforms or polynomials: what `equations` is tested
-        with, and what a fit at a known redshift takes.
-        """
-        index = int(np.abs(self.z - z).argmin())
-        start = self._offset[index]
-        part = np.asarray(self.templates.flux[:, start : start + self.n_pixels], dtype=float)
-        return part, (part * weight) @ part.T, part @ product
+        return fft.irfft(transforms * own, self._n_fft)[:, self.grid.offset]
 
     def fit(self, flux, ivar):
         """Return what each redshift explains of spectra.
@@ -204,19 +184,31 @@ class Fitter:
         Parameters
         ----------
         flux, ivar : ndarray of shape (n, p)
-            As of `sums`.
+            As of `Grid.sums`.
 
         Yields
         ------
         ndarray of shape (n_z,), float32
             chi2 without a template less chi2(z) of the best amplitudes, of one spectrum.
         """
-        for weight, product in zip(*self.sums(flux, ivar), strict=True):
+        for weight, product in zip(*self.grid.sums(flux, ivar), strict=True):
             square, right = self.equations(weight, product)
             _, gain = nonnegative(square, right, sweeps=ROUGH)
             best = np.argpartition(gain, -min(BEST, len(gain)))[-BEST:]
             _, gain[best] = nonnegative(square[:, :, best], right[:, best], sweeps=FINE)
             yield gain
+
+
+def _polynomials(grid, parts, degree):
+    """Return Legendre polynomials of each part on the pixels of a grid, (q, n_pixels)."""
+    out = []
+    for inside in parts if degree >= 0 else ():
+        at = np.arange(grid.pixel[inside][0], grid.pixel[inside][-1] + 1)
+        for order in range(degree + 1):
+            row = np.zeros(grid.n_pixels)
+            row[at] = np.polynomial.Legendre.basis(order)(np.linspace(-1, 1, len(at)))
+            out.append(row)
+    return np.array(out).reshape(len(out), grid.n_pixels)
 
 
 def nonnegative(square, right, *, sweeps):

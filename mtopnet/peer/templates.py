@@ -1,8 +1,9 @@
-"""Templates of the peer: non-negative parts of the mock's own continua and lines, of other galaxies."""
+"""Templates of the peer: parts of the mock's own continua and lines, of other galaxies."""
 
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -10,12 +11,11 @@ from common.mocks.lines import C_KMS
 from mtopnet.mock import lines as mock_lines
 from mtopnet.mock.continuum import ABSORPTION, WIND_KMS, absorption
 from mtopnet.mock.make import Universe
-from mtopnet.peer.fit import STEP, Templates
 
 GALAXIES = 1500  # default: that the templates are made of
-SEED = 20_000  # of these galaxies, added to the run's: none of them is in its mock
-CONTINUA, LINES = 5, 4  # default: parts of each
-WIDTHS = (90.0,)  # km/s, default: dispersions of the lines, the instrument's included
+SEED = 20_000  # of these galaxies, beside the run's own: none of them is in its mock
+CONTINUA, LINES = 3, 2  # default: parts of each; more fit the noise
+LINE_KMS = 90.0  # default: dispersion of the lines, the instrument's included
 COARSE = 20  # pixels that the parts of continua are found on
 
 
@@ -74,46 +74,64 @@ def profile(wave, line, kms):
     return np.exp(-0.5 * ((wave - line) / sigma) ** 2) / (np.sqrt(2 * np.pi) * sigma)
 
 
-def make(*, first, n_pixels, variant, seed, step=STEP, offline=False, n=GALAXIES,
-         n_continua=CONTINUA, n_lines=LINES, widths=WIDTHS):  # fmt: skip
-    """Return templates of a mock, continua first.
+@dataclass(frozen=True)
+class Templates:
+    """What the peer fits, on the pixels of a `mtopnet.peer.fit.Grid` at rest.
+
+    Attributes
+    ----------
+    continua, mixes : ndarray of shape (k, n_rest)
+        Parts of continua, and of lines that shine together.
+    lines : ndarray of shape (n_lines, n_rest)
+        The lines of the mock one by one, flux 1.
+    z : ndarray of shape (n,)
+        Redshifts of the galaxies that they are made of.
+    """
+
+    continua: np.ndarray
+    mixes: np.ndarray
+    lines: np.ndarray
+    z: np.ndarray
+
+    @property
+    def all(self):
+        """Continua and mixes, ndarray of shape (k, n_rest)."""
+        return np.concatenate([self.continua, self.mixes])
+
+
+def make(grid, *, variant, seed, offline=False, n=GALAXIES):
+    """Return templates of a mock.
 
     Parameters
     ----------
-    first : float
-        log10 of the first wavelength at rest, Å.
-    n_pixels : int
+    grid : mtopnet.peer.fit.Grid
     variant : str
         Of the mock; see `mtopnet.mock.make.VARIANTS`.
     seed : int
         Of the mock that they are for: they are made of other galaxies.
-    step : float
-        log10 wavelength a pixel.
     offline : bool
         Never touch the network.
-    n, n_continua, n_lines : int
-        Galaxies; parts of their continua and of their lines.
-    widths : tuple of float
-        Dispersions of the lines in km/s; each part comes with each of them.
+    n : int
+        Galaxies.
 
     Returns
     -------
     Templates
     """
     universe = Universe(variant=variant, offline=offline)
-    rng = np.random.default_rng([SEED + seed])
+    rng = np.random.default_rng([SEED, seed])
     galaxies = universe.draw(n, rng)
-    wave = 10 ** (first + step * np.arange(n_pixels))
-    flux = continua(universe, galaxies, wave, rng)
+    flux = continua(universe, galaxies, grid.rest, rng)
     flux /= flux.mean(axis=1, keepdims=True)
-    rough = flux[:, : n_pixels // COARSE * COARSE].reshape(n, -1, COARSE).mean(axis=2)
-    shares, _ = parts_of(rough, n_continua, seed=seed)
-    smooth = np.maximum(np.linalg.lstsq(shares, flux, rcond=None)[0], 0)
+    whole = grid.n_rest // COARSE * COARSE
+    shares, _ = parts_of(flux[:, :whole].reshape(n, -1, COARSE).mean(axis=2), CONTINUA, seed=seed)
     fluxes = mock_lines.observed(galaxies, rng, shift=universe.shift)
     rows = np.stack([fluxes[name] for name in mock_lines.LINES], axis=1)
-    _, mixes = parts_of(rows / rows.sum(axis=1, keepdims=True), n_lines, seed=seed)
-    lines = []
-    for kms in widths:
-        shapes = np.stack([profile(wave, line, kms) for line in mock_lines.LINES.values()])
-        lines.append(mixes / mixes.sum(axis=1, keepdims=True) @ shapes)
-    return Templates(np.concatenate([smooth, *lines]), first=first, step=step)
+    _, mixes = parts_of(rows / rows.sum(axis=1, keepdims=True), LINES, seed=seed)
+    lines = np.stack([profile(grid.rest, at, LINE_KMS) for at in mock_lines.LINES.values()])
+    return Templates(
+        continua=np.maximum(np.linalg.lstsq(shares, flux, rcond=None)[0], 0),
+        mixes=mixes / mixes.sum(axis=1, keepdims=True) @ lines,
+        lines=lines,
+        z=galaxies["z"],
+    )
