@@ -18,6 +18,10 @@ ROUGH, FINE = 12, 150  # default: sweeps over all shifts, and over the best of t
 BEST = 120  # default: shifts that are solved to the end
 RIDGE = 1e-5  # of a template's own square, beside polynomials
 TINY = 1e-30
+NO_ERRORS = (
+    "The fit weighs each pixel by its error, and these spectra have none. Give ERR (or ivar) beside "
+    "the flux."
+)
 
 
 class Grid:
@@ -82,10 +86,7 @@ class Grid:
             If there is no ivar.
         """
         if ivar is None:
-            raise UsageError(
-                "The fit weighs each pixel by its error, and these spectra have none. Give ERR "
-                "(or ivar) beside the flux."
-            )
+            raise UsageError(NO_ERRORS)
         flux, ivar = np.asarray(flux, dtype=float), np.asarray(ivar, dtype=float)
         good = np.isfinite(flux) & np.isfinite(ivar) & (ivar > 0)
         ivar, flux = np.where(good, ivar, 0), np.where(good, flux, 0)
@@ -178,25 +179,25 @@ class Fitter:
         own = np.conj(fft.rfft(np.asarray(row, dtype=np.float32), self._n_fft))
         return fft.irfft(transforms * own, self._n_fft)[:, self.grid.offset]
 
-    def fit(self, flux, ivar):
-        """Return what each redshift explains of spectra.
+    def gain(self, weight, product):
+        """Return what each redshift explains of a spectrum.
 
         Parameters
         ----------
-        flux, ivar : ndarray of shape (n, p)
-            As of `Grid.sums`.
+        weight, product : ndarray of shape (n_pixels,)
+            A row of each of `Grid.sums`.
 
-        Yields
-        ------
+        Returns
+        -------
         ndarray of shape (n_z,), float32
-            chi2 without a template less chi2(z) of the best amplitudes, of one spectrum.
+            chi2 without a template less chi2(z) of the best amplitudes. Solved to the end at the
+            `BEST` redshifts; elsewhere less by what few sweeps leave.
         """
-        for weight, product in zip(*self.grid.sums(flux, ivar), strict=True):
-            square, right = self.equations(weight, product)
-            _, gain = nonnegative(square, right, sweeps=ROUGH)
-            best = np.argpartition(gain, -min(BEST, len(gain)))[-BEST:]
-            _, gain[best] = nonnegative(square[:, :, best], right[:, best], sweeps=FINE)
-            yield gain
+        square, right = self.equations(weight, product)
+        _, gain = nonnegative(square, right, sweeps=ROUGH)
+        best = np.argpartition(gain, -min(BEST, len(gain)))[-BEST:]
+        _, gain[best] = nonnegative(square[:, :, best], right[:, best], sweeps=FINE)
+        return gain
 
 
 def _polynomials(grid, parts, degree):
@@ -251,7 +252,7 @@ def peak(z, gain, *, prior=None):
     ----------
     z : ndarray of shape (n,)
     gain : ndarray of shape (n,)
-        As `Fitter.fit` gives it.
+        As `Fitter.gain` gives it.
     prior : callable, optional
         Redshift -> density: 2 ln of it is added.
 
