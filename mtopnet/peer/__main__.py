@@ -9,15 +9,14 @@ from common.evaluation import as_text
 
 
 def _arguments():
-    p = parser("python -m mtopnet.peer",
-               "Template fitting of the spectra that a network was tested on, beside it.")  # fmt: skip
+    p = parser("python -m mtopnet.peer", "Template fitting of a network's test spectra, beside it.")
     p.add_argument("--run-dir", type=Path, required=True, help="run folder of mtopnet.train")
     p.add_argument("-o", "--output", type=Path,
                    help="output folder (default: the run folder, or on_FOLDER in it)")  # fmt: skip
     p.add_argument("--on", type=Path, metavar="FOLDER",
                    help="spectra and labels in place of the run's test split")  # fmt: skip
     p.add_argument("--data-dir", type=Path,
-                   help="the run's own spectra and labels (default: a mock is made again)")  # fmt: skip
+                   help="the run's spectra and labels (default: a mock is made again)")  # fmt: skip
     p.add_argument("-n", "--n", type=int, help="test spectra at most")
     p.add_argument("--prior", action="store_true",
                    help="give the peer the mock's own distribution of redshifts")  # fmt: skip

@@ -19,7 +19,7 @@ from common.rows import held_out, kept
 from common.surveys import read_many
 from common.surveys.ids import place_of
 from mtopnet.config import PAPER, Config
-from mtopnet.data import label_table, split_of, spectrum_files
+from mtopnet.data import label_table, spectrum_files, split_of
 from mtopnet.figures.peer import success_beside
 from mtopnet.mock.make import VARIANTS, make_mock
 from mtopnet.peer import scalars

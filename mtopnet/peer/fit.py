@@ -19,8 +19,8 @@ BEST = 120  # default: shifts that are solved to the end
 RIDGE = 1e-5  # of a template's own square, beside polynomials
 TINY = 1e-30
 NO_ERRORS = (
-    "The fit weighs each pixel by its error, and these spectra have none. Give ERR (or ivar) beside "
-    "the flux."
+    "The fit weighs each pixel by its error, and these spectra have none. Give ERR (or ivar) "
+    "beside the flux."
 )
 
 

@@ -13,6 +13,7 @@ from mtopnet.peer.fit import TINY
 
 BINS = 40  # default: of the continuum at rest
 RIDGE = 1e-6  # of a template's own square: keeps what is barely seen from growing
+RIDGE_MEAN = 10.0  # default: of the regression
 DEEP = 0.02  # default: share of a line's profile that must be seen
 
 
@@ -89,11 +90,16 @@ def learned(x, y, *, seed):
     from sklearn.preprocessing import StandardScaler
 
     use = np.isfinite(y)
-    x, y = x[use], y[use]
-    straight = make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), Ridge(10.0))
+    y, columns = y[use], np.isfinite(x[use]).any(axis=0)
+    x = x[np.ix_(use, columns)]
+    straight = make_pipeline(SimpleImputer(), StandardScaler(), Ridge(RIDGE_MEAN))
     straight.fit(x, y)
     trees = HistGradientBoostingRegressor(
         learning_rate=0.05, max_iter=400, early_stopping=False, random_state=seed
     )
     trees.fit(x, y - straight.predict(x))
-    return lambda new: straight.predict(new) + trees.predict(new)
+
+    def predict(new):
+        return straight.predict(new[:, columns]) + trees.predict(new[:, columns])
+
+    return predict
