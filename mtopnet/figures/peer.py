@@ -7,6 +7,8 @@ import numpy as np
 from common.figures import panels, styled
 from mtopnet.figures.redshifts import HOURS
 
+SPAN = (18.5, 27.5)  # mag
+
 
 @styled
 def success_beside(table, *, limit=0.01):
@@ -31,8 +33,9 @@ def success_beside(table, *, limit=0.01):
         bottom.errorbar(middle, gain, part[f"network_minus_peer_{limit:g}_err"], marker="o", ms=3.5,
                         capsize=2, color=colour, label=name)  # fmt: skip
     bottom.axhline(0, color="#777777", lw=0.8)
-    top.set(xlabel="$m_H$", ylabel=rf"fraction with |$\Delta z$| < {limit:g}", ylim=(0, 1.03))
-    bottom.set(xlabel="$m_H$", ylabel="network $-$ peer")
+    top.set(xlabel="$m_H$", ylabel=rf"fraction with |$\Delta z$| < {limit:g}", xlim=SPAN,
+            ylim=(0, 1.03))  # fmt: skip
+    bottom.set(xlabel="$m_H$", xlim=SPAN, ylabel="network $-$ peer")
     reach = np.nanmax(np.abs(bottom.get_ylim()))
     bottom.set_ylim(-reach, reach)
     for axis in (top, bottom):
