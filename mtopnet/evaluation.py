@@ -88,17 +88,27 @@ PARTS = {  # section: (text, names of its tables)
         "precision of the line branch are of channels.",
         ("saliency_lines", "line_map"),
     ),
+    "Beside template fitting": (
+        "The same spectra by a sum of the mock's own continua and lines at every redshift, fitted "
+        "by least squares with the errors, amplitudes not negative; |z - z_true|, differences "
+        "paired, their errors by resampling of galaxies. Log M and log SFR of the peer are of "
+        "boosted trees on line fluxes and levels of the continuum at the true redshift: what a "
+        "spectrum of this mock says where its redshift is known.",
+        ("peer", "peer_floor"),
+    ),
     "Shared layer": (
         "How well each quantity can be read off the 192 numbers behind the shared layer, and off "
         "their two UMAP coordinates: R2 of a k-nearest-neighbour regression on galaxies held out.",
         ("latent",),
     ),
 }
-OTHERS = {  # tables of `explain` and `latent`
+OTHERS = {  # tables of `explain`, `latent` and `peer`
     "saliency_lines": "Saliency of the redshift in channels of lines, against line-free ones",
     "line_map": "The line branch's own task",
     "scalar_pdf": "PDFs of log M and log SFR: scores and coverage (dex)",
     "latent": "What the layers behind the shared one encode",
+    "peer": "Right redshifts by template fitting and by the network, same spectra",
+    "peer_floor": "Log M and log SFR (dex) by a fit that knows the redshift, and by the network",
 }
 ELSEWHERE = {  # figures of other commands
     "F2_spectra": (
@@ -112,6 +122,7 @@ ELSEWHERE = {  # figures of other commands
     ),
     "saliency": ("Where the redshift comes from, at rest wavelengths", "explain"),
     "F13_latent": ("As Fig. 13: UMAP of the 192 numbers behind the shared layer", "latent"),
+    "peer": ("Right redshifts against m_H: the network and template fitting", "peer"),
 }
 
 

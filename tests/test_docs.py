@@ -25,7 +25,7 @@ COMMANDS = [f"{package}.{verb}" for package in PACKAGES for verb in VERBS]
 COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.catalog"
 COMMANDS += ["gasnet2.contaminate"]
 COMMANDS += [f"{p}.fetch" for p in PACKAGES if p != "mtopnet"]  # whose spectra are not public
-COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "seeds")]
+COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "peer", "seeds")]
 COMMANDS += [f"{package}.mock" for package in PACKAGES if package != "rvs_hybrid"]  # real stars
 COMMANDS += ["common.ingest"]
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
