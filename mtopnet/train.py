@@ -180,7 +180,7 @@ def recalibrate(table, pdf, averaged, config):
     """
     from mtopnet.recalibration import fit_recalibration
 
-    valid, out = np.flatnonzero(table["split"] == "valid"), {}
+    valid, out = np.flatnonzero((table["split"] == "valid") & ~other_kind(table)), {}
     z = table["z_true"].to_numpy(dtype=float)[valid]
     for name, every in (("z", pdf), ("z_mc", averaged)):
         if every is None:
