@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -256,12 +255,13 @@ def mc_predicted(networks, x, passes=None, *, seed=0, calibrated=False):
     The convolutions have no dropout and run once, so that 50 passes cost little more than one.
     """
     from common.inference import compiled
+    from mtopnet.dropout import passes_of, side_by_side
     from mtopnet.model import build_heads, build_trunk
 
     config, model = networks.config, networks.models[NAME]
     passes = passes or config.mc_passes
-    trunk = networks.part("trunk", lambda m: _single(build_trunk(m)))
-    heads = networks.part("heads", lambda m: _mc_graph(build_heads(m, config), model, config))
+    trunk = networks.part("trunk", lambda m: side_by_side(build_trunk(m)))
+    heads = networks.part("heads", lambda m: passes_of(build_heads(m, config), ANSWERS))
     heads.seed(seed)
     rows = []
     for start in range(0, len(x), 256):
@@ -277,55 +277,6 @@ def mc_predicted(networks, x, passes=None, *, seed=0, calibrated=False):
         for i, name in enumerate(SCALARS):
             table[f"{name}_mc_std"] = spread[:, i] * networks.scaling[name][1]
     return table, pdf
-
-
-def _single(trunk):
-    """Return the trunk with its outputs side by side, so that they travel as one array."""
-    import keras
-
-    return keras.Model(trunk.input, keras.layers.Concatenate(name="features")(trunk.outputs))
-
-
-class _Graph(NamedTuple):
-    """Passes of MC dropout: a call sets the seed, the other is (features, passes) -> ndarrays."""
-
-    seed: object
-    run: object
-
-
-def _mc_graph(heads, model, config):
-    """Return the `_Graph` of mean and mean square of the answers."""
-    import tensorflow as tf
-
-    widths = [t.shape[1] for t in heads.inputs]
-    drops = [layer.seed_generator for layer in heads.layers if hasattr(layer, "seed_generator")]
-
-    def seed(number):  # what was computed before in this process makes no difference
-        for k, one in enumerate(drops):
-            one.state.assign([number, k << 16])
-
-    @tf.function
-    def passes_of(features, passes):
-        parts = tf.split(features, widths, axis=1)
-
-        def one():
-            out = heads(parts)
-            return tf.concat([out[task] for task in ANSWERS], axis=1)
-
-        total = one()
-        square = total**2
-        for _ in tf.range(passes - 1):
-            value = one()
-            total += value
-            square += value**2
-        scale = 1.0 / tf.cast(passes, tf.float32)
-        return total * scale, square * scale
-
-    def run(features, passes):
-        mean, square = passes_of(tf.constant(features), tf.constant(passes))
-        return mean.numpy(), square.numpy()
-
-    return _Graph(seed, run)
 
 
 def shared_features(networks, x):
