@@ -26,7 +26,7 @@ JITTER = 40.0  # K about the curves: ages, helium, convection; `default`
 # Discs and halo: scale length and height (kpc), density at the Sun beside the first's. Bland-Hawthorn
 # & Gerhard 2016, ARA&A 54, 529, rounded; the halo falls as a power law.
 LENGTHS = {"low": (3.0, 0.3, 1.0), "high": (2.0, 0.9, 0.10)}
-HALO = (0.004, -3.0)  # share at the Sun; power of the distance from the centre
+HALO = (0.002, -3.0)  # share at the Sun; power of the distance from the centre
 METALS = {"low": (0.0, 0.20), "high": (-0.40, 0.25), "halo": (-1.3, 0.4)}  # [Fe/H]: mean, spread
 GRADIENT = -0.06  # dex/kpc of [Fe/H] of the low sequence with R
 # [alpha/M] of a sequence at [Fe/H] = 0, slope, least and most; and its scatter. After the two
