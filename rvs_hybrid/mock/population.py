@@ -99,7 +99,11 @@ def shine(stars, *, fe_h, alpha_m, giant_mass):
     logg = np.where(dwarf, top + fall * np.log10(own) - faded, logg)
     teff = np.where(dwarf, zero * own**power + MAIN_SLOPE * m_h, teff)
     teff = np.clip(teff + JITTER * stars["scatter"], *LIMITS["teff"])
-    return {"teff": teff, "logg": np.clip(logg, *LIMITS["logg"]), "mass": np.where(dwarf, own, mass)}
+    return {
+        "teff": teff,
+        "logg": np.clip(logg, *LIMITS["logg"]),
+        "mass": np.where(dwarf, own, mass),
+    }
 
 
 def lines_of_sight(n, rng):
