@@ -42,7 +42,7 @@ from rvs_hybrid.mock.population import draw
 
 ROWS_PER_FILE = 2000
 SOURCE_IDS = Numbers(5_000_000_000_000_000_000, 1_000_000_000_000)
-# Errors of the labels: K, dex. About what repeated visits of APOGEE scatter by; larger below S/N 100.
+# Errors of the labels: K, dex; about what APOGEE's repeats scatter by, larger below S/N 100.
 LABEL_ERRORS = {"teff": 25.0, "logg": 0.035, "m_h": 0.012, "fe_h": 0.012, "alpha_m": 0.012}
 MAGNITUDE_ERRORS = {"g": 0.001, "bp": 0.004, "rp": 0.003, "j": 0.023, "h": 0.025, "k": 0.023}
 APOGEE_SNR = (120.0, 11.0, 40.0, 600.0)  # at this H; least and most; a factor of 10^0.2 a mag

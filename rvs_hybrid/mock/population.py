@@ -1,7 +1,7 @@
 """The mock's stars: two discs and a halo, and where a star of a mass and metallicity shines.
 
-Relations are simple curves near isochrones, not isochrones; those of giants follow APOGEE's stars of
-solar metallicity. What matters to the network is planted on purpose: at one [Fe/H] there are two
+Relations are simple curves near isochrones, not isochrones; those of giants follow APOGEE's stars
+of solar metallicity. What matters to the network is planted on purpose: at one [Fe/H] there are two
 sequences of [alpha/M], and which one a star is of goes with its place in the Galaxy.
 """
 
@@ -23,8 +23,8 @@ MASSES = (0.60, 1.45)  # solar, of dwarfs
 EVOLVED = 0.35  # dex in log g that a dwarf of a solar mass and more loses on the main sequence
 TURN_OFF = (4.05, 6000.0)  # log g and Teff where subgiants begin; they end at log g 3.5
 JITTER = 40.0  # K about the curves: ages, helium, convection; `default`
-# Discs and halo: scale length and height (kpc), density at the Sun beside the first's. Bland-Hawthorn
-# & Gerhard 2016, ARA&A 54, 529, rounded; the halo falls as a power law.
+# Discs: scale length and height (kpc), density at the Sun beside the first's (Bland-Hawthorn &
+# Gerhard 2016, ARA&A 54, 529, rounded). The halo falls as a power law.
 LENGTHS = {"low": (3.0, 0.3, 1.0), "high": (2.0, 0.9, 0.10)}
 HALO = (0.002, -3.0)  # share at the Sun; power of the distance from the centre
 METALS = {"low": (0.0, 0.20), "high": (-0.40, 0.25), "halo": (-1.3, 0.4)}  # [Fe/H]: mean, spread
@@ -99,11 +99,8 @@ def shine(stars, *, fe_h, alpha_m, giant_mass):
     logg = np.where(dwarf, top + fall * np.log10(own) - faded, logg)
     teff = np.where(dwarf, zero * own**power + MAIN_SLOPE * m_h, teff)
     teff = np.clip(teff + JITTER * stars["scatter"], *LIMITS["teff"])
-    return {
-        "teff": teff,
-        "logg": np.clip(logg, *LIMITS["logg"]),
-        "mass": np.where(dwarf, own, mass),
-    }
+    logg = np.clip(logg, *LIMITS["logg"])
+    return {"teff": teff, "logg": logg, "mass": np.where(dwarf, own, mass)}
 
 
 def lines_of_sight(n, rng):
@@ -115,10 +112,10 @@ def lines_of_sight(n, rng):
 
 def place(*, longitude, latitude, distance):
     """Return galactocentric R and Z in kpc of directions (deg) and distances (kpc)."""
-    l, b = np.radians(longitude), np.radians(latitude)
-    flat = distance * np.cos(b)
-    r = np.hypot(SUN["r"] - flat * np.cos(l), flat * np.sin(l))
-    return r, distance * np.sin(b) + SUN["z"]
+    around, up = np.radians(longitude), np.radians(latitude)
+    flat = distance * np.cos(up)
+    r = np.hypot(SUN["r"] - flat * np.cos(around), flat * np.sin(around))
+    return r, distance * np.sin(up) + SUN["z"]
 
 
 def reddening(*, latitude, distance, rng):
