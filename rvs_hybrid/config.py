@@ -82,16 +82,20 @@ class Config(BaseConfig):
 _SHORT = dict(batch_size=128, learning_rate=1e-3, schedule="cosine", patience=0,
               weight_decay=1e-3, clip_norm=1.0)  # fmt: skip
 SCALES = {
-    "smoke": dict(members=2, epochs=2, most_stars=3000, n_stars=1500, xp_units=(64,), **_SHORT),
-    "demo": dict(members=3, epochs=24, n_stars=8000, **_SHORT),
-    "night": dict(members=10, epochs=60, n_stars=20000, **_SHORT),
+    "smoke": dict(members=2, epochs=2, most_stars=3000, xp_units=(64,), **_SHORT),
+    "demo": dict(members=3, epochs=24, **_SHORT),
+    "night": dict(members=10, epochs=60, **_SHORT),
     "paper": dict(),
 }
+MOCK_STARS = {"smoke": 1500, "demo": 8000, "night": 20000}  # at paper scale the default
 
 
 def _scaled(dataset, scale, **_):
-    """Return the inputs of the paper for a data set that has them, RVS spectra among them."""
-    return {"inputs": INPUTS, "rvs": RVS[2]} if dataset != DATASETS[0] else {}
+    """Return the inputs of the paper for a data set that has them, and the size of a mock."""
+    if dataset == DATASETS[0]:
+        return {}
+    size = {"n_stars": MOCK_STARS.get(scale, Config.n_stars)} if dataset == DATASETS[2] else {}
+    return {"inputs": INPUTS, "rvs": RVS[2]} | size
 
 
 def _changes(args):

@@ -297,15 +297,16 @@ def run(folder, tmp_path_factory):
 
     run_dir = tmp_path_factory.mktemp("run") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(PAPER.scales, "smoke", TINY | {"n_stars": 600})
+        patch.setitem(PAPER.scales, "smoke", TINY)
         patch.setattr("common.assets.web.Web.__init__", None)  # no archive is asked
         assert train(["--dataset", MOCK, "--scale", "smoke", "--precision", "float32",
-                      "--run-dir", str(run_dir)]) == 0  # fmt: skip
+                      "--stars", "600", "--run-dir", str(run_dir)]) == 0  # fmt: skip
     return run_dir
 
 
 def test_dataset_trains_from_all_inputs_and_leaves_no_files(run):
     about = json.loads((run / "config.json").read_text())
+    assert about["config"]["n_stars"] == 600
     assert about["config"]["inputs"] == list(INPUTS) and about["data_dir"] is None
     assert set(about["config"]["labels"]) == {"teff", "logg", "m_h", "fe_h", "alpha_m"}
     table = pd.read_parquet(run / "predictions.parquet")
