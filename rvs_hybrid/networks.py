@@ -55,6 +55,8 @@ class Networks:
     @property
     def rvs(self):
         """Where the RVS spectra of its training are from, in a word."""
+        if self.config.is_mock:
+            return "mock"
         if self.rvs_made:
             return RVS[1]
         return self.config.rvs if self.config.rvs in RVS else Path(self.config.rvs).name
