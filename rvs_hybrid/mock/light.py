@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.mocks.cannon import NAMES, Cannon, air_to_vacuum
+from common.air import air_to_vacuum
+from common.mocks.cannon import NAMES, Cannon
 from common.mocks.dust import cardelli
 from common.surveys.gaia_xp import SAMPLING
 from rvs_hybrid.mock.population import SUN

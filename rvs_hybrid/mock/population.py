@@ -142,7 +142,7 @@ def metals(population, r, rng):
     mean, spread = (np.array([METALS[p][k] for p in population]) for k in (0, 1))
     mean = mean + np.where(population == "low", GRADIENT * (np.clip(r, 3, 14) - SUN["r"]), 0.0)
     fe_h = np.clip(mean + spread * rng.standard_normal(len(r)), *LIMITS["fe_h"])
-    zero, slope, least, most = np.array([SEQUENCES[p] for p in population]).T.reshape(4, -1)
+    zero, slope, least, most = np.array([SEQUENCES[p] for p in population]).T
     scatter = np.array([ALPHA_SCATTER[p] for p in population])
     alpha = np.clip(zero + slope * fe_h, least, most) + scatter * rng.standard_normal(len(r))
     return fe_h, alpha
