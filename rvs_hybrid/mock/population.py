@@ -21,7 +21,8 @@ CLUMP = (2.45, 0.08, 4830.0, -350.0)  # log g, spread, Teff, K a dex of [M/H]; `
 ZAMS_TEFF, ZAMS_LOGG, MAIN_SLOPE = (5700.0, 0.62), (4.46, -1.2), -600.0
 MASSES = (0.60, 1.45)  # solar, of dwarfs
 EVOLVED = 0.35  # dex in log g that a dwarf of a solar mass and more loses on the main sequence
-TURN_OFF = (4.05, 6000.0)  # log g and Teff where subgiants begin; they end at log g 3.5
+# Log g and Teff where subgiants begin, and K a dex of [M/H]; they end at log g 3.5; `default`.
+TURN_OFF = (4.05, 6000.0, -450.0)
 JITTER = 40.0  # K about the curves: ages, helium, convection; `default`
 # Discs: scale length and height (kpc), density at the Sun beside the first's (Bland-Hawthorn &
 # Gerhard 2016, ARA&A 54, 529, rounded). The halo falls as a power law.
@@ -90,9 +91,9 @@ def shine(stars, *, fe_h, alpha_m, giant_mass):
     clump, between, dwarf = (kind == name for name in ("clump", "subgiant", "dwarf"))
     logg = np.where(clump, centre + spread * (2 * step - 1) * 1.7, logg)
     teff = np.where(clump, clump_teff + slope * m_h, teff)
-    high, hot = TURN_OFF
+    high, hot, steep = TURN_OFF
     logg = np.where(between, 3.5 + (high - 3.5) * step, logg)
-    teff = np.where(between, base + (hot - base) * step - 450.0 * m_h, teff)
+    teff = np.where(between, base + (hot - base) * step + steep * m_h, teff)
     own = MASSES[0] + (MASSES[1] - MASSES[0]) * step
     faded = EVOLVED * late**2 * np.clip((own - 0.7) / 0.3, 0, 1)  # light stars have not had time
     (zero, power), (top, fall) = ZAMS_TEFF, ZAMS_LOGG
