@@ -106,7 +106,7 @@ def _changes(args):
             f"--rvs must be {', '.join(RVS)} or a folder of RVS files. Received {rvs!r}, which is "
             "no folder."
         )
-    if args.dataset == DATASETS[0] and rvs == RVS[2] and args.data_dir is None:
+    if args.dataset not in DATASETS[1:] and rvs == RVS[2] and args.data_dir is None:
         raise UsageError(
             f"--rvs {RVS[2]} takes your own stars: name their folder with --data-dir (APOGEE's "
             f"allStar, XP coefficients, gaia_source, RVS spectra), or use --dataset {DATASETS[1]}."
