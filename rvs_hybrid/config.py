@@ -21,7 +21,8 @@ NAMES = {
 }  # fmt: skip
 INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
 RVS = ("none", "semi-synthetic", "data-dir")  # or a folder of the user's files
-DATASETS = ("gaia-apogee", "gaia-rvs")  # the registry's stars; [seed]'s kind of data
+# The registry's stars; [seed]'s kind of data; a mock of that kind.
+DATASETS = ("gaia-apogee", "gaia-rvs", "gaia-apogee-mock")
 
 RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
 XP_GRID = np.arange(3360.0, 10201.0, 20.0)  # Å, 343 px: GaiaXPy's default sampling
@@ -64,6 +65,7 @@ class Config(BaseConfig):
     clip_norm: float = 0.0  # default: highest norm of a gradient; 0 is any
     schedule: str = "constant"  # [N23]; "cosine" for short runs
     most_stars: int = 0  # default: 0 is all
+    n_stars: int = 40000  # default: stars of a mock, as many as the registry's
     precision: str = "float32"  # default
 
     @property
@@ -85,11 +87,15 @@ SCALES = {
     "night": dict(members=10, epochs=60, **_SHORT),
     "paper": dict(),
 }
+MOCK_STARS = {"smoke": 1500, "demo": 8000, "night": 20000}  # at paper scale the default
 
 
 def _scaled(dataset, scale, **_):
-    """Return the inputs of the paper for a data set that has them: Gaia's own RVS spectra too."""
-    return {"inputs": INPUTS, "rvs": RVS[2]} if dataset == DATASETS[1] else {}
+    """Return the inputs of the paper for a data set that has them, and the size of a mock."""
+    if dataset == DATASETS[0]:
+        return {}
+    size = {"n_stars": MOCK_STARS.get(scale, Config.n_stars)} if dataset == DATASETS[2] else {}
+    return {"inputs": INPUTS, "rvs": RVS[2]} | size
 
 
 def _changes(args):
@@ -100,7 +106,7 @@ def _changes(args):
             f"--rvs must be {', '.join(RVS)} or a folder of RVS files. Received {rvs!r}, which is "
             "no folder."
         )
-    if args.dataset != DATASETS[1] and rvs == RVS[2] and args.data_dir is None:
+    if args.dataset not in DATASETS[1:] and rvs == RVS[2] and args.data_dir is None:
         raise UsageError(
             f"--rvs {RVS[2]} takes your own stars: name their folder with --data-dir (APOGEE's "
             f"allStar, XP coefficients, gaia_source, RVS spectra), or use --dataset {DATASETS[1]}."
@@ -124,9 +130,9 @@ def _check(config):
             f"--inputs {' '.join(config.inputs)} and --rvs {config.rvs} do not go together: the "
             "input rvs needs --rvs semi-synthetic or a folder of RVS spectra, and only it does."
         )
-    if config.dataset == DATASETS[1] and config.rvs == RVS[1]:
+    if config.dataset != DATASETS[0] and config.rvs == RVS[1]:
         raise UsageError(
-            f"--dataset {DATASETS[1]} is Gaia's own RVS spectra: --rvs {RVS[1]} goes with "
+            f"--dataset {config.dataset} has RVS spectra of its own: --rvs {RVS[1]} goes with "
             f"--dataset {DATASETS[0]}."
         )
     return replace(config, inputs=tuple(name for name in INPUTS if name in config.inputs))
@@ -139,12 +145,14 @@ PAPER = Paper(
     config=Config,
     datasets=DATASETS,
     scales=SCALES,
-    free=("labels", "rvs"),  # which labels there are, and where the spectra lie
+    free=("labels", "rvs", "n_stars"),  # labels there are, where the spectra lie; of a mock alone
     data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source, RVS spectra "
-    "(default: the registry's 40 000 stars; of gaia-rvs the archives')",
+    "(default: the registry's 40 000 stars; of gaia-rvs the archives'); a mock is written and kept "
+    "there",
     options=(
         Option("--inputs", "out of rvs xp phot parallax (default: xp phot parallax, and rvs with "
-               f"--rvs or --dataset {DATASETS[1]})", more={"nargs": "+", "metavar": "INPUT"}),
+               f"--rvs or another --dataset than {DATASETS[0]})",
+               more={"nargs": "+", "metavar": "INPUT"}),
         Option("--rvs", "RVS spectra: none, made at each star's labels, those of --data-dir, or a "
                "folder of Gaia files", more={"metavar": "none|semi-synthetic|data-dir|DIR"}),
         Option("--infrared", "2MASS magnitudes too", sets="infrared",
@@ -153,6 +161,7 @@ PAPER = Paper(
         whole("--epochs", "epochs of each network", sets="epochs"),
         number("--learning-rate", "highest learning rate", sets="learning_rate"),
         whole("--batch-size", "stars of a batch", sets="batch_size"),
+        whole("--stars", "stars of a mock", sets="n_stars"),
         whole("--most-stars", "use no more stars than this; 0: all", sets="most_stars", zero=True),
     ),
     scaled=_scaled,

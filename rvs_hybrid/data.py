@@ -10,6 +10,7 @@ import numpy as np
 from common import pipeline
 from common.cli import say
 from common.errors import MissingDataError, SuiteError, UsageError
+from common.sample import refuse_mock
 from rvs_hybrid.config import DATASETS, LABELS, RVS
 from rvs_hybrid.inputs import inputs_of, join_row, layout, split_row
 from rvs_hybrid.tables import SYNTHETIC
@@ -19,19 +20,28 @@ RVS_LIMITS = "the Cannon model's range"
 
 
 def load_sample(config, *, data_dir=None, offline=False, notes=None):
-    """Return the stars of a data set: the registry's, the archives', or those of a folder.
+    """Return the stars of a data set: the registry's, the archives', a folder's, or a mock.
 
     Parameters
     ----------
     config : Config
     data_dir : path-like, optional
-        The user's own stars.
+        The user's own stars; a mock is written there.
     offline : bool
         Use no network.
     notes : path-like, optional
         Folder that gets the list of what was drawn from the archives.
+
+    Raises
+    ------
+    UsageError
+        If a mock is passed off as observed.
     """
-    if data_dir is None and config.dataset == DATASETS[1]:
+    if config.is_mock:
+        from rvs_hybrid.mock.make import make_mock
+
+        make_mock(n=config.n_stars, seed=config.seed, out_dir=data_dir, offline=offline)
+    elif data_dir is None and config.dataset == DATASETS[1]:
         from rvs_hybrid.archive import find
 
         data_dir = find(config, offline=offline, notes=notes)
@@ -39,11 +49,13 @@ def load_sample(config, *, data_dir=None, offline=False, notes=None):
         from rvs_hybrid.stars.folder import read_folder
 
         made = config.rvs == RVS[1]
-        return read_folder(
+        sample = read_folder(
             data_dir,
             inputs=[name for name in config.inputs if not (made and name == "rvs")],
             rvs_dir=None if config.rvs in RVS else config.rvs,
         )
+        refuse_mock(sample.files, config, takes="observed stars", mock=DATASETS[2])
+        return sample
     if config.rvs == RVS[2]:
         raise UsageError(
             f"--dataset {config.dataset} with --rvs {config.rvs} takes your own stars: name their "
@@ -76,6 +88,8 @@ def named(config, *, own, made):
         True where any RVS spectrum is none that was observed.
     """
     name = config.trained
+    if config.is_mock:  # all of it is made
+        return name
     if own and config.dataset == DATASETS[0]:
         name += " (own stars)"
     return f"{name} + {SYNTHETIC}" if made else name

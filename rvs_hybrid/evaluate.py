@@ -13,7 +13,7 @@ from common.calibration import Calibration, fit_calibration
 from common.commands import evaluate as command
 from common.errors import SuiteError
 from common.evaluation import write
-from common.rows import held_out, kept, name_of
+from common.rows import held_out, kept, name_of, name_on
 from rvs_hybrid import tables
 from rvs_hybrid.config import PAPER, Config
 from rvs_hybrid.evaluation import Evaluation
@@ -53,8 +53,13 @@ def evaluate_run(run_dir, out=None, on=None):
     on = Path(on)
     df, rejects = predict_labelled(run_dir, [on])
     out = kept(df, run_dir, on, out)
-    name = f"{_dataset(df)} -> {on.resolve().name}"
-    ev = Evaluation(df=df, dataset=name, calibrations=calibrations(about), real=True, **common)
+    ev = Evaluation(
+        df=df,
+        dataset=name_on(config, df, on),
+        calibrations=calibrations(about),
+        real=True,
+        **common,
+    )
     return _write(ev, out, rejects=rejects)
 
 

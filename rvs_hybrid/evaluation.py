@@ -86,13 +86,20 @@ class Evaluation(evaluation.Evaluation):
 
     @property
     def is_mock(self):
-        """True where RVS spectra were made by a model."""
+        """True where stars, or their RVS spectra alone, were made by a model."""
+        return super().is_mock or self.made
+
+    @property
+    def made(self):
+        """True where RVS spectra of real stars were made by a model."""
         return tables.SYNTHETIC in self.dataset
 
     @property
     def mark(self):
-        """What every caption says where RVS spectra were made by a model."""
-        return f" ({tables.SYNTHETIC})" if self.is_mock else ""
+        """What every caption says where spectra were made by a model."""
+        if self.made:
+            return f" ({tables.SYNTHETIC})"
+        return f" ({self.dataset})" if self.is_mock else ""
 
     @property
     def held_out(self):
@@ -165,9 +172,11 @@ class Evaluation(evaluation.Evaluation):
 
     def banner(self):
         """Return what a reader must know first."""
+        if self.is_mock and not self.made:
+            return super().banner()
         never = " that the network never saw" if self.held_out else ""
         banner = f"Measured on: {self.dataset}, {len(self.df)} stars{never}."
-        return f"{texts.MADE} {banner}" if self.is_mock else banner
+        return f"{texts.MADE} {banner}" if self.made else banner
 
     def facts(self, source=None):
         """Return what it was made on and with, {name: value}; `source` is a file's name."""

@@ -20,6 +20,7 @@ from rvs_hybrid.gradients import average, by_coefficients, gradients
 from rvs_hybrid.inputs import split_row
 from rvs_hybrid.lines import GRIDS, line_spread, line_weights
 from rvs_hybrid.networks import group, load_networks, physical
+from rvs_hybrid.tables import SYNTHETIC
 
 PER_CLASS = Option("--per-class", "stars of each group, at most: giants and dwarfs", short="-n",
                    more={"type": int, "default": 200})  # fmt: skip
@@ -123,8 +124,9 @@ def explain_run(run_dir, paths=(), out=None, *, per_class=200):
     write_parquet(table, out / "explain" / "gradients.parquet")
     with atomic_path(out / "explain" / "line_weights.csv") as part:
         weights.to_csv(part, index=False)
-    note = "semi-synthetic RVS" if networks.rvs_made else ""
-    note = "trained on semi-synthetic RVS" if note and paths else note
+    config = networks.config
+    made = config.dataset if config.is_mock else SYNTHETIC if networks.rvs_made else ""
+    note = f"trained on {made}" if made and paths else made
     for name in found.keys() - set(names):
         save(
             figures_explain.gradients(table, name, note=note), out / "figures" / f"gradients_{name}"

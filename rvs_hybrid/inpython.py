@@ -68,7 +68,9 @@ def as_sources(spectra):
     flux, reasons = rvs_array(spectra)
     rejects = [{"file": "", "id": name, "reason": reason}
                for name, reason in zip(spectra.ids, reasons, strict=True) if reason]  # fmt: skip
-    stars = pd.DataFrame({"source_id": ids, **numbers, "file": "", "rvs_made": False})
+    stars = pd.DataFrame(
+        {"source_id": ids, **numbers, "file": "", "rvs_made": False, "mock": False}
+    )
     stars["has_rvs"] = [reason is None for reason in reasons]
     flux = np.where(stars["has_rvs"].to_numpy()[:, None], flux, np.float32(np.nan))
     nothing = np.full((n, XP_GRID.size), np.nan, "float32")

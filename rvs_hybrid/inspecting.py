@@ -25,6 +25,7 @@ FLAG_WORDS = {
     "HIGH_RUWE": "the astrometry does not fit a single star (RUWE above 1.4)",
     "LOW_SNR_RVS": "the RVS spectrum's signal-to-noise ratio is below 15",
     "MADE_RVS": "the RVS spectrum was made by a model",
+    "MOCK": "the star is simulated: nothing of it was observed",
     "OUTSIDE_LIMITS": "spectrum, colours or labels lie outside the training set's",
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from common.calibration import Calibration
 from common.errors import ReadError
 from common.fitting import load_model
 from common.inference import predict
-from rvs_hybrid.config import GIANT, RVS, Config
+from rvs_hybrid.config import DATASETS, GIANT, RVS, Config
 
 FIRST = "python -m rvs_hybrid.train --run-dir DIR"
 
@@ -55,6 +55,8 @@ class Networks:
     @property
     def rvs(self):
         """Where the RVS spectra of its training are from, in a word."""
+        if self.config.is_mock:
+            return "mock"
         if self.rvs_made:
             return RVS[1]
         return self.config.rvs if self.config.rvs in RVS else Path(self.config.rvs).name
@@ -98,7 +100,7 @@ def load_networks(run_dir, rule="held-out"):
             for pattern, labels in about.get("calibration_partial", {}).items()
         },
         rvs_made=about.get("rvs_made", config.rvs == RVS[1]),
-        gaia="DR2" if about.get("data_dir") is None else "DR3",
+        gaia="DR2" if config.dataset == DATASETS[0] and about.get("data_dir") is None else "DR3",
     )
 
 

@@ -15,6 +15,7 @@ from common.catalogue.step import Step
 from common.commands import predict as command
 from common.errors import SuiteError
 from common.rejects import reject_table
+from common.rows import MOCK_FILES, REAL_FILES
 from rvs_hybrid import networks as nets
 from rvs_hybrid.config import INPUTS, NAMES, PAPER, UNITS
 from rvs_hybrid.data import presence
@@ -26,7 +27,6 @@ from rvs_hybrid.tables import SYNTHETIC
 
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
 LOW_SNR = 15.0  # [seed]: the sample's lower limit
-FILES = "the user's files"
 ABOUT = ("source_id", "ra", "dec", "g", "snr_rvs", "parallax", "parallax_error", "ruwe")
 COLUMN_UNITS = {"ra": "deg", "dec": "deg", "g": "mag", "parallax": "mas", "parallax_error": "mas"}
 COLUMN_UCDS = {
@@ -58,7 +58,7 @@ def flags_of(stars, present, networks, outside):
     Parameters
     ----------
     stars : DataFrame
-        With parallax, parallax_zp, ruwe, snr_rvs, rvs_made.
+        With parallax, parallax_zp, ruwe, snr_rvs, rvs_made, mock.
     present : dict
         As `rvs_hybrid.data.presence` gives it.
     networks : Networks
@@ -76,6 +76,7 @@ def flags_of(stars, present, networks, outside):
         "HIGH_RUWE": stars["ruwe"].to_numpy(float) > RUWE,
         "LOW_SNR_RVS": stars["snr_rvs"].to_numpy(float) < LOW_SNR,
         "MADE_RVS": stars["rvs_made"].to_numpy(bool),
+        "MOCK": stars["mock"].to_numpy(bool),
         "OUTSIDE_LIMITS": outside,
     }
 
@@ -252,8 +253,11 @@ def predict_labelled(run_dir, paths):
             continue
         stars = stars[~seen].reset_index(drop=True)
         inputs = {name: values[~seen] for name, values in inputs.items()}
-        names = np.where(stars["rvs_made"], f"{FILES} + {SYNTHETIC}", FILES)
-        part = stars.drop(columns=["file", "has_rvs"]).assign(split="real", **presence(inputs))
+        names = np.where(stars["rvs_made"], f"{REAL_FILES} + {SYNTHETIC}", REAL_FILES)
+        names = np.where(stars["mock"], MOCK_FILES, names)
+        part = stars.drop(columns=["file", "has_rvs", "mock"]).assign(
+            split="real", **presence(inputs)
+        )
         for name in labels:
             part[f"{name}_true"], part[f"{name}_true_err"] = stars[name], stars[f"{name}_err"]
         found = nets.columns(networks, inputs)

@@ -17,6 +17,24 @@ REAL = [
 NOT_PUBLIC = ("fourmost", "moons")
 
 
+MOCKS = {("rvs_hybrid", "gaia-rvs"): "gaia-apogee-mock"}  # where it is not called as the real one
+
+
+def mock_of(package, dataset):
+    return MOCKS.get((package, dataset), f"{dataset}-mock")
+
+
+@pytest.mark.parametrize("package, dataset", REAL)
+def test_each_real_one_has_a_mock_beside_it_and_a_command_that_writes_it(package, dataset, capsys):
+    paper = importlib.import_module(f"{package}.config").PAPER
+    config = paper.configure(mock_of(package, dataset), "smoke")
+    assert config.is_mock
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(f"{package}.mock.__main__").main(["--help"])
+    text = capsys.readouterr().out
+    assert stop.value.code == 0 and all(word in text for word in ("--n", "--seed", "--out"))
+
+
 def test_every_real_data_set_is_tried_here():
     papers = sorted({package for package, _ in REAL})
     known = [
@@ -70,6 +88,7 @@ def test_one_message_says_what_how_large_which_command_and_what_runs_now(
     commands = re.findall(r"`(python -m [^`]+)`", text)
     assert len(commands) == (1 if dataset in NOT_PUBLIC else 2)
     assert ("With a network, `" in text) == (dataset not in NOT_PUBLIC)
+    assert f"--dataset {mock_of(package, dataset)}" in commands[-1]
     for command in commands:
         parses(command, monkeypatch)
 

@@ -26,7 +26,7 @@ COMMANDS[COMMANDS.index("solarlike_distance.predict")] = "solarlike_distance.cat
 COMMANDS += ["gasnet2.contaminate"]
 COMMANDS += [f"{p}.fetch" for p in PACKAGES if p != "mtopnet"]  # whose spectra are not public
 COMMANDS += [f"mtopnet.{verb}" for verb in ("adversarial", "latent", "peer", "seeds")]
-COMMANDS += [f"{package}.mock" for package in PACKAGES if package != "rvs_hybrid"]  # real stars
+COMMANDS += [f"{package}.mock" for package in PACKAGES]
 COMMANDS += ["common.ingest"]
 COMMANDS += [f"solarlike_distance.{verb}" for verb in ("baselines", "galaxy", "scorecard", "tune")]
 MORE = {name: {"--on"} for name in PACKAGES} | {"rvs_hybrid": {"--on", "--variants"}}

@@ -52,6 +52,12 @@ def card(headers, *names, default=None):
     return default
 
 
+def is_mock(hdus):
+    """Return True where the HDUs of a file say that they hold a mock (header card MOCK = T)."""
+    headers = [getattr(hdu, "header", hdu) for hdu in hdus[:2]]
+    return str(card(headers, "MOCK", default="F")).upper() in TRUE
+
+
 def number(value):
     """Return a card's value as float: also of a number written as text; NaN of anything else."""
     try:

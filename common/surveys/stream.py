@@ -10,7 +10,7 @@ from common import cli
 from common.errors import ReadError, SuiteError, UsageError, short
 from common.rejects import code_of
 from common.spectra import KIND, Spectra
-from common.surveys.cards import TRUE, card
+from common.surveys.cards import is_mock
 from common.surveys.checks import faults
 from common.surveys.find import find_files
 from common.surveys.read import open_survey
@@ -124,7 +124,7 @@ class SpectraStream:
                 with open_survey(path) as (reader, hdus):
                     if hasattr(reader, "single"):
                         one = reader.single(Path(path), hdus).checked()
-                        one.meta["mock"] = _is_mock(hdus)
+                        one.meta["mock"] = is_mock(hdus)
                         if singles and (one.kind != singles[0].kind or len(singles) == self._chunk):
                             yield from self._gathered(singles)
                         singles.append(one)
@@ -142,7 +142,7 @@ class SpectraStream:
                         rows = slice(start, min(start + self._chunk, last))
                         part = reader.read(Path(path), hdus, rows=rows, grid=self._grid)
                         if "mock" not in part.meta:
-                            part.meta["mock"] = _is_mock(hdus)
+                            part.meta["mock"] = is_mock(hdus)
                         part = self._usable(path, part, place, rows.start)
                         if len(part):
                             yield part
@@ -211,12 +211,6 @@ def _place_of(hdus, total):
     headers = [getattr(hdu, "header", hdu) for hdu in hdus]
     found = next((i for i, h in enumerate(headers) if h.get("NAXIS2") == total), None)
     return "" if found is None else f"HDU {found}, "
-
-
-def _is_mock(hdus):
-    """Return True where the file says that it holds a mock (header card MOCK = T)."""
-    headers = [getattr(hdu, "header", hdu) for hdu in hdus[:2]]
-    return str(card(headers, "MOCK", default="F")).upper() in TRUE
 
 
 def _kind(part):

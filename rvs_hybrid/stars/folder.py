@@ -17,7 +17,13 @@ from common.surveys.find import find_files
 from common.surveys.gaia_source import read_gaia_source
 from rvs_hybrid.config import LABELS
 from rvs_hybrid.stars.sample import Sample, complete
-from rvs_hybrid.stars.sources import ENDINGS, kind_of, read_sources, with_zero_point
+from rvs_hybrid.stars.sources import (
+    ENDINGS,
+    kind_of,
+    read_sources,
+    says_mock,
+    with_zero_point,
+)
 
 APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001
 FROM_APOGEE = ("apogee_id", "snr", "j", "h", "k", "a_k", *LABELS, *(f"{n}_err" for n in LABELS))
@@ -102,12 +108,14 @@ def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
         say(counts.to_string(index=False, header=False))
         for reject in gaia.rejects[:3]:
             say(f"not used: {reject['file']} {reject['id']}: {reject['reason']}")
+    own = [file for file, kind in kinds.items() if kind and not kind.startswith("RVS")]
     return Sample(
         stars=complete(stars),
         xp=gaia.xp[rows],
         xp_error=gaia.xp_error[rows],
         counts=counts,
         rvs=gaia.rvs[rows],
+        files=pd.DataFrame({"file": own, "mock": [says_mock(file) for file in own]}),
     )
 
 

@@ -8,7 +8,7 @@ positions of APOGEE DR14.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -52,6 +52,9 @@ class Sample:
         How the sample came about: step, rows.
     rvs : ndarray of shape (n, 2401), float32, or None
         RVS spectra 846-870 nm, where the user has them; NaN rows where missing.
+    files : DataFrame
+        file and mock (it says of itself that it is one) of the user's tables and XP spectra. RVS
+        spectra say it star by star: rvs_made.
     """
 
     stars: pd.DataFrame
@@ -59,6 +62,9 @@ class Sample:
     xp_error: np.ndarray
     counts: pd.DataFrame
     rvs: np.ndarray | None = None
+    files: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame({"file": [], "mock": np.zeros(0, bool)})
+    )
 
     def __len__(self):
         return len(self.stars)

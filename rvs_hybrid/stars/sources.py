@@ -12,7 +12,9 @@ from common.cli import progress, say
 from common.errors import ReadError, SuiteError
 from common.surveys.apogee import STAR_BAD, read_allstar
 from common.surveys.apogee_xp import possible
+from common.surveys.cards import is_mock
 from common.surveys.find import find_files
+from common.surveys.fitsfile import open_fits
 from common.surveys.gaia_rvs import read_rvs, rvs_array
 from common.surveys.gaia_source import SOURCE, read_gaia_source, zero_point_by_colour
 from common.surveys.gaia_tables import columns_of
@@ -43,7 +45,8 @@ class Sources:
     ----------
     stars : DataFrame
         One row a source, sorted by source_id: that, `NUMBERS` (NaN where missing), `file` (the
-        first that names it), has_rvs and rvs_made (its RVS spectrum is none that was observed).
+        first that names it), has_rvs, rvs_made (its RVS spectrum is none that was observed) and
+        mock (nothing of the star was).
     xp, xp_error : ndarrays of shape (n, 343), float32
         Flux over its median, and error; rows of NaN where missing.
     rvs : ndarray of shape (n, 2401), float32
@@ -91,6 +94,14 @@ def kind_of(path):
     )
 
 
+def says_mock(path):
+    """Return whether a file says of itself that it is a mock (header card MOCK = T, of FITS)."""
+    if not path.name.removesuffix(".gz").endswith((".fits", ".fit")):
+        return False
+    with open_fits(path) as hdus:
+        return is_mock(hdus)
+
+
 def find_sources(paths):
     """Return the files among files and folders that may hold sources, list of Path."""
     return find_files(paths, ENDINGS, labels=True)
@@ -126,11 +137,13 @@ def gather(paths):
         nothing can be read: `rejects` says why, file by file.
     """
     read = {"xp": [], "rvs": [], "source": [], "allstar": []}
-    rejects, first = [], {}
+    rejects, first, mocks = [], {}, set()
     files = find_sources(paths)
     for file in progress(files, desc="read", unit="file"):
         try:
             kind, ids, part = _read(file, rejects)
+            if kind != "rvs" and says_mock(file):
+                mocks.update(ids.tolist())
         except ReadError as error:
             rejects.append({"file": str(file), "id": "", "reason": str(error)})
             continue
@@ -143,7 +156,9 @@ def gather(paths):
                 rejects.append({"file": str(file), "id": str(source), "reason": reason})
         read[kind].append((ids[keep], [v[keep] for v in part]))
     _say_shared(first)
-    return _join(read, rejects, first)
+    sources = _join(read, rejects, first)
+    sources.stars["mock"] = sources.stars["source_id"].isin(mocks)
+    return sources
 
 
 def _say_shared(first):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from common.mocks.gaia import parallax_errors
 from solarlike_distance.mock.photometry import PER_COLOUR
 
 # Standard deviations of the surveys' parameters: K, dex, dex.
@@ -12,9 +13,8 @@ APOGEE_ERRORS = {"teff": 30.0, "logg": 0.03, "feh": 0.02}
 LASP_ERRORS = {"teff": 55.0, "logg": 0.08, "feh": 0.05}  # at S/N_g = 50; as 1 / S/N below
 UNMATCHED = {"apogee": 0.03, "gaia": 0.015}  # shares without a counterpart
 BAD_FIBRE = 0.01  # share with FIBERMASK
-# Parallax errors (mas) and zero points (mas) of Gaia DR3's stars of middle colour by G (Lindegren
-# et al. 2021, A&A 649, A2, Table 4, and A4, Fig. 5, rounded).
-PARALLAX_ERROR = ((9, 0.018), (12, 0.016), (14, 0.019), (15, 0.028), (16, 0.045), (17, 0.075))
+# Zero points (mas) of Gaia DR3's parallaxes of stars of middle colour by G (Lindegren et al. 2021,
+# A&A 649, A4, Fig. 5, rounded).
 ZERO_POINT = ((9, -0.025), (11, -0.020), (12, -0.015), (13, -0.030), (14, -0.038), (17, -0.040))
 SCALE_LENGTH = 600.0  # pc, of the prior of distances, `default`
 DUST_ERROR = 0.03  # mag, of GSP-Phot's E(BP-RP), `default`
@@ -127,7 +127,7 @@ def gaia(stars, *, source_id, position, rng):
         for name, sigma in (("g", 0.003), ("bp", 0.006), ("rp", 0.005))
     }
     binary = stars["binary"].to_numpy()
-    error = np.interp(g, *zip(*PARALLAX_ERROR, strict=True)) * np.exp(0.15 * rng.standard_normal(n))
+    error = parallax_errors(g, rng)
     zero = np.interp(g, *zip(*ZERO_POINT, strict=True))
     parallax = 1000 / stars["distance"].to_numpy() + zero + error * rng.standard_normal(n)
     sky = SkyCoord(position[0], position[1], unit="deg")
