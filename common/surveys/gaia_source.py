@@ -140,12 +140,29 @@ def parallax_zero_point(*, g, nu_eff, pseudocolour, ecl_lat, params_solved):
     return out
 
 
+def effective_wavenumber(bp_rp):
+    """Return the effective wavenumber of a colour (Lindegren et al. 2021, A&A 649, A2, Eq. 3).
+
+    Parameters
+    ----------
+    bp_rp : array-like
+        G_BP - G_RP, mag.
+
+    Returns
+    -------
+    ndarray or float
+        1/micron; NaN without a colour.
+    """
+    return 1.76 - 1.61 / np.pi * np.arctan(0.531 * np.asarray(bp_rp, dtype=float))
+
+
 def zero_point_by_colour(*, g, bp_rp, ra, dec):
     """Return `parallax_zero_point` of tables without the astrometric columns, such as allStar.
 
-    The effective wavenumber follows from the colour (Lindegren et al. 2021, A&A 649, A2, Eq. 3),
-    the ecliptic latitude from the position. All solutions count as of 5 parameters, as nearly all
-    of G < 18 are.
+    The effective wavenumber is `effective_wavenumber` of the colour, the ecliptic latitude follows
+    from the position. All solutions count as of 5 parameters, as nearly all of G < 18 are. The
+    archive's own wavenumbers lie up to 0.015 beside the colour's: 0.6 uas in the median of the
+    range 9 < G < 15, and at most 3.6 uas.
 
     Parameters
     ----------
@@ -168,7 +185,7 @@ def zero_point_by_colour(*, g, bp_rp, ra, dec):
     latitude = sky.transform_to(BarycentricMeanEcliptic()).lat.deg
     return parallax_zero_point(
         g=g,
-        nu_eff=1.76 - 1.61 / np.pi * np.arctan(0.531 * bp_rp),
+        nu_eff=effective_wavenumber(bp_rp),
         pseudocolour=np.full(g.shape, np.nan),
         ecl_lat=np.where(known, latitude, np.nan),
         params_solved=np.full(g.shape, FIVE),
