@@ -32,6 +32,7 @@ ZERO_POINT = {  # argument of parallax_zero_point: column of gaia_source
     "params_solved": "astrometric_params_solved",
 }
 GSPSPEC = {"teff": "teff", "logg": "logg", "m_h": "mh", "fe_m": "fem", "alpha_m": "alphafe"}
+N_PARAMETER_FLAGS = 13  # of flags_gspspec: the first characters, of the parameters
 FIVE, SIX = 31, 95  # astrometric_params_solved of 5- and 6-parameter solutions
 
 
@@ -190,6 +191,24 @@ def zero_point_by_colour(*, g, bp_rp, ra, dec):
         ecl_lat=np.where(known, latitude, np.nan),
         params_solved=np.full(g.shape, FIVE),
     )
+
+
+def gspspec_good(flags):
+    """Return which rows of GSP-Spec have parameters of best quality, ndarray of bool.
+
+    Parameters
+    ----------
+    flags : sequence of str
+        flags_gspspec: 13 characters of the parameters (biases by broadening and velocity, noise,
+        extrapolation, bad flux, emission, KM giants), then those of the abundances.
+
+    Notes
+    -----
+    0 is best, 9 worst, in each (Recio-Blanco et al. 2023, A&A 674, A29, Sect. 8 and Table 2). Here
+    all 13 must be 0. A text that is shorter, as of a row without parameters, is not good.
+    """
+    return np.array([str(text)[:N_PARAMETER_FLAGS] == "0" * N_PARAMETER_FLAGS for text in flags],
+                    dtype=bool)  # fmt: skip
 
 
 def read_gspspec(path):

@@ -9,6 +9,7 @@ from astropy.table import Table
 from common.errors import ReadError
 from common.surveys.gaia_source import (
     effective_wavenumber,
+    gspspec_good,
     parallax_zero_point,
     read_gaia_source,
     read_gspspec,
@@ -145,3 +146,11 @@ def test_gspspec(tmp_path):
         np.testing.assert_allclose(row[[*expected]].astype(float), [*expected.values()])
         assert frame["flags"].tolist() == ["0" * 41, ""]
         assert frame.iloc[1][["teff", "fe_h"]].isna().all()
+
+
+def test_quality_of_gspspec_is_that_of_the_flags_of_parameters():
+    """13 characters of the parameters decide; those of the abundances after them do not."""
+    good = "0" * 13 + "9" * 28
+    flags = [good, "0" * 12 + "1" + "0" * 28, "1" + good[1:], "0" * 41, "", "000", None]
+    assert gspspec_good(flags).tolist() == [True, False, False, True, False, False, False]
+    assert gspspec_good([]).dtype == bool
