@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from common.accelerator import choose
 from common.surveys.gaia_xp import XPCoefficients
 from rvs_hybrid import data, evaluate, predict, train
 from rvs_hybrid.config import PAPER, make_config
+from rvs_hybrid.inputs import BANDS
+from rvs_hybrid.stars.sample import split_of
 from rvs_hybrid.tables import read_predictions, truth_of
 from tests.rvs_hybrid import toy
 from tests.rvs_hybrid.test_folder import gspspec
