@@ -175,7 +175,8 @@ PAPER = Paper(
     datasets=DATASETS,
     scales=SCALES,
     free=("labels", "rvs"),  # which labels there are, and where the spectra lie
-    data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source, RVS spectra "
+    data_dir="folder of your own stars: APOGEE allStar or Gaia's astrophysical_parameters, XP "
+    "coefficients, gaia_source, RVS spectra "
     "(default: the registry's 40 000 stars; of gaia-rvs the archives')",
     options=(
         Option("--inputs", f"out of {' '.join(EVERY_INPUT)} (default: xp phot parallax, and rvs "

@@ -38,10 +38,14 @@ PARTS = {  # section: (text, names of its tables)
 }  # fmt: skip
 
 
-HEADLINE = tuple(
-    Score(f"MAD-sigma of {NAMES[k]}, {UNITS[k]}", {"labels": {"label": k, "stars": "all"}},
-          "mad_sigma")
-    for k in ("teff", "logg", "fe_h", "alpha_m")
+HEADLINE = (
+    *(Score(f"MAD-sigma of {NAMES[k]}, {UNITS[k]}", {"labels": {"label": k, "stars": "all"}},
+            "mad_sigma")
+      for k in ("teff", "logg", "fe_h", "alpha_m")),
+    Score("MAD-sigma of [alpha/M], dex, of the null, which sees no spectrum",
+          {"labels": {"label": "alpha_m", "stars": "all"}}, "null_mad_sigma"),
+    Score("[alpha/M] at fixed metallicity: found of what the null leaves (1: all, 0: nothing)",
+          {"alpha": {"stars": "all", "metallicity": "all"}}, "found"),
 )  # fmt: skip
 
 

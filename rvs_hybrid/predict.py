@@ -48,9 +48,10 @@ DESCRIPTIONS = {
     "source_id": "Gaia DR3 identifier",
     "snr_rvs": "signal-to-noise ratio of the RVS spectrum",
     "ruwe": "renormalised unit weight error of the astrometry",
-    "limit_distance": "distance of the XP spectrum from the training set, in units of the one that "
-    "99.9 % of it stay below",
-    "outside_limits": "XP spectrum, colours or labels lie outside the training set's",
+    "limit_distance": "distance of the XP spectrum (without a sampled one of its coefficients) "
+    "from the training set, in units of the one that 99.9 % of it stay below",
+    "outside_limits": "XP or RVS spectrum, colours, parallax or labels lie outside those limits of "
+    "the training set that the network keeps",
     "warnings": "semicolon-separated; empty where there is nothing to warn of",
     "file": "first file that names the source",
 }
