@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from common.accelerator import choose
 from common.surveys.gaia_xp import XPCoefficients
-from rvs_hybrid import data, evaluate, predict, train
+from rvs_hybrid import data, evaluate, predict, reproduce, train
 from rvs_hybrid.config import PAPER, make_config
 from rvs_hybrid.inputs import BANDS
 from rvs_hybrid.stars.sample import split_of
@@ -111,3 +111,8 @@ def test_labelled_files_are_of_the_networks_own_scale(run_dir, files, tmp_path):
 def test_what_the_registrys_stars_have_not_is_told(options, says, tmp_path, capsys):
     assert train.main(["--run-dir", str(tmp_path / "run"), *options]) == 2
     assert says in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_a_network_without_spectra_by_wavelength_is_reproduced_without_gradients(tmp_path, capsys):
+    reproduce.explain(tmp_path, make_config(inputs=INPUTS), None)
+    assert "no gradients" in capsys.readouterr().out
