@@ -133,6 +133,10 @@ def test_coefficients_of_real_sources(shared_data):
     z = (values - about["coefficients"]["mean"]) / about["coefficients"]["scale"]
     covariance = np.cov((z @ about["coefficient_components"]).T)
     assert covariance.shape == (60, 60) and np.allclose(covariance, np.eye(60), atol=1e-2)
+    one, _ = given_inputs.relative(
+        read_xp(path.with_name("XP_CONTINUOUS_RAW_missing_BP_dr3int6.csv"))
+    )
+    assert np.isnan(one[0, :56]).all() and np.isfinite(one[0, 56:]).all()
 
 
 def test_model_is_saved_with_what_it_standardises_with(tmp_path):
