@@ -19,13 +19,16 @@ UNITS = {"teff": "K", "logg": "dex", "m_h": "dex", "fe_h": "dex", "alpha_m": "de
 NAMES = {
     "teff": "Teff", "logg": "log g", "m_h": "[M/H]", "fe_h": "[Fe/H]", "alpha_m": "[alpha/M]",
 }  # fmt: skip
-INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3
+INPUTS = ("rvs", "xp", "phot", "parallax")  # [seed] Sect. 3; XP sampled: see `EVERY_INPUT`
+EVERY_INPUT = (*INPUTS, "coefficients")  # [seed] has XP coefficients; no archive with labels has
+LABEL_SCALES = {"apogee": "APOGEE", "gspspec": "GSP-Spec"}  # the first is [seed]'s
 RVS = ("none", "semi-synthetic", "data-dir")  # or a folder of the user's files
 # The registry's stars; [seed]'s kind of data; a mock of that kind.
 DATASETS = ("gaia-apogee", "gaia-rvs", "gaia-apogee-mock")
 
 RVS_GRID = np.linspace(8460.0, 8700.0, 2401)  # Å, vacuum: Gaia DR3's mean spectra
 XP_GRID = np.arange(3360.0, 10201.0, 20.0)  # Å, 343 px: GaiaXPy's default sampling
+N_COEFFICIENTS = 55  # of BP, and of RP
 PHOT = ("g", "bp_g", "g_rp")  # [seed]: G, G_BP, G_RP; colours are the same numbers, better scaled
 INFRARED = ("g_k", "j_h", "h_k")  # beyond the paper: 2MASS
 PARALLAX = ("luminosity", "parallax_snr", "log_parallax_error")
@@ -41,13 +44,14 @@ class Config(BaseConfig):
     inputs: tuple = ("xp", "phot", "parallax")  # [seed] has all four; no real RVS can be had
     labels: tuple = ("teff", "logg", "fe_h", "alpha_m")  # those the data set has
     rvs: str = "none"  # where RVS spectra come from
+    label_scale: str = "apogee"  # [seed]; a key of `LABEL_SCALES`
     infrared: bool = False  # default: Gaia alone, as in [seed]
     rvs_filters: tuple = (8, 6, 4)  # [N23]
     rvs_kernels: tuple = (10, 15, 10)  # [N23]
     rvs_pool: int = 2  # [N23]
     rvs_units: int = 64  # [N23]
     xp_components: int = 60  # default: principal components, in the place of XP coefficients
-    xp_units: tuple = (512, 512)  # default: measured best of four sizes
+    xp_units: tuple = (512, 512)  # default: measured best of four sizes; of either XP branch
     scalar_units: int = 27  # [G20]
     fusion: tuple = (256, 64)  # default; [N23] has 128 and 32
     dropout: float = 0.2  # [G20], [N23]
@@ -72,6 +76,21 @@ class Config(BaseConfig):
     def scalars(self):
         """Names of the photometric inputs."""
         return PHOT + (INFRARED if self.infrared else ())
+
+    @property
+    def truth(self):
+        """Whose scale the labels are on, in words."""
+        return LABEL_SCALES[self.label_scale]
+
+    @property
+    def variant(self):
+        """Another label scale than the paper's in one word, else ""."""
+        return "" if self.label_scale == "apogee" else self.label_scale
+
+    @property
+    def trained(self):
+        """The data set in words, and the labels where they are not the paper's."""
+        return f"{self.dataset} ({self.truth} labels)" if self.variant else self.dataset
 
     @property
     def name(self):
@@ -111,6 +130,17 @@ def _changes(args):
             f"--rvs {RVS[2]} takes your own stars: name their folder with --data-dir (APOGEE's "
             f"allStar, XP coefficients, gaia_source, RVS spectra), or use --dataset {DATASETS[1]}."
         )
+    if args.labels == "gspspec" and args.data_dir is None:
+        raise UsageError(
+            "--labels gspspec takes your own stars: name their folder with --data-dir (Gaia's "
+            "astrophysical_parameters, gaia_source, XP coefficients, RVS spectra)."
+        )
+    if inputs is not None and "coefficients" in inputs and args.data_dir is None:
+        if args.dataset == DATASETS[0]:
+            raise UsageError(
+                f"--inputs coefficients: {DATASETS[0]} has sampled XP spectra alone. Name a folder "
+                f"of your own stars with --data-dir, or use --dataset {DATASETS[1]}."
+            )
     if inputs is None and rvs is not None:
         inputs = [name for name in INPUTS if name != "rvs" or rvs != RVS[0]]
     elif inputs is not None and rvs is None and "rvs" not in inputs:
@@ -120,10 +150,15 @@ def _changes(args):
 
 def _check(config):
     """Return the configuration with its inputs in order."""
-    unknown = [name for name in config.inputs if name not in INPUTS]
+    unknown = [name for name in config.inputs if name not in EVERY_INPUT]
     if unknown or not config.inputs:
         raise UsageError(
-            f"--inputs must be out of {', '.join(INPUTS)}. Received {', '.join(unknown) or 'none'}."
+            f"--inputs must be out of {', '.join(EVERY_INPUT)}. "
+            f"Received {', '.join(unknown) or 'none'}."
+        )
+    if config.label_scale not in LABEL_SCALES:
+        raise UsageError(
+            f"--labels must be one of {', '.join(LABEL_SCALES)}. Received {config.label_scale!r}."
         )
     if ("rvs" in config.inputs) != (config.rvs != RVS[0]):
         raise UsageError(
@@ -135,7 +170,7 @@ def _check(config):
             f"--dataset {config.dataset} has RVS spectra of its own: --rvs {RVS[1]} goes with "
             f"--dataset {DATASETS[0]}."
         )
-    return replace(config, inputs=tuple(name for name in INPUTS if name in config.inputs))
+    return replace(config, inputs=tuple(name for name in EVERY_INPUT if name in config.inputs))
 
 
 PAPER = Paper(
@@ -146,13 +181,15 @@ PAPER = Paper(
     datasets=DATASETS,
     scales=SCALES,
     free=("labels", "rvs", "n_stars"),  # labels there are, where the spectra lie; of a mock alone
-    data_dir="folder of your own stars: APOGEE allStar, XP coefficients, gaia_source, RVS spectra "
-    "(default: the registry's 40 000 stars; of gaia-rvs the archives'); a mock is written and kept "
-    "there",
+    data_dir="folder of your own stars: APOGEE allStar or Gaia's astrophysical_parameters, XP "
+    "coefficients, gaia_source, RVS spectra (default: the registry's 40 000 stars; of gaia-rvs the "
+    "archives'); a mock is written and kept there",
     options=(
-        Option("--inputs", "out of rvs xp phot parallax (default: xp phot parallax, and rvs with "
-               f"--rvs or another --dataset than {DATASETS[0]})",
+        Option("--inputs", f"out of {' '.join(EVERY_INPUT)} (default: xp phot parallax, and rvs "
+               f"with --rvs or another --dataset than {DATASETS[0]})",
                more={"nargs": "+", "metavar": "INPUT"}),
+        Option("--labels", "whose parameters to train on: APOGEE's (default), or GSP-Spec's of "
+               "your own stars", sets="label_scale", more={"choices": tuple(LABEL_SCALES)}),
         Option("--rvs", "RVS spectra: none, made at each star's labels, those of --data-dir, or a "
                "folder of Gaia files", more={"metavar": "none|semi-synthetic|data-dir|DIR"}),
         Option("--infrared", "2MASS magnitudes too", sets="infrared",

@@ -11,7 +11,7 @@ from common import pipeline
 from common.cli import say
 from common.errors import MissingDataError, SuiteError, UsageError
 from common.sample import refuse_mock
-from rvs_hybrid.config import DATASETS, LABELS, RVS
+from rvs_hybrid.config import DATASETS, EVERY_INPUT, INPUTS, LABELS, RVS
 from rvs_hybrid.inputs import inputs_of, join_row, layout, split_row
 from rvs_hybrid.tables import SYNTHETIC
 
@@ -53,6 +53,7 @@ def load_sample(config, *, data_dir=None, offline=False, notes=None):
             data_dir,
             inputs=[name for name in config.inputs if not (made and name == "rvs")],
             rvs_dir=None if config.rvs in RVS else config.rvs,
+            labels=config.label_scale,
         )
         refuse_mock(sample.files, config, takes="observed stars", mock=DATASETS[2])
         return sample
@@ -261,8 +262,7 @@ def prepare(config, folder, *, data_dir=None, offline=False):
             inputs = inputs_of(
                 part,
                 config,
-                xp=sample.xp[rows[here]],
-                xp_error=sample.xp_error[rows[here]],
+                **{k: None if v is None else v[rows[here]] for k, v in sample.spectra.items()},
                 rvs=None if rvs is None else rvs[here],
             )
             has = presence(inputs)
@@ -279,12 +279,16 @@ def prepare(config, folder, *, data_dir=None, offline=False):
 
 
 def presence(inputs):
-    """Return {"has_rvs": ...} of all four inputs, each ndarray of bool, shape (n,)."""
+    """Return {"has_rvs": ...}, each ndarray of bool, shape (n,): whether an input is whole.
+
+    Of the paper's four inputs, and of those that a network has beyond these.
+    """
     n = len(next(iter(inputs.values())))
     found = {name: np.isfinite(values).all(axis=1) for name, values in inputs.items()}
     return {
         f"has_{name}": found.get(name, np.zeros(n, bool))
-        for name in ("rvs", "xp", "phot", "parallax")
+        for name in EVERY_INPUT
+        if name in INPUTS or name in found
     }
 
 

@@ -35,7 +35,7 @@ def evaluate_run(run_dir, out=None, on=None):
     if on is None:
         df = _held_out(own)
         # The proceedings print no number of test stars.
-        differs = name_of(PAPER, config, len(df), 0).removeprefix(config.dataset)
+        differs = name_of(PAPER, config, len(df), 0).removeprefix(config.trained)
         variants, members = _variants(run_dir, df, config)
         ev = Evaluation(
             df=df,

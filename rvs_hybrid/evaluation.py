@@ -38,10 +38,14 @@ PARTS = {  # section: (text, names of its tables)
 }  # fmt: skip
 
 
-HEADLINE = tuple(
-    Score(f"MAD-sigma of {NAMES[k]}, {UNITS[k]}", {"labels": {"label": k, "stars": "all"}},
-          "mad_sigma")
-    for k in ("teff", "logg", "fe_h", "alpha_m")
+HEADLINE = (
+    *(Score(f"MAD-sigma of {NAMES[k]}, {UNITS[k]}", {"labels": {"label": k, "stars": "all"}},
+            "mad_sigma")
+      for k in ("teff", "logg", "fe_h", "alpha_m")),
+    Score("MAD-sigma of [alpha/M], dex, of the null, which sees no spectrum",
+          {"labels": {"label": "alpha_m", "stars": "all"}}, "null_mad_sigma"),
+    Score("[alpha/M] at fixed metallicity: found of what the null leaves (1: all, 0: nothing)",
+          {"alpha": {"stars": "all", "metallicity": "all"}}, "found"),
 )  # fmt: skip
 
 
@@ -80,9 +84,18 @@ class Evaluation(evaluation.Evaluation):
         "metallicity and [alpha/M]."
     )
     headline = HEADLINE
-    looked_at = "More than three predicted errors off APOGEE's label, farthest first."
     rejected = "Stars left out, with the reason."
     references, parts = REFERENCES, PARTS
+
+    @property
+    def truth(self):
+        """Whose the true labels are."""
+        return tables.truth_of(self.df)
+
+    @property
+    def looked_at(self):
+        """How the stars of `worst` were chosen."""
+        return f"More than three predicted errors off {self.truth}'s label, farthest first."
 
     @property
     def is_mock(self):
@@ -185,7 +198,7 @@ class Evaluation(evaluation.Evaluation):
         commit = versions.pop("commit", None)
         has = ", ".join(
             f"{100 * df[f'has_{k}'].mean():.0f} % with {k}"
-            for k in ("xp", "phot", "parallax", "rvs")
+            for k in ("xp", "phot", "parallax", "rvs", "coefficients")
             if f"has_{k}" in df
         )
         return {
@@ -195,6 +208,7 @@ class Evaluation(evaluation.Evaluation):
             "split rule": texts.SPLIT if about else None,
             "stars": _listed(about.get("sizes")),
             "inputs": ", ".join(config.get("inputs") or ()) or None,
+            "labels on the scale of": self.truth if config.get("label_scale") else None,
             "labels": ", ".join(config.get("labels") or ()) or None,
             "scale": config.get("scale"),
             "parameters": _listed(about.get("parameters")),
@@ -213,7 +227,7 @@ class Evaluation(evaluation.Evaluation):
     def text_of(self, title, made):
         """Return the text of a section, which speaks of what its tables say."""
         if title == "Labels":
-            return texts.labels(made)
+            return texts.labels(made, self.truth)
         return texts.errors(made) if title == "Errors" else texts.galaxy(self.located, made)
 
     def sections(self, made):
@@ -250,17 +264,19 @@ class Evaluation(evaluation.Evaluation):
 def _tables(ev):
     """Return {file name: (caption, DataFrame)} of every table that the predictions allow."""
     df = ev.df
-    sigma = "medians: label_error is APOGEE's own error, aleatoric and ensemble are predicted"
+    truth = ev.truth
+    sigma = f"medians: label_error is {truth}'s own error, aleatoric and ensemble are predicted"
     networks, alpha = dict(ev.variants), pd.DataFrame()
     if ev.null is not None:
         networks |= {null.NAME: ev.null} if networks else {}
         alpha = null.alpha_table(df, ev.null, metal=ev.metal)
     out = {
-        "labels": (f"Bias and scatter, predicted minus APOGEE (Teff in K, others in dex); {sigma}. "
-                   f"null_mad_sigma: of the {null.ABOUT}", tables.label_table(df, null=ev.null)),
+        "labels": (f"Bias and scatter, predicted minus {truth} (Teff in K, others in dex); "
+                   f"{sigma}. null_mad_sigma: of the {null.ABOUT}",
+                   tables.label_table(df, null=ev.null)),
         "alpha": ("[alpha/M] at fixed metallicity, beside the null. found: slope of predicted on "
                   "true [alpha/M], both less the null (1: all that it leaves, 0: nothing)", alpha),
-        "limits": ("What limits each label: shares of the squared MAD-sigma that APOGEE's own "
+        "limits": (f"What limits each label: shares of the squared MAD-sigma that {truth}'s own "
                    "errors and the disagreement of the ensemble make up; the rest is what the "
                    "inputs do not tell", tables.limits_table(df)),
         "variants": (f"Networks on the same stars, by their inputs, with as many members as the "

@@ -49,8 +49,7 @@ def _from_files(networks, paths, per_class):
     from rvs_hybrid.stars.sources import read_sources
 
     sources = read_sources(paths)
-    spectra = dict(xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
-    inputs = inputs_of(sources.stars, networks.config, **spectra)
+    inputs = inputs_of(sources.stars, networks.config, **sources.spectra)
     whole = {n: np.isfinite(inputs[n]).all(axis=1) for n in GRIDS if n in inputs}
     names = [name for name, rows in whole.items() if rows.any()]
     good = np.logical_and.reduce([whole[name] for name in names] or [np.zeros(len(sources), bool)])

@@ -9,12 +9,11 @@ from common.errors import SuiteError
 from rvs_hybrid import galactic
 from rvs_hybrid.bimodality import bimodality_table
 from rvs_hybrid.config import GIANT, UPPER_GIANTS
-from rvs_hybrid.tables import labels_of
+from rvs_hybrid.tables import labels_of, truth_of
 
 LOW_SNR = (15, 25)  # RVS S/N of the proceedings' Fig. 1
 BULGE = 4.0  # kpc: default, "the bulge region" of the proceedings has no number
-LABELS, PREDICTIONS, NULL = "APOGEE labels", "predictions", "null: metallicity, log g alone"
-SAMPLES = (("true", LABELS), ("pred", PREDICTIONS))
+PREDICTIONS, NULL = "predictions", "null: metallicity, log g alone"
 
 
 def metal_of(df):
@@ -64,7 +63,7 @@ def samples(df, keep):
     df = df[keep]
     return {
         text: tuple(df[f"{k}_{end}"].to_numpy(float) for k in (metal, "alpha_m"))
-        for end, text in SAMPLES
+        for end, text in (("true", f"{truth_of(df)} labels"), ("pred", PREDICTIONS))
     }
 
 
@@ -92,7 +91,8 @@ def bimodality(df, places=None, null=None):
     except SuiteError:
         return pd.DataFrame()
     if null is not None and "alpha_m_pred" in null:
-        values[NULL] = values[LABELS][0], null.loc[keep, "alpha_m_pred"].to_numpy(float)
+        true = next(iter(values.values()))[0]  # the null knows metallicity without error
+        values[NULL] = true, null.loc[keep, "alpha_m_pred"].to_numpy(float)
     bins = {}
     for text, here in _selections(df, keep).items():
         bins[f"all giants, {text}"] = here

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
-from rvs_hybrid.config import PARALLAX, RVS_GRID, XP_GRID
+from rvs_hybrid.config import N_COEFFICIENTS, PARALLAX, RVS_GRID, XP_GRID
 
 SOFTENING = 0.2  # default: below this share of the median flux an XP spectrum is linear
 ERROR_STEP = 10  # default: every tenth error of an XP spectrum is an input
+BANDS = {"bp": slice(0, N_COEFFICIENTS), "rp": slice(N_COEFFICIENTS, 2 * N_COEFFICIENTS)}
+CHOSEN_ERRORS = np.concatenate(  # of coefficients: every tenth of a band
+    [np.arange(2 * N_COEFFICIENTS)[band][::ERROR_STEP] for band in BANDS.values()]
+)
+LEAST_ERROR = 1e-5  # default: of the median flux, or of the first coefficient
 
 
 def input_shapes(config):
@@ -18,6 +23,10 @@ def input_shapes(config):
         "xp": {"xp": XP_GRID.size, "xp_error": XP_GRID.size},
         "phot": {"phot": len(config.scalars)},
         "parallax": {"parallax": len(PARALLAX)},
+        "coefficients": {
+            "coefficients": 2 * N_COEFFICIENTS,
+            "coefficients_error": 2 * N_COEFFICIENTS,
+        },
     }
     return {name: n for kind in config.inputs for name, n in sizes[kind].items()}
 
@@ -25,6 +34,31 @@ def input_shapes(config):
 def soften(xp):
     """Return asinh(flux / 0.2): linear near zero, logarithmic where a spectrum rises steeply."""
     return np.arcsinh(np.asarray(xp, dtype="float32") / SOFTENING)
+
+
+def relative(xp):
+    """Return XP coefficients and errors over the first coefficient of their band.
+
+    Parameters
+    ----------
+    xp : common.surveys.gaia_xp.XPCoefficients
+        Of n sources.
+
+    Returns
+    -------
+    values, errors : ndarrays of shape (n, 110), float32
+        BP's before RP's. The first of a band, which would be one, says the colour: log10 of BP's
+        first over RP's, and the opposite for RP. No magnitude is left. A band that is missing, or
+        whose first coefficient is not positive, is NaN, and the other's first with it.
+    """
+    first = {name: getattr(xp, name)[:, :1] for name in BANDS}
+    good = {"bp": xp.has_bp[:, None], "rp": xp.has_rp[:, None]}
+    first = {name: np.where(good[name] & (v > 0), v, np.nan) for name, v in first.items()}
+    colour = np.log10(first["bp"] / first["rp"])[:, 0]
+    values = np.concatenate([getattr(xp, name) / first[name] for name in BANDS], axis=1)
+    errors = np.concatenate([getattr(xp, f"{name}_error") / first[name] for name in BANDS], axis=1)
+    values[:, 0], values[:, N_COEFFICIENTS] = colour, -colour
+    return values.astype("float32"), errors.astype("float32")
 
 
 LUMINOSITY = 0.1  # default: below this the luminosity-like parallax is linear
@@ -79,7 +113,7 @@ def parallax(stars):
     return out.astype("float32")
 
 
-def inputs_of(stars, config, *, xp=None, xp_error=None, rvs=None):
+def inputs_of(stars, config, **spectra):
     """Return the network's inputs of some stars.
 
     Parameters
@@ -87,17 +121,17 @@ def inputs_of(stars, config, *, xp=None, xp_error=None, rvs=None):
     stars : DataFrame
         n rows.
     config : Config
-    xp, xp_error : ndarray of shape (n, 343), optional
-        Flux over its median, and error; all missing without.
-    rvs : ndarray of shape (n, 2401), optional
-        Normalised flux; all missing without.
+    **spectra
+        Each may be None or left out, and is missing then: xp, xp_error (n, 343), flux over its
+        median, and error; rvs (n, 2401), normalised flux; coefficients, coefficients_error
+        (n, 110), as `relative` gives them.
 
     Returns
     -------
     dict of str to ndarray, float32
         As `rvs_hybrid.inputs.input_shapes` says; NaN where missing.
     """
-    made = {"xp": xp, "xp_error": xp_error, "rvs": rvs}
+    made = dict(spectra)
     if "phot" in config.inputs:
         made["phot"] = photometry(stars, config)
     if "parallax" in config.inputs:
@@ -105,7 +139,7 @@ def inputs_of(stars, config, *, xp=None, xp_error=None, rvs=None):
     shapes = {name: (len(stars), n) for name, n in input_shapes(config).items()}
     out = {}
     for name, shape in shapes.items():
-        value = made[name]
+        value = made.get(name)
         out[name] = np.full(shape, np.nan, "float32") if value is None else value
         if out[name].shape != shape:
             raise SuiteError(f"Input {name} must be {shape}. Received {out[name].shape}.")
@@ -132,6 +166,9 @@ def join_row(inputs):
     return np.concatenate(list(inputs.values()), axis=1)
 
 
+COMPONENTS = {"xp": "components", "coefficients": "coefficient_components"}
+
+
 def statistics(inputs, config):
     """Return what the network standardises with, from the training rows.
 
@@ -146,7 +183,8 @@ def statistics(inputs, config):
     dict
         Per input "mean" and "scale" of shape (columns,): mean and standard deviation, or middle
         and half the range where `config.scaling` is "minmax"; "components", ndarray of shape
-        (343, n): the whitened principal components of standardised XP spectra.
+        (343, n): the whitened principal components of standardised XP spectra;
+        "coefficient_components" (110, n) of coefficients.
     """
     out = {}
     for name, values in inputs.items():
@@ -155,11 +193,15 @@ def statistics(inputs, config):
         if name == "xp":
             values = np.arcsinh(values / SOFTENING)
         if name == "xp_error":
-            values = np.log10(np.maximum(values[:, ::ERROR_STEP], 1e-5))
-        out[name] = _centre_and_scale(values, "standard" if "xp" in name else config.scaling)
-        if name == "xp":
-            z = (values - out["xp"]["mean"]) / out["xp"]["scale"]
-            out["components"] = _components(z[np.isfinite(z).all(axis=1)], config.xp_components)
+            values = np.log10(np.maximum(values[:, ::ERROR_STEP], LEAST_ERROR))
+        if name == "coefficients_error":
+            values = np.log10(np.maximum(values[:, CHOSEN_ERRORS], LEAST_ERROR))
+        scalar = name in ("phot", "parallax")
+        out[name] = _centre_and_scale(values, config.scaling if scalar else "standard")
+        if name in COMPONENTS:
+            z = (values - out[name]["mean"]) / out[name]["scale"]
+            z = z[np.isfinite(z).all(axis=1)]
+            out[COMPONENTS[name]] = whitened(z, config.xp_components)
     return out
 
 
@@ -178,9 +220,21 @@ def _centre_and_scale(values, kind):
     return {"mean": mean, "scale": np.maximum(scale, 1e-6)}
 
 
-def _components(z, n):
-    """Return the first n principal directions, each divided by its standard deviation."""
-    n = min(n, len(z), XP_GRID.size)
+def whitened(z, n):
+    """Return the first n principal directions, each divided by its standard deviation.
+
+    Parameters
+    ----------
+    z : ndarray of shape (rows, columns)
+        Standardised values, none missing.
+    n : int
+        Fewer where there are fewer rows or columns.
+
+    Returns
+    -------
+    ndarray of shape (columns, n)
+    """
+    n = min(n, *z.shape)
     variance, directions = np.linalg.eigh(np.cov(z.T))
     variance, directions = variance[::-1][:n], directions[:, ::-1][:, :n]
     return directions / np.sqrt(np.maximum(variance, 1e-6))

@@ -53,7 +53,7 @@ def measure(stars, *, run_dir=None, precision="float32"):
 
     return inpython.table_of(
         sources.batches(files.ROWS), step, rejects, n=len(sources), meta={"network": PAPER.network},
-        notes=notes_of(networks.config.labels, networks.calibration),
+        notes=notes_of(networks.config.labels, networks.calibration, truth=networks.config.truth),
     )  # fmt: skip
 
 

@@ -39,7 +39,8 @@ class StarView(View):
         super().__init__(run_dir, table)
         self.networks = load_networks(run_dir)
         self.labels = self.networks.config.labels
-        notes = notes_of(self.labels, self.networks.calibration)
+        config = self.networks.config
+        notes = notes_of(self.labels, self.networks.calibration, truth=config.truth)
         self.units, self.descriptions = notes["units"], notes["descriptions"]
         self.stars, self.model, self.why = [], None, ""
 
@@ -51,8 +52,7 @@ class StarView(View):
         for batch in sources.batches(len(sources) or 1):
             use = np.isin(self.ids_of(batch), list(wanted))
             if use.any():
-                stars = batch.stars[use].reset_index(drop=True)
-                yield type(batch)(stars, batch.xp[use], batch.xp_error[use], batch.rvs[use])
+                yield batch[use]
 
     def ids_of(self, spectra):
         """Return the sources' ids, ndarray of str."""

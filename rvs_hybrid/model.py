@@ -11,8 +11,16 @@ import numpy as np
 from keras import layers, ops
 
 from common.errors import UsageError
-from rvs_hybrid.config import RVS_GRID, XP_GRID, Config
-from rvs_hybrid.inputs import ERROR_STEP, SOFTENING, input_shapes
+from rvs_hybrid.config import N_COEFFICIENTS, RVS_GRID, XP_GRID, Config
+from rvs_hybrid.inputs import (
+    BANDS,
+    CHOSEN_ERRORS,
+    COMPONENTS,
+    ERROR_STEP,
+    LEAST_ERROR,
+    SOFTENING,
+    input_shapes,
+)
 
 CLIP = 8.0  # default: no input counts as farther than this from the mean of training
 
@@ -26,15 +34,17 @@ def build_model(config=None, *, statistics=None):
         `config.inputs` chooses the branches.
     statistics : dict, optional
         Of the training set, as `rvs_hybrid.inputs.statistics` gives them: per input "mean" and
-        "scale", and "components" of shape (343, n) for XP. Zero, one and random without them.
+        "scale", and "components" of shape (343, n) for XP, "coefficient_components" (110, n) for
+        coefficients. Zero, one and random without them.
 
     Returns
     -------
     keras.Model
         {"rvs": (n, 2401) normalised flux, "xp": (n, 343) flux over its median, "xp_error":
-        (n, 343), "phot": (n, 3), "parallax": (n, 3)} -> (n, 2 n_labels): means, then logarithms
-        of variances, of scaled labels, float32. A missing input is NaN in every column (a missing
-        magnitude in its own): the network gets zeros and a flag that says so.
+        (n, 343), "phot": (n, 3), "parallax": (n, 3), "coefficients" and "coefficients_error":
+        (n, 110)} -> (n, 2 n_labels): means, then logarithms of variances, of scaled labels,
+        float32. A missing input is NaN in every column (a missing magnitude in its own, a missing
+        BP or RP in its coefficients): the network gets zeros and a flag that says so.
     """
     config = config or Config()
     given = {name: keras.Input((n,), name=name) for name, n in input_shapes(config).items()}
@@ -55,8 +65,9 @@ def stored_statistics(model):
     """
     out = {}
     for layer in model.layers:
-        if layer.name == "xp_components":
-            out["components"] = layer.get_weights()[0]
+        kind = layer.name.removesuffix("_components")
+        if kind != layer.name:
+            out[COMPONENTS[kind]] = layer.get_weights()[0]
         elif isinstance(layer, layers.Normalization):
             mean, variance = np.asarray(layer.input_mean), np.asarray(layer.input_variance)
             name = layer.name.removesuffix("_scaled")
@@ -113,20 +124,44 @@ def _xp(given, config, statistics):
     flag = _flag(xp, config.drop_input)
     flux = _standard(ops.arcsinh(xp / SOFTENING), "xp", statistics, XP_GRID.size)
     flux = _filled(flux) * flag
-    directions = statistics.get("components")
-    n = config.xp_components if directions is None else np.shape(directions)[1]  # few stars: fewer
-    project = layers.Dense(n, use_bias=False, trainable=False, name="xp_components")
-    components = project(flux)
-    if directions is not None:
-        project.set_weights([np.asarray(directions, dtype="float32")])
+    components = _components(flux, "xp", config, statistics)
     errors = error[:, ::ERROR_STEP]
     width = errors.shape[-1]
-    errors = _standard(ops.log10(ops.maximum(errors, 1e-5)), "xp_error", statistics, width)
+    errors = _standard(ops.log10(ops.maximum(errors, LEAST_ERROR)), "xp_error", statistics, width)
     errors = _filled(errors) * flag
     x = layers.Concatenate()([flux, components, errors])
     for i, units in enumerate(config.xp_units):
         x = _dense(x, units, config, f"xp_dense_{i}")
     return layers.Concatenate(name="xp_branch")([x, flag])
+
+
+def _components(x, name, config, statistics):
+    """Project standardised values on the training set's whitened principal components."""
+    directions = statistics.get(COMPONENTS[name])
+    n = config.xp_components if directions is None else np.shape(directions)[1]  # few stars: fewer
+    project = layers.Dense(n, use_bias=False, trainable=False, name=f"{name}_components")
+    components = project(x)
+    if directions is not None:
+        project.set_weights([np.asarray(directions, dtype="float32")])
+    return components
+
+
+def _coefficients(given, config, statistics):
+    """As `_xp`, of coefficients: BP and RP have a flag each, and may be missing apart."""
+    values, error = given["coefficients"], given["coefficients_error"]
+    flags = layers.Concatenate()(  # a band's first is NaN where the other is missing
+        [_flag(values[:, part][:, 1:], config.drop_input) for part in BANDS.values()]
+    )
+    x = _standard(values, "coefficients", statistics, 2 * N_COEFFICIENTS)
+    x = _filled(x) * ops.repeat(flags, N_COEFFICIENTS, axis=1)
+    components = _components(x, "coefficients", config, statistics)
+    errors = ops.log10(ops.maximum(ops.take(error, CHOSEN_ERRORS, axis=1), LEAST_ERROR))
+    errors = _standard(errors, "coefficients_error", statistics, CHOSEN_ERRORS.size)
+    errors = _filled(errors) * ops.repeat(flags, CHOSEN_ERRORS.size // len(BANDS), axis=1)
+    x = layers.Concatenate()([x, components, errors])
+    for i, units in enumerate(config.xp_units):
+        x = _dense(x, units, config, f"coefficients_dense_{i}")
+    return layers.Concatenate(name="coefficients_branch")([x, flags])
 
 
 def _scalar(name):
@@ -142,7 +177,10 @@ def _scalar(name):
     return branch
 
 
-_BRANCH = {"rvs": _rvs, "xp": _xp, "phot": _scalar("phot"), "parallax": _scalar("parallax")}
+_BRANCH = {
+    "rvs": _rvs, "xp": _xp, "phot": _scalar("phot"), "parallax": _scalar("parallax"),
+    "coefficients": _coefficients,
+}  # fmt: skip
 
 
 def _convolutions(x, filters, kernels, pool, l2):

@@ -17,7 +17,7 @@ from common.errors import SuiteError
 from common.rejects import reject_table
 from common.rows import MOCK_FILES, REAL_FILES
 from rvs_hybrid import networks as nets
-from rvs_hybrid.config import INPUTS, NAMES, PAPER, UNITS
+from rvs_hybrid.config import EVERY_INPUT, NAMES, PAPER, UNITS
 from rvs_hybrid.data import presence
 from rvs_hybrid.inputs import inputs_of
 from rvs_hybrid.quality import judge
@@ -27,6 +27,10 @@ from rvs_hybrid.tables import SYNTHETIC
 
 RUWE = 1.4  # Lindegren 2018, GAIA-C3-TN-LU-LL-124: above it the astrometry does not fit one star
 LOW_SNR = 15.0  # [seed]: the sample's lower limit
+TABLES = {
+    "apogee": "an APOGEE allStar table (FITS)",
+    "gspspec": "Gaia's astrophysical_parameters (GSP-Spec's parameters and flags)",
+}
 ABOUT = ("source_id", "ra", "dec", "g", "snr_rvs", "parallax", "parallax_error", "ruwe")
 COLUMN_UNITS = {"ra": "deg", "dec": "deg", "g": "mag", "parallax": "mas", "parallax_error": "mas"}
 COLUMN_UCDS = {
@@ -44,9 +48,10 @@ DESCRIPTIONS = {
     "source_id": "Gaia DR3 identifier",
     "snr_rvs": "signal-to-noise ratio of the RVS spectrum",
     "ruwe": "renormalised unit weight error of the astrometry",
-    "limit_distance": "distance of the XP spectrum from the training set, in units of the one that "
-    "99.9 % of it stay below",
-    "outside_limits": "XP spectrum, colours or labels lie outside the training set's",
+    "limit_distance": "distance of the XP spectrum (without a sampled one of its coefficients) "
+    "from the training set, in units of the one that 99.9 % of it stay below",
+    "outside_limits": "XP or RVS spectrum, colours, parallax or labels lie outside those limits of "
+    "the training set that the network keeps",
     "warnings": "semicolon-separated; empty where there is nothing to warn of",
     "file": "first file that names the source",
 }
@@ -127,7 +132,7 @@ def usable(networks, sources):
     DataFrame, dict of str to ndarray, list of dict
     """
     stars, config = sources.stars, networks.config
-    inputs = inputs_of(stars, config, xp=sources.xp, xp_error=sources.xp_error, rvs=sources.rvs)
+    inputs = inputs_of(stars, config, **sources.spectra)
     use = np.zeros(len(stars), bool)
     for values in inputs.values():
         use |= np.isfinite(values).any(axis=1)
@@ -185,24 +190,26 @@ def predict_files(run_dir, paths, out, *, precision="float32", how=ALONE):
     rows = Step(Rows, run_dir, precision=precision)
     networks, source = rows.here.networks, files.StarFiles(paths)
     config = networks.config
-    release = {"PARALLAX": f"Gaia {networks.gaia}"} if "parallax" in config.inputs else {}
+    more = {"PARALLAX": f"Gaia {networks.gaia}"} if "parallax" in config.inputs else {}
+    if config.variant:
+        more["LABELS"] = config.truth
 
     recipe = Recipe(
         source=source,
         rows=rows,
         run_dir=run_dir,
         options={"precision": precision},
-        notes=notes_of(config.labels, networks.calibration),
-        meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=networks.rvs, **release),
+        notes=notes_of(config.labels, networks.calibration, truth=config.truth),
+        meta=PAPER.header(config, run_dir, INPUTS=config.name, RVS=networks.rvs, **more),
         none=source.none,
     )
     return make(recipe, out, how)
 
 
-def notes_of(labels, calibrated):
+def notes_of(labels, calibrated, *, truth="APOGEE"):
     """Return units, ucds and descriptions of the columns of a catalogue of some labels.
 
-    `calibrated` holds those whose errors are.
+    `calibrated` holds those whose errors are; the labels are on the scale of `truth`.
     """
     units = COLUMN_UNITS | {f"{k}{e}": UNITS[k] for k in labels for e in ("", "_err", "_ensemble")}
     ucds = COLUMN_UCDS | {k: LABEL_UCDS[k] for k in labels}
@@ -211,7 +218,7 @@ def notes_of(labels, calibrated):
     texts = dict(DESCRIPTIONS)
     for k in labels:
         texts |= {
-            k: f"{NAMES[k]}: mean of the ensemble, on APOGEE's scale",
+            k: f"{NAMES[k]}: mean of the ensemble, on {truth}'s scale",
             f"{k}_err": f"half-width of the calibrated 68 % interval of {NAMES[k]}"
             if k in calibrated
             else f"error of {NAMES[k]} as the networks give it, not calibrated",
@@ -227,7 +234,8 @@ def predict_labelled(run_dir, paths):
     ----------
     run_dir : path-like
     paths : sequence of path-like
-        Gaia's files beside an APOGEE allStar table, whose labels are taken.
+        Gaia's files beside an APOGEE allStar table, whose labels are taken; of a network of
+        GSP-Spec's labels Gaia's astrophysical_parameters.
 
     Returns
     -------
@@ -242,8 +250,9 @@ def predict_labelled(run_dir, paths):
     from rvs_hybrid.stars.sources import read_sources
 
     networks = nets.load_networks(run_dir)
-    sources, parts = read_sources(paths), []
-    labels = networks.config.labels
+    config, parts = networks.config, []
+    sources, labels = read_sources(paths, config.label_scale), config.labels
+    name = f"{REAL_FILES} ({config.truth} labels)" if config.variant else REAL_FILES
     for stars, inputs in chunks(networks, sources):
         seen = _seen(run_dir, stars["source_id"])
         for source in stars.loc[seen, "source_id"]:
@@ -252,28 +261,29 @@ def predict_labelled(run_dir, paths):
         if seen.all():
             continue
         stars = stars[~seen].reset_index(drop=True)
-        inputs = {name: values[~seen] for name, values in inputs.items()}
-        names = np.where(stars["rvs_made"], f"{REAL_FILES} + {SYNTHETIC}", REAL_FILES)
+        inputs = {kind: values[~seen] for kind, values in inputs.items()}
+        names = np.where(stars["rvs_made"], f"{name} + {SYNTHETIC}", name)
         names = np.where(stars["mock"], MOCK_FILES, names)
         part = stars.drop(columns=["file", "has_rvs", "mock"]).assign(
             split="real", **presence(inputs)
         )
-        for name in labels:
-            part[f"{name}_true"], part[f"{name}_true_err"] = stars[name], stars[f"{name}_err"]
+        for label in labels:
+            part[f"{label}_true"], part[f"{label}_true_err"] = stars[label], stars[f"{label}_err"]
         found = nets.columns(networks, inputs)
         part = part.assign(**found, dataset=names)
-        predicted = {name: found[f"{name}_pred"] for name in labels}
+        predicted = {label: found[f"{label}_pred"] for label in labels}
         part["limit_distance"], part["outside_limits"] = judge(inputs, predicted, networks.limits)
-        known = part[[f"{name}_true" for name in labels]].notna().any(axis=1)
+        known = part[[f"{label}_true" for label in labels]].notna().any(axis=1)
         for source in part.loc[~known, "source_id"]:
-            reason = "no APOGEE label to compare with"
+            reason = f"no {config.truth} label to compare with"
             sources.rejects.append({"file": "", "id": str(source), "reason": reason})
         parts.append(part[known])
     if not parts or not sum(len(part) for part in parts):
+        table = TABLES[config.label_scale]
         raise SuiteError(
-            "No source that can be used has a label and was not trained on. Put an APOGEE allStar "
-            "table (FITS) beside Gaia's files; inputs of this network: "
-            f"{', '.join(networks.config.inputs)} of {', '.join(INPUTS)}."
+            f"No source that can be used has a label and was not trained on. Put {table} "
+            "beside Gaia's files; inputs of this network: "
+            f"{', '.join(networks.config.inputs)} of {', '.join(EVERY_INPUT)}."
         )
     rejects = reject_table(sources.rejects)
     return pd.concat(parts, ignore_index=True), rejects

@@ -64,7 +64,10 @@ def compare(config, run_dir, names, *, accelerator, data_dir=None, offline=False
 
 
 def explain(run_dir, config, args):
-    """Explain a finished run."""
+    """Explain a finished run; one without spectra by wavelength has nothing to show."""
+    if not {"rvs", "xp"} & set(config.inputs):
+        say(f"no gradients: a network of {config.name} has no spectra along wavelength")
+        return
     from rvs_hybrid.explain import explain_run  # loads TensorFlow, which the device comes before
 
     explain_run(run_dir)

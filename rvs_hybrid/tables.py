@@ -10,7 +10,7 @@ import pandas as pd
 from common.catalog import read_table
 from common.errors import ReadError
 from common.metrics import mad_sigma
-from rvs_hybrid.config import GIANT, LABELS
+from rvs_hybrid.config import GIANT, LABEL_SCALES, LABELS
 
 FEWEST = 10  # stars behind a row of a table
 PARALLAX_SN = 10
@@ -40,6 +40,13 @@ def labels_of(df):
         if {f"{k}_true", f"{k}_pred"} <= set(df)
         and (df[f"{k}_true"].notna() & df[f"{k}_pred"].notna()).any()
     )
+
+
+def truth_of(df):
+    """Return whose the true labels of a table are, as its data sets say: APOGEE's by default."""
+    other = LABEL_SCALES["gspspec"]
+    named = "dataset" in df and df["dataset"].astype(str).str.contains(other).any()
+    return other if named else LABEL_SCALES["apogee"]
 
 
 NUMBERS = ("ra", "dec", "k", "a_k", "parallax", "parallax_error", "parallax_zp")
@@ -148,7 +155,7 @@ def label_table(df, pred="pred", null=None):
     -------
     DataFrame
         label, stars, `STATISTICS`; null_mad_sigma, of the null on the same stars; and medians of
-        the errors in play, in the label's unit: label_error (APOGEE's own), aleatoric, ensemble.
+        the errors in play, in the label's unit: label_error (the label's own), aleatoric, ensemble.
     """
     rows, nulls = [], () if null is None else labels_of(null)
     for label in labels_of(df):

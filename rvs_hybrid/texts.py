@@ -56,10 +56,10 @@ def published(judged):
     return Section("Published numbers", text, tables, claims=own)
 
 
-def labels(made):
-    """Return the text of the section of labels."""
+def labels(made, truth):
+    """Return the text of the section of labels, which are on the scale of `truth`."""
     text = (
-        "Giants have APOGEE log g below 3.5, the rest are dwarfs. mad_sigma is 1.4826 times the "
+        f"Giants have {truth} log g below 3.5, the rest are dwarfs. mad_sigma is 1.4826 times the "
         "median absolute deviation. Rows with fewer than 10 stars are left out."
     )
     if "limits" in made:
@@ -69,7 +69,7 @@ def labels(made):
             unit = UNITS[row.label]
             text += f" {NAMES[row.label]}: of a MAD-sigma of {show(row.mad_sigma)} {unit},"
             if np.isfinite(row.label_share):
-                text += f" APOGEE's own errors explain {100 * row.label_share:.0f} %,"
+                text += f" {truth}'s own errors explain {100 * row.label_share:.0f} %,"
             if np.isfinite(row.ensemble_share):
                 text += f" the scatter between members {100 * row.ensemble_share:.0f} % (of the"
                 text += " variance),"

@@ -126,7 +126,8 @@ def _finish(job, about, keep):
     about["timing"]["seconds_per_star_core"] = each * (os.cpu_count() or 1)
     mean = np.stack([found[f"{name}_pred"] for name in config.labels], axis=1)
     groups, calib = nets.group(mean, config), (stars["split"] == "calib").to_numpy()
-    table = stars[list(FROM_STARS)].copy()
+    more = [f"has_{name}" for name in config.inputs if f"has_{name}" not in FROM_STARS]
+    table = stars[[*FROM_STARS, *more]].copy()
     calibration = {}
     for name in config.labels:
         true = stars[name].to_numpy(float)

@@ -11,10 +11,11 @@ from common.figures import Figure, styled
 from rvs_hybrid.bimodality import SLICE
 from rvs_hybrid.figures.labels import NAMES
 from rvs_hybrid.galactic import R_EDGES, Z_EDGES, bins
+from rvs_hybrid.tables import truth_of
 
 CONTOURED = 40  # stars that a panel needs for contours
 LEVELS = (0.2, 0.5, 0.8)  # contours hold these fractions of a panel's stars
-ROWS = (("true", "APOGEE labels", "Greys", BLACK), ("pred", "predictions", "Blues", BLUE))
+ROWS = (("true", "{} labels", "Greys", BLACK), ("pred", "predictions", "Blues", BLUE))
 
 
 @styled
@@ -37,6 +38,7 @@ def alpha_metallicity(df, places, metal, title):
     columns = [f"{k}_{end}" for k in (metal, "alpha_m") for end, *_ in ROWS]
     if not set(columns) <= set(df):
         raise SuiteError(f"needs {NAMES[metal]} and {NAMES['alpha_m']}, true and predicted")
+    truth = truth_of(df)
     known = df[columns].notna().all(axis=1).to_numpy()
     cells = {
         k: v & known
@@ -67,7 +69,7 @@ def alpha_metallicity(df, places, metal, title):
                 axis.text(0.97, 0.95, f"n = {len(x)}", transform=axis.transAxes, ha="right",
                           va="top", fontsize=7.5)  # fmt: skip
                 if column == 0:
-                    axis.set_ylabel(f"{text}\n{NAMES['alpha_m']}", fontsize=8)
+                    axis.set_ylabel(f"{text.format(truth)}\n{NAMES['alpha_m']}", fontsize=8)
                 if half == 0:
                     axis.set_title(
                         f"R {R_EDGES[i]:g}-{R_EDGES[i + 1]:g}, "

@@ -11,7 +11,7 @@ from common.errors import SuiteError
 from common.figures import Figure, panels, styled
 from rvs_hybrid.config import UNITS
 from rvs_hybrid.coverage import error_kinds
-from rvs_hybrid.tables import groups, labels_of, residual, scatter
+from rvs_hybrid.tables import groups, labels_of, residual, scatter, truth_of
 
 NAMES = {
     "teff": r"$T_\mathrm{eff}$",
@@ -82,7 +82,7 @@ def one_to_one(df, title):
             bbox={"fc": "white", "ec": "none", "alpha": 0.8},
         )  # fmt: skip
         outside = int(((y < span[0]) | (y > span[1]) | (x < span[0]) | (x > span[1])).sum())
-        axis.set(xlim=span, ylim=span, xlabel=f"APOGEE {name(label)}",
+        axis.set(xlim=span, ylim=span, xlabel=f"{truth_of(df)} {name(label)}",
                  ylabel=f"predicted {name(label)}",
                  title=f"beyond the panel: {outside}" if outside else "")  # fmt: skip
         if axis.get_legend_handles_labels()[0]:  # few stars have no running median
@@ -189,8 +189,8 @@ def kiel(df, metal, title):
     axes = figure.subplots(1, 2, sharex=True, sharey=True)
     t, g = known["teff_true"], known["logg_true"]
     low, high = np.percentile(known[f"{metal}_true"], [2, 98])
-    for axis, end, text in zip(axes, ("true", "pred"), ("APOGEE labels", "predictions"),
-                               strict=True):  # fmt: skip
+    for axis, end, text in zip(axes, ("true", "pred"),
+                               (f"{truth_of(df)} labels", "predictions"), strict=True):  # fmt: skip
         points = axis.scatter(
             known[f"teff_{end}"], known[f"logg_{end}"], c=known[f"{metal}_{end}"], s=3,
             cmap="viridis", vmin=low, vmax=high, linewidths=0, rasterized=True,

@@ -9,7 +9,7 @@ from rvs_hybrid.config import GIANT
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.giants import LOW_SNR, UPPER_GIANTS, giants, samples
-from rvs_hybrid.tables import BINS
+from rvs_hybrid.tables import BINS, truth_of
 
 
 def titled(ev, text):
@@ -58,17 +58,18 @@ def _against(ev, column):
 def plots(ev):
     """Return the `common.plots.Plot` of every figure of an `rvs_hybrid` Evaluation."""
     df, cal, f = ev.df, ev.calibrations, figures
+    truth = truth_of(df)
     metal = "[M/H]" if ev.metal == "m_h" else "[Fe/H] (no [M/H] in these data)"
     fig1 = (
         f"As Fig. 1 of the proceedings: [alpha/M] against {metal} in bins of galactocentric R and "
-        "|Z|; in each bin APOGEE's labels above, predictions for the same stars below. "
+        f"|Z|; in each bin {truth}'s labels above, predictions for the same stars below. "
     )
 
     def plot(name, caption, draw):
         return Plot(name, caption + ev.mark, draw)
 
     return [
-        plot("one_to_one", "Predictions against APOGEE's labels: density, running median and "
+        plot("one_to_one", f"Predictions against {truth}'s labels: density, running median and "
              "16-84 %", lambda: f.one_to_one(df, titled(ev, "Predictions against labels"))),
         plot("F1_alpha", f"{fig1}Giants of log g < {UPPER_GIANTS}, as in the paper, at any S/N",
              lambda: _alpha(ev, UPPER_GIANTS)),

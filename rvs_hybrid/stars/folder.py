@@ -28,15 +28,16 @@ from rvs_hybrid.stars.sources import (
 APOGEE_EPOCH = 2000.0  # yr: positions of 2MASS, observed 1997-2001
 FROM_APOGEE = ("apogee_id", "snr", "j", "h", "k", "a_k", *LABELS, *(f"{n}_err" for n in LABELS))
 FROM_EITHER = ("ra", "dec", "g", "bp", "rp")
+ALLSTAR = "APOGEE labels (an allStar table, FITS)"
 NEEDED = {  # start of a kind, input that needs it: what is missing
-    ("APOGEE", None): "APOGEE labels (an allStar table, FITS)",
     ("XP", "xp"): "XP continuous coefficients (Gaia's XP_CONTINUOUS)",
+    ("XP", "coefficients"): "XP continuous coefficients (Gaia's XP_CONTINUOUS)",
     ("RVS", "rvs"): "RVS spectra (Gaia's RVS)",
 }
 
 
-def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
-    """Read a folder of APOGEE's allStar, XP coefficients, gaia_source tables and RVS spectra.
+def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, labels="apogee", progress=True):
+    """Read a folder of labels, XP coefficients, gaia_source tables and RVS spectra.
 
     Parameters
     ----------
@@ -47,13 +48,16 @@ def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
         Of the network: XP coefficients and RVS spectra are needed only where they are among these.
     rvs_dir : path-like, optional
         Another folder, of RVS spectra.
+    labels : {"apogee", "gspspec"}
+        Of APOGEE's allStar, or GSP-Spec's of Gaia's astrophysical_parameters, whose quality flags
+        are all zero; allStar is then left aside.
     progress : bool
         Print the counts.
 
     Returns
     -------
     rvs_hybrid.stars.sample.Sample
-        Stars with APOGEE labels that Gaia's files name. Joined by source_id, or, where allStar has
+        Stars with these labels that Gaia's files name. Joined by source_id, or, where allStar has
         those of Gaia DR2 (before DR17), by position within 1 arcsec at the epoch 2000.
 
     Raises
@@ -64,38 +68,30 @@ def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
     folders = [Path(folder) for folder in (data_dir, rvs_dir) if folder is not None]
     kinds = {file: _kind(file) for file in find_files(folders, ENDINGS, labels=True)}
     found = ", ".join(sorted(set(filter(None, kinds.values())))) or "nothing of use"
-    lacking = [
+    apogee = [file for file, kind in kinds.items() if kind.startswith("APOGEE")]
+    rest = [file for file in kinds if file not in apogee]
+    lacking = [ALLSTAR] if labels == "apogee" and not apogee else []
+    lacking += [
         needed
         for (start, of), needed in NEEDED.items()
-        if (of is None or of in inputs)
-        and not any(kind.startswith(start) for kind in kinds.values())
+        if of in inputs and not any(kind.startswith(start) for kind in kinds.values())
     ]
     if not lacking and all(kind.startswith("APOGEE") for kind in kinds.values() if kind):
         lacking = ["Gaia's files (gaia_source, XP or RVS)"]
     if lacking:
         raise MissingDataError(
-            f"{data_dir}: {' and '.join(lacking)} are missing; found in {len(kinds)} file(s): "
-            f"{found}. Put them into the folder, leave their input out (--inputs), or train on the "
-            "registry's stars (without --data-dir)."
+            f"{data_dir}: {' and '.join(dict.fromkeys(lacking))} are missing; found in "
+            f"{len(kinds)} file(s): {found}. Put them into the folder, leave their input out "
+            "(--inputs), or train on the registry's stars (without --data-dir)."
         )
-    labels, release = _labels([f for f, kind in kinds.items() if kind.startswith("APOGEE")])
-    gaia = read_sources([f for f, kind in kinds.items() if not kind.startswith("APOGEE")])
-    sources = [f for f, kind in kinds.items() if kind == "gaia_source"]
-    match = _match(labels, gaia.stars, release, sources)
-    if not len(match):
-        raise MissingDataError(
-            f"{data_dir}: none of the {len(labels)} stars of allStar is among the {len(gaia)} "
-            "sources of Gaia's files. Fetch Gaia's files for the source_ids of allStar."
-        )
-    order = match.left[np.argsort(match.right)]
-    rows = np.sort(match.right)
-    stars = _join(gaia.stars.iloc[rows].reset_index(drop=True), labels.iloc[order], release)
+    gaia = read_sources(rest, labels)
+    if labels == "apogee":
+        sources = [file for file in rest if kinds[file] == "gaia_source"]
+        stars, rows, counts = _of_apogee(data_dir, apogee, gaia, sources)
+    else:
+        stars, rows, counts = _of_gspspec(data_dir, gaia)
     stars, spoilt = possible(stars)
-    counts = [
-        ("stars of allStar", len(labels)),
-        ("sources of Gaia's files", len(gaia)),
-        (f"stars in both ({'by source_id' if release == 'EDR3' else 'by position'})", len(match)),
-        ("of them ambiguous (first or nearest taken)", match.ambiguous),
+    counts += [
         ("of them with XP spectrum", int(np.isfinite(gaia.xp[rows]).all(axis=1).sum())),
         ("of them with RVS spectrum", int(stars["has_rvs"].sum())),
         ("of them with G, BP and RP", int(stars[["g", "bp", "rp"]].notna().all(axis=1).sum())),
@@ -111,12 +107,47 @@ def read_folder(data_dir, *, inputs=("xp",), rvs_dir=None, progress=True):
     own = [file for file, kind in kinds.items() if kind and not kind.startswith("RVS")]
     return Sample(
         stars=complete(stars),
-        xp=gaia.xp[rows],
-        xp_error=gaia.xp_error[rows],
         counts=counts,
-        rvs=gaia.rvs[rows],
         files=pd.DataFrame({"file": own, "mock": [says_mock(file) for file in own]}),
+        **{name: values[rows] for name, values in gaia.spectra.items()},
     )
+
+
+def _of_apogee(data_dir, files, gaia, sources):
+    """Return the stars of allStar among Gaia's sources, their rows there, and the counts."""
+    labels, release = _labels(files)
+    match = _match(labels, gaia.stars, release, sources)
+    if not len(match):
+        raise MissingDataError(
+            f"{data_dir}: none of the {len(labels)} stars of allStar is among the {len(gaia)} "
+            "sources of Gaia's files. Fetch Gaia's files for the source_ids of allStar."
+        )
+    order = match.left[np.argsort(match.right)]
+    rows = np.sort(match.right)
+    stars = _join(gaia.stars.iloc[rows].reset_index(drop=True), labels.iloc[order], release)
+    counts = [
+        ("stars of allStar", len(labels)),
+        ("sources of Gaia's files", len(gaia)),
+        (f"stars in both ({'by source_id' if release == 'EDR3' else 'by position'})", len(match)),
+        ("of them ambiguous (first or nearest taken)", match.ambiguous),
+    ]
+    return stars, rows, counts
+
+
+def _of_gspspec(data_dir, gaia):
+    """Return the sources with GSP-Spec's labels, their rows, and the counts."""
+    rows = np.flatnonzero(gaia.stars[list(LABELS)].notna().any(axis=1))
+    if not len(rows):
+        raise MissingDataError(
+            f"{data_dir}: none of the {len(gaia)} sources has parameters of GSP-Spec whose quality "
+            "flags are all 0. Put Gaia's astrophysical_parameters of them into the folder, with "
+            "the columns *_gspspec and flags_gspspec."
+        )
+    counts = [
+        ("sources of Gaia's files", len(gaia)),
+        ("with parameters of GSP-Spec, no flag above 0", len(rows)),
+    ]
+    return gaia.stars.iloc[rows].reset_index(drop=True), rows, counts
 
 
 def _kind(file):

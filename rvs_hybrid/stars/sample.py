@@ -52,6 +52,8 @@ class Sample:
         How the sample came about: step, rows.
     rvs : ndarray of shape (n, 2401), float32, or None
         RVS spectra 846-870 nm, where the user has them; NaN rows where missing.
+    coefficients, coefficients_error : ndarrays of shape (n, 110), float32, or None
+        XP coefficients as `rvs_hybrid.inputs.relative` gives them, where the user has them.
     files : DataFrame
         file and mock (it says of itself that it is one) of the user's tables and XP spectra. RVS
         spectra say it star by star: rvs_made.
@@ -62,9 +64,17 @@ class Sample:
     xp_error: np.ndarray
     counts: pd.DataFrame
     rvs: np.ndarray | None = None
+    coefficients: np.ndarray | None = None
+    coefficients_error: np.ndarray | None = None
     files: pd.DataFrame = field(
         default_factory=lambda: pd.DataFrame({"file": [], "mock": np.zeros(0, bool)})
     )
+
+    @property
+    def spectra(self):
+        """The arrays but RVS as `rvs_hybrid.inputs.inputs_of` takes them, {name: array or None}."""
+        names = ("xp", "xp_error", "coefficients", "coefficients_error")
+        return {name: getattr(self, name) for name in names}
 
     def __len__(self):
         return len(self.stars)

@@ -16,10 +16,17 @@ from common.surveys.cards import is_mock
 from common.surveys.find import find_files
 from common.surveys.fitsfile import open_fits
 from common.surveys.gaia_rvs import read_rvs, rvs_array
-from common.surveys.gaia_source import SOURCE, read_gaia_source, zero_point_by_colour
+from common.surveys.gaia_source import (
+    SOURCE,
+    gspspec_good,
+    read_gaia_source,
+    read_gspspec,
+    zero_point_by_colour,
+)
 from common.surveys.gaia_tables import columns_of
 from common.surveys.gaia_xp import XPCoefficients, normalised, read_xp, to_sampled
-from rvs_hybrid.config import LABELS, RVS_GRID, XP_GRID
+from rvs_hybrid.config import LABELS, N_COEFFICIENTS, RVS_GRID, XP_GRID
+from rvs_hybrid.inputs import relative
 
 MANY = 5000
 PLAIN = (".fits", ".fit", ".csv", ".tsv", ".ecsv", ".xml", ".vot", ".votable")
@@ -34,7 +41,12 @@ KINDS = {
     "XP coefficients (one column each)": {"bp_coeff_0"},
     "RVS spectra": {"flux", "flux_error"},
 }
-NOUNS = {"xp": "XP spectra", "rvs": "RVS spectra", "source": "gaia_source", "allstar": "APOGEE"}
+GSPSPEC_COLUMN = "teff_gspspec"  # may stand in a table of gaia_source's columns
+GSPSPEC = "GSP-Spec labels (astrophysical_parameters)"
+NOUNS = {
+    "xp": "XP spectra", "rvs": "RVS spectra", "source": "gaia_source", "allstar": "APOGEE",
+    "gspspec": "GSP-Spec",
+}  # fmt: skip
 
 
 @dataclass
@@ -53,6 +65,8 @@ class Sources:
         Normalised flux; rows of NaN where missing.
     rejects : list of dict
         file, id, reason, of files and spectra that cannot be used.
+    coefficients, coefficients_error : ndarrays of shape (n, 110), float32, or None
+        XP coefficients as `rvs_hybrid.inputs.relative` gives them; NaN where missing.
     """
 
     stars: pd.DataFrame
@@ -60,6 +74,8 @@ class Sources:
     xp_error: np.ndarray
     rvs: np.ndarray
     rejects: list = field(default_factory=list)
+    coefficients: np.ndarray | None = None
+    coefficients_error: np.ndarray | None = None
 
     def __len__(self):
         return len(self.stars)
@@ -68,12 +84,24 @@ class Sources:
         """Yield the sources in order, at most `size` at a time, without the rejects."""
         for start in range(0, len(self), size):
             rows = slice(start, start + size)
-            arrays = (v[rows] for v in (self.xp, self.xp_error, self.rvs))
-            yield Sources(self.stars.iloc[rows].reset_index(drop=True), *arrays)
+            yield self[rows]
+
+    def __getitem__(self, rows):
+        """Return the chosen sources (slice or mask), without the rejects."""
+        arrays = {k: None if v is None else v[rows] for k, v in self.spectra.items()}
+        return Sources(self.stars[rows].reset_index(drop=True), **arrays)
+
+    @property
+    def spectra(self):
+        """The arrays as `rvs_hybrid.inputs.inputs_of` takes them, {name: array or None}."""
+        names = ("xp", "xp_error", "rvs", "coefficients", "coefficients_error")
+        return {name: getattr(self, name) for name in names}
 
 
 def kind_of(path):
-    """Return what a file holds: a key of `KINDS`, or "gaia_source".
+    """Return what a file holds: a key of `KINDS`, "gaia_source" or `GSPSPEC`.
+
+    A table of gaia_source that has GSP-Spec's columns too is "gaia_source".
 
     Raises
     ------
@@ -86,6 +114,8 @@ def kind_of(path):
             return kind
     if "source_id" in names and names & set(SOURCE.values()):
         return "gaia_source"
+    if GSPSPEC_COLUMN in names:
+        return GSPSPEC
     raise ReadError(
         path,
         f"a table of other columns ({', '.join(sorted(names)[:8])} ...)",
@@ -107,9 +137,9 @@ def find_sources(paths):
     return find_files(paths, ENDINGS, labels=True)
 
 
-def read_sources(paths):
+def read_sources(paths, labels="apogee"):
     """Return `gather` of some paths; `SuiteError`, with reasons, where nothing can be read."""
-    sources = gather(paths)
+    sources = gather(paths, labels)
     if not len(sources):
         files = {reject["file"] for reject in sources.rejects}
         reasons = list(dict.fromkeys(reject["reason"] for reject in sources.rejects))
@@ -120,14 +150,17 @@ def read_sources(paths):
     return sources
 
 
-def gather(paths):
+def gather(paths, labels="apogee"):
     """Read any mix of Gaia's files and APOGEE's allStar.
 
     Parameters
     ----------
     paths : sequence of path-like
         Files, or folders to search: gaia_source tables, XP continuous coefficients, RVS mean
-        spectra (csv, ecsv, FITS, VOTable), allStar (FITS). The kind is told by the columns.
+        spectra, astrophysical_parameters (csv, ecsv, FITS, VOTable), allStar (FITS). The kind is
+        told by the columns.
+    labels : {"apogee", "gspspec"}
+        Whose labels are taken, where files have both.
 
     Returns
     -------
@@ -136,25 +169,27 @@ def gather(paths):
         better given in parts, such as the archive's own files of a range of source_id. None where
         nothing can be read: `rejects` says why, file by file.
     """
-    read = {"xp": [], "rvs": [], "source": [], "allstar": []}
+    read = {kind: [] for kind in NOUNS}
     rejects, first, mocks = [], {}, set()
     files = find_sources(paths)
     for file in progress(files, desc="read", unit="file"):
         try:
-            kind, ids, part = _read(file, rejects)
-            if kind != "rvs" and says_mock(file):
-                mocks.update(ids.tolist())
+            parts = _read(file, rejects, labels)
+            mock = says_mock(file)
         except ReadError as error:
             rejects.append({"file": str(file), "id": "", "reason": str(error)})
             continue
-        keep = np.ones(len(ids), bool)
-        for i, source in enumerate(ids):
-            other = first.setdefault((kind, int(source)), file)
-            if other is not file:
-                keep[i] = False
-                reason = f"the same source is in {other} already: that one is used"
-                rejects.append({"file": str(file), "id": str(source), "reason": reason})
-        read[kind].append((ids[keep], [v[keep] for v in part]))
+        for kind, ids, part in parts:
+            if mock and kind != "rvs":
+                mocks.update(ids.tolist())
+            keep = np.ones(len(ids), bool)
+            for i, source in enumerate(ids):
+                other = first.setdefault((kind, int(source)), file)
+                if other is not file:
+                    keep[i] = False
+                    reason = f"the same source is in {other} already: that one is used"
+                    rejects.append({"file": str(file), "id": str(source), "reason": reason})
+            read[kind].append((ids[keep], [v[keep] for v in part]))
     _say_shared(first)
     sources = _join(read, rejects, first)
     sources.stars["mock"] = sources.stars["source_id"].isin(mocks)
@@ -173,9 +208,24 @@ def _say_shared(first):
         say(f"{NOUNS[kind]}: {len(own)} sources, {told}")
 
 
-def _read(file, rejects):
-    """Return (kind, source_id, arrays or tables of as many rows) of one file."""
+def _read(file, rejects, labels):
+    """Return [(kind, source_id, arrays or tables of as many rows)] of one file."""
     kind = kind_of(file)
+    gspspec = []
+    if labels == "gspspec" and GSPSPEC_COLUMN in columns_of(file):
+        table = gspspec_labels(file)
+        gspspec = [("gspspec", table["source_id"].to_numpy("int64"), [table])]
+    if kind == GSPSPEC and not gspspec:
+        raise ReadError(
+            file, "GSP-Spec's parameters, which are labels and no input", "inputs of the network",
+            "A network that is trained on them (--labels gspspec) is evaluated on them.",
+        )  # fmt: skip
+    if kind == GSPSPEC:
+        return gspspec
+    return [_read_kind(file, kind, rejects, labels), *gspspec]
+
+
+def _read_kind(file, kind, rejects, labels):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they count shows in the catalogue's flags
         if kind.startswith("XP"):
@@ -203,10 +253,35 @@ def _read(file, rejects):
                 )
             table = table[table["source_id"].notna()].reset_index(drop=True)
             bad = (table["aspcapflag"].to_numpy() & STAR_BAD) != 0
-            table.loc[bad, [name for name in LABELS if name in table]] = np.nan
+            unused = bad if labels == "apogee" else np.ones(len(table), bool)
+            table.loc[unused, [name for name in LABELS if name in table]] = np.nan
             return "allstar", table["source_id"].to_numpy("int64"), [with_zero_point(table)]
         table = read_gaia_source(file, rejects=rejects)
         return "source", table["source_id"].to_numpy("int64"), [table]
+
+
+def gspspec_labels(file):
+    """Return GSP-Spec's labels of a file, missing where a quality flag is not zero.
+
+    Parameters
+    ----------
+    file : path-like
+        Of columns of Gaia's astrophysical_parameters.
+
+    Returns
+    -------
+    DataFrame
+        source_id, labels and errors.
+    """
+    table = read_gspspec(file)
+    good = gspspec_good(table["flags"])
+    names = [name for name in LABELS if name in table]
+    known = table[names].notna().any(axis=1).to_numpy()
+    table.loc[~good, names] = np.nan
+    bad = int((known & ~good).sum())
+    if bad:
+        say(f"{bad} stars have a flag of GSP-Spec that is not 0: their labels are not used")
+    return table.drop(columns=["flags"])
 
 
 def with_zero_point(allstar):
@@ -228,11 +303,14 @@ def _join(read, rejects, first):
         "xp": [np.full((len(ids), XP_GRID.size), np.nan, "float32") for _ in range(2)],
         "rvs": [np.full((len(ids), RVS_GRID.size), np.nan, "float32")],
     }
-    for sources, (coefficients,) in _together(read["xp"]):
-        flux, error, _ = normalised(*to_sampled(coefficients))
+    coefficients = np.full((2, len(ids), 2 * N_COEFFICIENTS), np.nan, "float32")
+    for sources, (part,) in _together(read["xp"]):
+        flux, error, _ = normalised(*to_sampled(part))
         at = rows.reindex(sources).to_numpy()
         spectra["xp"][0][at], spectra["xp"][1][at] = flux, error
-    for kind in ("source", "rvs", "allstar"):  # where two tables say it, the first counts
+        coefficients[0][at], coefficients[1][at] = relative(part)
+    # Where two tables say it, the first counts.
+    for kind in ("source", "rvs", "gspspec", "allstar"):
         for sources, arrays in read[kind]:
             at = rows.reindex(sources).to_numpy()
             if kind == "rvs":
@@ -245,7 +323,7 @@ def _join(read, rejects, first):
                 stars[name] = old
     stars, _ = possible(stars)  # 99 or -9999 is no magnitude
     stars["has_rvs"] = np.isfinite(spectra["rvs"][0]).all(axis=1)
-    return Sources(stars, *spectra["xp"], *spectra["rvs"], rejects)
+    return Sources(stars, *spectra["xp"], *spectra["rvs"], rejects, *coefficients)
 
 
 def _together(read):

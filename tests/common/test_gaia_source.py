@@ -7,7 +7,13 @@ import pytest
 from astropy.table import Table
 
 from common.errors import ReadError
-from common.surveys.gaia_source import parallax_zero_point, read_gaia_source, read_gspspec
+from common.surveys.gaia_source import (
+    effective_wavenumber,
+    gspspec_good,
+    parallax_zero_point,
+    read_gaia_source,
+    read_gspspec,
+)
 from tests.common.test_gaia import FORMS, IDS, save
 
 
@@ -86,6 +92,44 @@ def test_zero_point_is_the_packages_and_none_outside_its_range():
         assert -0.06 < value[row] < -0.01  # mas
 
 
+PINNED = (  # solution, G, nu_eff or pseudocolour, ecliptic latitude: mas of gaiadr3-zeropoint 0.1.0
+    (31, 6.5, 1.15, 0.0, -0.048851), (31, 11.0, 1.3, 45.0, -0.033252),
+    (31, 12.5, 1.48, -60.0, -0.010468), (31, 12.5, 1.8, 0.0, -0.042365),
+    (31, 15.2, 1.6, 45.0, -0.030889), (31, 17.5, 1.15, -60.0, -0.056184),
+    (31, 20.0, 1.48, 45.0, -0.017125), (95, 6.5, 1.3, 0.0, -0.032104),
+    (95, 11.0, 1.65, -60.0, -0.018355), (95, 15.2, 1.48, 45.0, -0.031865),
+    (95, 17.5, 1.3, 0.0, -0.048247), (95, 20.0, 1.65, -60.0, -0.052269),
+)  # fmt: skip
+
+
+def test_zero_point_over_magnitude_colour_and_latitude():
+    pytest.importorskip("zero_point")
+    solved, g, colour, latitude, expected = np.array(PINNED).T
+    value = parallax_zero_point(
+        g=g, nu_eff=colour, pseudocolour=colour, ecl_lat=latitude, params_solved=solved
+    )
+    np.testing.assert_allclose(value, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("bp_rp, archive", [
+    (0.88323975, 1.5209767), (1.0488033, 1.4838136), (1.6681738, 1.3904984), (1.9089565, 1.3557875),
+])  # fmt: skip
+def test_effective_wavenumber_of_a_colour_is_near_the_archives(bp_rp, archive):
+    """Four sources of Gaia DR3 in crowded fields, bp_rp and nu_eff_used_in_astrometry.
+
+    The archive's come from the spectra themselves, so that they scatter about the relation.
+    """
+    assert effective_wavenumber(bp_rp) == pytest.approx(archive, abs=0.016)
+
+
+def test_effective_wavenumber_is_that_of_the_equation():
+    """C = tan[pi / 1.61 (1.76 - nu_eff)] / 0.531, its inverse, at ends and middle of A4's range."""
+    for nu_eff in (1.24, 1.48, 1.72):
+        colour = np.tan(np.pi / 1.61 * (1.76 - nu_eff)) / 0.531
+        assert effective_wavenumber(colour) == pytest.approx(nu_eff, abs=1e-12)
+    assert np.isnan(effective_wavenumber(np.nan))
+
+
 def test_gspspec(tmp_path):
     table = Table({"source_id": np.array(IDS, dtype=np.int64)})
     for name, value, half in (("teff", 4800.0, 50.0), ("logg", 2.5, 0.2), ("mh", -0.5, 0.1),
@@ -102,3 +146,11 @@ def test_gspspec(tmp_path):
         np.testing.assert_allclose(row[[*expected]].astype(float), [*expected.values()])
         assert frame["flags"].tolist() == ["0" * 41, ""]
         assert frame.iloc[1][["teff", "fe_h"]].isna().all()
+
+
+def test_quality_of_gspspec_is_that_of_the_flags_of_parameters():
+    """13 characters of the parameters decide; those of the abundances after them do not."""
+    good = "0" * 13 + "9" * 28
+    flags = [good, "0" * 12 + "1" + "0" * 28, "1" + good[1:], "0" * 41, "", "000", None]
+    assert gspspec_good(flags).tolist() == [True, False, False, True, False, False, False]
+    assert gspspec_good([]).dtype == bool

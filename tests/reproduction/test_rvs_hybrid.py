@@ -59,7 +59,6 @@ def test_short_training_comes_near_the_plain_perceptron_with_honest_intervals(ru
 
 def test_alpha_goes_beyond_the_null_and_is_not_bimodal_at_fixed_metallicity(run, sample):
     """Fig. 1 is missed: what XP spectra give shows two sequences over all metallicities alone."""
-    from rvs_hybrid.giants import LABELS as TRUE
     from rvs_hybrid.giants import NULL, PREDICTIONS, bimodality
     from rvs_hybrid.null import alpha_table, null_predictions
 
@@ -72,8 +71,9 @@ def test_alpha_goes_beyond_the_null_and_is_not_bimodal_at_fixed_metallicity(run,
     for name, part in (("all metallicities", whole), ("-0.6 < [Fe/H] < -0.1", fixed)):
         print(f"{name}: valley over lower peak: {part['valley'].round(2).to_dict()}")
     assert whole["bimodal"].astype(bool).all()  # the null too: that alone says nothing
-    assert whole.loc[TRUE, "valley"] < whole.loc[PREDICTIONS, "valley"] < whole.loc[NULL, "valley"]
-    assert fixed.loc[TRUE, "bimodal"] and not fixed.loc[NULL, "bimodal"]
+    true = "APOGEE labels"
+    assert whole.loc[true, "valley"] < whole.loc[PREDICTIONS, "valley"] < whole.loc[NULL, "valley"]
+    assert fixed.loc[true, "bimodal"] and not fixed.loc[NULL, "bimodal"]
     found = alpha_table(test, null, metal="fe_h").set_index(["stars", "metallicity"])
     row = found.loc[("giants", "-0.4 to -0.2")]
     print(f"giants, -0.4 < [Fe/H] < -0.2: MAD-sigma {row['mad_sigma']:.3f}, null "

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from common import claims
 from common.errors import SuiteError
+from common.headline import scores
 from common.overview import overview
 from rvs_hybrid import evaluate, galactic, giants, measured, null, tables, texts
 from rvs_hybrid.config import PAPER
 from rvs_hybrid.coverage import coverage_table
-from rvs_hybrid.evaluation import Evaluation
+from rvs_hybrid.evaluation import HEADLINE, Evaluation
 from rvs_hybrid.figures import alpha as figures_alpha
 from rvs_hybrid.figures import labels as figures
 from rvs_hybrid.figures.plots import titled
@@ -375,6 +376,25 @@ def test_a_predictor_of_metallicity_and_log_g_alone_is_not_bimodal(many):
     assert (
         own["mad_sigma"] < own["null_mad_sigma"] < tables.scatter(df["alpha_m_true"])["mad_sigma"]
     )
+
+
+def test_headline_has_alpha_at_fixed_metallicity_and_the_null(many):
+    """A predictor of metallicity and log g alone finds nothing beyond the null."""
+    known = evaluate.known_labels(many)
+    test = many[many["split"] == "test"].reset_index(drop=True)
+    found = {}
+    for name, df in (
+        ("predictions", test),
+        ("null", null.null_predictions(known, test, metal="fe_h")),
+    ):
+        ev = Evaluation(df=df, dataset="gaia-apogee", known=known)
+        rows = scores(HEADLINE, ev.tables(None), ev.claims)
+        found[name] = {row["quantity"].split(":")[0]: row["ours"] for row in rows}
+    fixed = "[alpha/M] at fixed metallicity"
+    assert found["predictions"][fixed] > 0.8 and abs(found["null"].get(fixed, 0.0)) < 1e-6
+    sigma, of_null = "MAD-sigma of [alpha/M], dex", "MAD-sigma of [alpha/M], dex, of the null"
+    of_null = next(k for k in found["null"] if k.startswith(of_null))
+    assert found["null"][sigma] == pytest.approx(found["predictions"][of_null])
 
 
 def test_null_is_the_mean_of_stars_alike():

@@ -62,6 +62,59 @@ def test_everything_is_joined_by_source_id(tmp_path, capsys):
     assert usable.sum() == 2
 
 
+def gspspec(path, stars, flags, **more):
+    """Write Gaia's astrophysical_parameters of some stars."""
+    columns = {"source_id": stars["source_id"], "flags_gspspec": flags}
+    names = {"teff": "teff", "logg": "logg", "mh": "m_h", "alphafe": "alpha_m"}
+    for theirs, ours in names.items():
+        for end, shift in (("", 0.0), ("_lower", -0.1), ("_upper", 0.1)):
+            columns[f"{theirs}_gspspec{end}"] = stars[ours] + shift
+    for end in ("", "_lower", "_upper"):
+        columns[f"fem_gspspec{end}"] = stars["fe_h"] - stars["m_h"]
+    pd.DataFrame(columns | more).to_csv(path, index=False)
+
+
+def test_labels_of_gspspec_are_those_of_good_flags(tmp_path, capsys):
+    flags = ["0" * 41, "0" * 41, "0" * 6 + "1" + "0" * 34, "0" * 41]
+    stars = STARS.assign(fe_h=STARS["m_h"] - 0.02)
+    gspspec(tmp_path / "ap.csv", stars[:3], flags[:3])
+    toy.source_table(tmp_path / "source.csv", STARS)
+    xp(tmp_path / "xp.csv", rows=(0, 2, 3))
+    other = APOGEE.assign(teff=9000.0)  # another scale's labels beside them do not count
+    toy.allstar(tmp_path / "allStar.fits", other, gaia=True)
+    found = read_folder(tmp_path, inputs=("xp", "coefficients"), labels="gspspec")
+    table = found.stars.set_index("source_id")
+    assert set(table.index) == set(IDS[:2].tolist()) and list(found.stars) == list(sample.COLUMNS)
+    for name in ("teff", "logg", "m_h", "fe_h", "alpha_m", "parallax"):
+        np.testing.assert_allclose(table.loc[IDS[:2], name], stars[name][:2], rtol=1e-6)
+    np.testing.assert_allclose(table["m_h_err"], 0.1)
+    both = np.isfinite(found.coefficients).all(axis=1)
+    assert both.tolist() == [i == IDS[0] for i in found.stars["source_id"]]
+    assert found.coefficients_error.shape == (2, 110)
+    assert dict(found.counts.itertuples(index=False))[
+        "with parameters of GSP-Spec, no flag above 0"] == 2  # fmt: skip
+    assert "1 stars have a flag of GSP-Spec that is not 0" in capsys.readouterr().out
+    # APOGEE's are those that are asked for by default: then GSP-Spec's file is of no use, and told.
+    assert (read_folder(tmp_path).stars["teff"] == 9000).all()
+    rejects = read_sources([tmp_path]).rejects
+    assert ["--labels gspspec" in reject["reason"] for reject in rejects] == [True]
+
+
+def test_gspspec_may_stand_in_gaia_source(tmp_path):
+    more = {f"phot_{k}_mean_mag": STARS[k] for k in ("g", "bp", "rp")}
+    more |= {k: STARS[k] for k in ("ra", "dec", "parallax", "parallax_error")}
+    gspspec(tmp_path / "both.csv", STARS, ["0" * 41] * 4, **more)
+    found = read_folder(tmp_path, inputs=("phot",), labels="gspspec").stars
+    assert len(found) == 4 and found[["g", "teff", "parallax"]].notna().all().all()
+    plain = read_sources([tmp_path])
+    assert plain.rejects == [] and plain.stars["teff"].isna().all()
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    gspspec(bad / "both.csv", STARS, ["1" * 41] * 4, **more)
+    with pytest.raises(MissingDataError, match="flags are all 0"):
+        read_folder(bad, inputs=("phot",), labels="gspspec")
+
+
 def test_older_releases_are_joined_by_position_with_proper_motion(tmp_path):
     # DR2's identifiers mean nothing here; one star has moved by 3.2 arcsec since 2MASS saw it
     moved = APOGEE["dec"] - np.array([3.2, 0.0, 0.0]) / 3600
