@@ -11,7 +11,7 @@ import numpy as np
 
 from common.files import write_text
 from common.inspect.pack import ERROR_STEP, Grids, packed, signed, text_of
-from common.inspect.plots import check_bokeh, plots, script
+from common.inspect.plots import DASHES, check_bokeh, plots, script
 from common.inspect.verdicts import COLUMNS, QUALITIES
 
 MOST = 500  # objects of a page
@@ -65,6 +65,7 @@ def write_page(page, path, *, key):
         plots=_json(plots(page)),
         arrays=arrays,
         qualities=QUALITIES,
+        dashes=DASHES,
         scripts="\n".join((here / name).read_text(encoding="utf-8") for name in SCRIPTS),
         style=(here / "page.css").read_text(encoding="utf-8"),
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
