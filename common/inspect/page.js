@@ -200,6 +200,13 @@ function tell() {
   }
 }
 
+// An address may end in #ID: reports link their failures so.
+function named() {
+  let id = location.hash.slice(1);
+  try { id = decodeURIComponent(id); } catch { /* no escape: taken as it is */ }
+  return PAGE.objects.findIndex((one) => one.id === id);
+}
+
 function show(at) {
   state.at = Math.max(0, Math.min(PAGE.objects.length - 1, at));
   const one = PAGE.objects[state.at];
@@ -255,6 +262,7 @@ async function begin() {
   });
   dark.addEventListener("change", paint);
   beginVerdicts();
-  paint(); show(0);
+  window.addEventListener("hashchange", () => { if (named() >= 0) show(named()); });
+  paint(); show(Math.max(named(), 0));
   document.documentElement.dataset.ready = "yes";
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,13 @@ def write_page(page, path, *, key):
     path = Path(path)
     write_text(path, text)
     return path
+
+
+def objects_of(path):
+    """Return the ids of the objects that a page shows, list of str; none where it is no page."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    found = re.search(r'id="told">(.*?)</script>', text, re.S)
+    return [one["id"] for one in json.loads(found[1])["objects"]] if found else []
 
 
 def _template(curve, grids):

@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -148,6 +149,19 @@ def test_names_of_lines_stay_readable_when_one_zooms_and_objects_change(chromium
         page.keyboard.press("f")
         assert page.evaluate(top)[0] < most / 2
         assert errors == []
+
+
+@pytest.mark.slow
+def test_an_address_names_the_object_that_is_shown(chromium, tmp_path):
+    path = write_page(toy(4, ids=["a b", "c%", "ü#1", "d"]), tmp_path / "page.html", key="toy")
+    with opened(chromium, f"{path}#{quote('ü#1')}") as (page, errors):
+        assert page.evaluate("state.at") == 2
+        page.evaluate(f"location.hash = {quote('c%')!r}")
+        page.wait_for_function("state.at === 1")
+        page.evaluate("location.hash = '%'")  # no object's: nothing moves
+        assert page.evaluate("state.at") == 1 and errors == []
+    with opened(chromium, f"{path}#nobody") as (page, errors):
+        assert page.evaluate("state.at") == 0 and errors == []
 
 
 @pytest.mark.slow
