@@ -15,6 +15,7 @@ from astropy.io import fits
 from astropy.io.votable.exceptions import W50
 from astropy.table import Table
 from astropy.table.meta import get_yaml_from_table
+from astropy.units import UnitsWarning
 
 from common.errors import ReadError, SuiteError, UsageError
 from common.files import atomic_path
@@ -150,6 +151,7 @@ def read_table(path):
         with warnings.catch_warnings():
             if form == "votable":
                 warnings.simplefilter("ignore")  # of other people's dialects
+            warnings.simplefilter("ignore", UnitsWarning)  # dex; units are not read
             return _to_frame(Table.read(path, format=form, **options))
     except FileNotFoundError:
         raise ReadError(path, "there is no such file", "a catalogue", "Check the path.") from None

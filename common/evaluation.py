@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ from astropy.table import Table
 
 from common import claims
 from common.cli import say
+from common.files import write_text
 from common.headline import scores
+from common.inspect.page import objects_of
 from common.plots import draw
 from common.report import Section, claims_section, run_facts, write_report
 from common.rows import MOCK_FILES, REAL_FILES
@@ -21,7 +24,11 @@ MOCK = (
     "the code works and how it behaves; it says nothing about the real survey, whose claims stay "
     "untested."
 )
-INSPECT = "inspect.html"
+INSPECT, LOOKED_AT = "inspect.html", "worth_a_look.txt"
+LOOK = (
+    "\n\nTo look at their spectra: python -m {} --catalogue CATALOGUE FILES --ids "
+    f"tables/{LOOKED_AT} -o {INSPECT} in this folder; evaluated again, each row links its spectrum."
+)
 MOST_LOOKED_AT = 100
 MOCK_TO_REAL = (
     "TRAINED ON MOCK, TESTED ON REAL SPECTRA ({}). The networks saw only simulated spectra. The "
@@ -323,14 +330,22 @@ def _report(ev, out, judged, made, drawn, skipped, rejects, source):
 
 
 def _worst(ev, out):
-    """Return the section of failures, with a link to the page of their spectra if it is there."""
+    """Return the section of failures, linked to the page of their spectra if it is there.
+
+    Their ids are kept in tables/, from which such a page is made.
+    """
     table = ev.worst()
     if not _some(table):
         return []
-    there = (out / INSPECT).is_file()
     caption = f"The first {MOST_LOOKED_AT} of {len(table)}" if len(table) > MOST_LOOKED_AT else ""
-    return [Section("Worth a look", ev.looked_at, {caption: table[:MOST_LOOKED_AT]},
-                    link=INSPECT if there else "", link_text="Look at the spectra")]  # fmt: skip
+    table, page = table[:MOST_LOOKED_AT], out / INSPECT
+    write_text(out / "tables" / LOOKED_AT, "".join(f"{one}\n" for one in table["id"]))
+    if page.is_file():
+        links = {one: f"{INSPECT}#{quote(one)}" for one in objects_of(page)}
+        return [Section("Worth a look", ev.looked_at, {caption: table}, links=links, link=INSPECT,
+                        link_text="Look at the spectra")]  # fmt: skip
+    how = "" if ev.paper is None else LOOK.format(ev.paper.module("inspect"))
+    return [Section("Worth a look", ev.looked_at + how, {caption: table})]
 
 
 def beside_sections(beside, folders):

@@ -34,6 +34,8 @@ class Section:
         Caption → PNG file or figure.
     link, link_text : str
         Address of a page that says more, and what it is called.
+    links : dict of str to str
+        Object -> address of what says more of it: links of the tables' column "id".
     claims : DataFrame, optional
         Published numbers, which are shown by their verdict; how many there are of each is shown
         at the top of the page.
@@ -45,6 +47,7 @@ class Section:
     figures: dict = field(default_factory=dict)
     link: str = ""
     link_text: str = "The whole report"
+    links: dict = field(default_factory=dict)
     claims: pd.DataFrame | None = None
 
     @property
@@ -223,7 +226,7 @@ def _section(section, name):
         "paragraphs": [p.strip() for p in section.text.split("\n\n") if p.strip()],
         "bar": section.counts,
         "groups": _groups(section.claims),
-        "tables": [table_of(table, caption) for caption, table in section.tables.items()],
+        "tables": [table_of(t, caption, section.links) for caption, t in section.tables.items()],
         "figures": [
             {"caption": caption, **embedded(figure)} for caption, figure in section.figures.items()
         ],
@@ -241,8 +244,12 @@ def _groups(claims):
     return out
 
 
-def table_of(table, caption=""):
-    """Return a DataFrame as the templates take it: caption, columns, rows of cells."""
+def table_of(table, caption="", links=None):
+    """Return a DataFrame as the templates take it: caption, columns, rows of cells.
+
+    `links` are addresses by the value of the column "id".
+    """
+    links = links or {}
     text = {name: not np.issubdtype(dtype, np.number) for name, dtype in _kinds(table)}
     columns = [{"name": name, "text": text[name]} for name in table.columns]
     rows = [
@@ -251,6 +258,7 @@ def table_of(table, caption=""):
                 "value": show(value),
                 "text": text[name],
                 "verdict": name == "verdict" and value in VERDICTS,
+                "link": links.get(str(value), "") if name == "id" else "",
             }
             for name, value in zip(table.columns, row, strict=True)
         ]

@@ -71,7 +71,7 @@ class GasnetView(View):
         told = self._of_templates if self.config.is_templates else self._of_paper
         more = told(ready.x, rows)
         return [
-            replace(one, **_answer(row), **(own if why == "" else {}))
+            replace(one, **answer(row), **(own if why == "" else {}))
             for one, (_, row), own, why in zip(
                 found, rows.iterrows(), more, ready.reason, strict=True
             )
@@ -126,14 +126,19 @@ class GasnetView(View):
         return {kind: Curve(*learned[name]) for kind, name in of.items() if name}
 
 
-def _answer(row):
+def answer(row):
     """Return headline, class, redshift and solutions that a row of the catalogue tells."""
     kind, z, p = str(row["class"]), float(row["z"]), float(row.get("p_z", row["class_probability"]))
     error = float(row.get("z_err", row.get("sigma_z", np.nan)))
     at = f" at z = {z:.5f}" + (f" ± {error:.5f}" if np.isfinite(error) else "")
-    headline = f"{kind}{at if np.isfinite(z) else ''}, right with {per_cent(p)} probability"
-    if "p_z" not in row:
-        headline = f"{kind}{at if np.isfinite(z) else ''}; class probability {per_cent(p)}"
+    said = kind.replace("_nan", " without a subclass") + (at if np.isfinite(z) else "")
+    own = per_cent(float(row["class_probability"]))
+    headline = f"{said}; class probability {own}"
+    if "p_z" in row:
+        coarse = COARSE.get(kind, kind)
+        what = f"{coarse} and redshift" if np.isfinite(z) else coarse
+        headline = f"{said}; {what} right with {per_cent(p)} probability"
+        headline += f", the subclass with {own}" if coarse != kind else ""
     solutions = []
     if np.isfinite(z):
         solutions.append(Solution(f"{kind} z = {z:.4f} ({per_cent(p)})", kind, z, p))

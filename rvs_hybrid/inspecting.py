@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from common.errors import SuiteError
 from common.inspect.shown import Curve, Page, Place, Shown
@@ -16,6 +17,7 @@ from rvs_hybrid.predict import notes_of, usable
 from rvs_hybrid.stars.sources import find_sources, gather
 
 GRIDS = {"rvs": RVS_GRID, "xp": XP_GRID}  # Å
+TRAINED = ("teff", "logg", "g", "bp", "rp", "parallax", "parallax_error")  # of the training set
 NOISE = 0.01  # default: error of normalised RVS flux that a model is levelled with
 FLAG_WORDS = {
     "NO_RVS": "no RVS spectrum", "NO_XP": "no XP spectrum", "NO_PHOT": "no complete photometry",
@@ -130,9 +132,7 @@ class StarView(View):
 
     def page(self, objects, title, facts):
         """Return the `Page` of objects."""
-        import pandas as pd
-
-        labels = training_labels(self.run_dir, {k: k for k in ("teff", "logg")})
+        labels = training_labels(self.run_dir, {k: k for k in TRAINED})
         stars = pd.concat(self.stars, ignore_index=True)
         colour = pd.DataFrame([vars(one.places[CMD]) for one in objects])
         made = [
@@ -140,8 +140,9 @@ class StarView(View):
                     "log g", flip_x=True)
         ]  # fmt: skip
         if colour["x"].notna().any():
-            made.append(diagram(CMD, None, colour, ("x", "x"), ("y", "y"), "BP − RP (mag)",
-                                "M_G by the parallax (mag)", flip_x=False))  # fmt: skip
+            made.append(diagram(CMD, colours(labels), colour, ("x", "x"), ("y", "y"),
+                                "BP − RP (mag)", "M_G by the parallax (mag)",
+                                flip_x=False))  # fmt: skip
         words = {k: f"How {NAMES[k]} changes with the flux in each pixel: blue, it grows with more "
                  "flux." for k in self.labels}  # fmt: skip
         overlay = any(one.overlay is not None for one in objects)
@@ -171,6 +172,19 @@ def _places(row, star):
     errors = {k: float(row[f"{k}_err"]) if k in row else np.nan for k in ("teff", "logg")}
     kiel = Place(labels["teff"], labels["logg"], errors["teff"], errors["logg"])
     return {KIEL: kiel, CMD: place_of_colour(star)}
+
+
+def colours(labels):
+    """Return colour and absolute magnitude (x, y) of a training set, None where it has none.
+
+    Parameters
+    ----------
+    labels : DataFrame or None
+        From `common.inspect.stars.training_labels`, columns of `TRAINED`.
+    """
+    if labels is None or not set(TRAINED) <= set(labels):
+        return None
+    return pd.DataFrame([vars(place_of_colour(star)) for star in labels.to_dict("records")])
 
 
 def place_of_colour(star):

@@ -49,14 +49,19 @@ function drawSpectrum(fit) {
   fill("flux", { x: a.wave, y: flux });
   fill("raw", state.smooth ? { x: a.wave, y: a.flux } : { x: [], y: [] });
   fill("error", a.error && byId("error").checked ? { x: a.wave, y: a.error } : { x: [], y: [] });
+  if (fit) { fitFlux(); fitWavelength(); }
   drawModel();
-  if (!fit) return;
-  let [low, high] = quantiles(smoothed(a.flux, a.error, Math.max(state.smooth, 2)), [0.004, 0.997]);
+}
+function fitFlux() {
+  const a = state.arrays, whole = byId("whole").checked;
+  let [low, high] = whole ? quantiles(a.flux, [0, 1]) : quantiles(smoothed(a.flux, a.error, Math.max(state.smooth, 2)), [0.004, 0.997]);
   if (low === undefined) return;
   const step = (high - low) || Math.abs(high) || 1;
   low = low > 0 && low < 0.5 * high ? 0 : low - 0.1 * step;
   setRange(model("spectrum").y_range, low, high + 0.25 * step);
-  const good = a.wave.filter((w, i) => isFinite(a.flux[i]));
+}
+function fitWavelength() {
+  const good = state.arrays.wave.filter((w, i) => isFinite(state.arrays.flux[i]));
   if (good.length) setRange(model("spectrum").x_range, good[0] - 0.01 * (good.at(-1) - good[0]), good.at(-1) + 0.01 * (good.at(-1) - good[0]));
 }
 
@@ -94,13 +99,18 @@ function continuum(wave, flux) {
 }
 
 function drawLines() {
-  const range = model("spectrum").x_range, wave = state.arrays.wave, found = { x: [], name: [], y: [], colour: [] };
+  const { x_range: range, y_range: height } = model("spectrum"), wave = state.arrays.wave, found = { x: [], name: [], y: [], colour: [] };
+  // Names stand in three rows; one that would lie on another in each of them is left out.
+  const perPixel = Math.abs(range.end - range.start) / Math.max(byId("plot-spectrum").clientWidth - 70, 100), last = Array(3).fill(-Infinity);
   const known = Object.entries(PAGE.kinds[state.kind] || Object.values(PAGE.kinds)[0] || {}).sort((a, b) => a[1] - b[1]);
   if (byId("lines").checked) {
     for (const [name, rest] of known) {
       const at = rest * (1 + state.z);
       if (at < wave[0] || at > wave.at(-1)) continue;
-      found.x.push(at); found.name.push(name); found.y.push(0.99 - 0.11 * (found.x.length % 3)); found.colour.push(dark.matches ? "#7cc4f0" : "#0072B2");
+      const row = last.findIndex((x) => at - x > 14 * perPixel);
+      if (row >= 0 && at >= range.start && at <= range.end) last[row] = at;
+      found.x.push(at); found.name.push(row < 0 ? "" : name); found.y.push(height.start + (0.99 - 0.2 * Math.max(row, 0)) * (height.end - height.start));
+      found.colour.push(dark.matches ? "#7cc4f0" : "#0072B2");
     }
   }
   fill("lines", found);
@@ -147,6 +157,7 @@ function drawPlaces() {
     }
     fill(`diagram${k}-place`, known ? { x: [p.x], y: [p.y] } : { x: [], y: [] });
     fill(`diagram${k}-bars`, bars);
+    byId("placeless" + k).hidden = known;
   });
 }
 
@@ -189,6 +200,13 @@ function tell() {
   }
 }
 
+// An address may end in #ID: reports link their failures so.
+function named() {
+  let id = location.hash.slice(1);
+  try { id = decodeURIComponent(id); } catch { /* no escape: taken as it is */ }
+  return PAGE.objects.findIndex((one) => one.id === id);
+}
+
 function show(at) {
   state.at = Math.max(0, Math.min(PAGE.objects.length - 1, at));
   const one = PAGE.objects[state.at];
@@ -210,6 +228,7 @@ function paint() {
     for (const part of plot.center) if (part.type === "Grid") part.setv({ grid_line_color: line });
   }
   model("flux-line").glyph.line_color = { value: colour("--flux") };
+  model("line-names").glyph.background_fill_color = { value: paper };
   if (state.arrays) drawLines();
 }
 
@@ -233,8 +252,9 @@ async function begin() {
   byId("jump").onchange = () => show(+byId("jump").value);
   byId("previous").onclick = () => show(state.at - 1);
   byId("next").onclick = () => show(state.at + 1);
-  const range = model("spectrum").x_range;
-  range.connect(range.change, () => { if (state.arrays) drawLines(); });
+  for (const range of [model("spectrum").x_range, model("spectrum").y_range])
+    range.connect(range.change, () => { if (state.arrays) drawLines(); });
+  byId("whole").onchange = () => { fitFlux(); drawModel(); };
   if (model("pdf")) model("pdf").on_event("tap", (event) => {
     const width = Math.abs(model("pdf").x_range.end - model("pdf").x_range.start), one = PAGE.objects[state.at];
     const near = one.solutions.filter((s) => Math.abs(s.z - event.x) < 0.015 * width).sort((a, b) => Math.abs(a.z - event.x) - Math.abs(b.z - event.x));
@@ -242,6 +262,7 @@ async function begin() {
   });
   dark.addEventListener("change", paint);
   beginVerdicts();
-  paint(); show(0);
+  window.addEventListener("hashchange", () => { if (named() >= 0) show(named()); });
+  paint(); show(Math.max(named(), 0));
   document.documentElement.dataset.ready = "yes";
 }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
 
 from common.files import write_text
 from common.inspect.pack import ERROR_STEP, Grids, packed, signed, text_of
-from common.inspect.plots import check_bokeh, plots, script
+from common.inspect.plots import DASHES, check_bokeh, plots, script
 from common.inspect.verdicts import COLUMNS, QUALITIES
 
 MOST = 500  # objects of a page
@@ -65,6 +66,7 @@ def write_page(page, path, *, key):
         plots=_json(plots(page)),
         arrays=arrays,
         qualities=QUALITIES,
+        dashes=DASHES,
         scripts="\n".join((here / name).read_text(encoding="utf-8") for name in SCRIPTS),
         style=(here / "page.css").read_text(encoding="utf-8"),
         made=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -72,6 +74,13 @@ def write_page(page, path, *, key):
     path = Path(path)
     write_text(path, text)
     return path
+
+
+def objects_of(path):
+    """Return the ids of the objects that a page shows, list of str; none where it is no page."""
+    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    found = re.search(r'id="told">(.*?)</script>', text, re.S)
+    return [one["id"] for one in json.loads(found[1])["objects"]] if found else []
 
 
 def _template(curve, grids):

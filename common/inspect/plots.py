@@ -8,6 +8,7 @@ from common.errors import UsageError
 TOOLS = "xpan,box_zoom,xwheel_zoom,reset,save"
 SMALL = "pan,box_zoom,wheel_zoom,reset,save"
 GREY = "#8a949e"
+DASHES = ("dashed", "solid", "dotted")  # of a diagram's curves, in their order
 
 
 def check_bokeh():
@@ -70,13 +71,12 @@ def _spectrum(strips):
                   toolbar_location="above", **ranges)  # fmt: skip
     top.xaxis.axis_label, top.yaxis.axis_label = "observed wavelength (Å)", "flux"
     top.extra_x_ranges = {"rest": Range1d(3800, 9200)}
-    top.extra_y_ranges = {"share": Range1d(0, 1)}
     top.add_layout(LinearAxis(x_range_name="rest", axis_label="wavelength at rest (Å)"), "above")
     lines = _source("lines", "x", "name", "y", "colour")
     top.vspan(x="x", source=lines, line_color="colour", line_dash="dashed", line_alpha=0.8)
-    top.text(x="x", y="y", text="name", source=lines, y_range_name="share", angle=1.5708,
-             text_font_size="11px", text_align="right", text_baseline="bottom", x_offset=-2,
-             text_color="colour")  # fmt: skip
+    top.text(x="x", y="y", text="name", source=lines, angle=1.5708, text_font_size="11px",
+             text_align="right", text_baseline="bottom", x_offset=-2, text_color="colour",
+             background_fill_alpha=0.7, name="line-names")  # fmt: skip
     top.line("x", "y", source=_source("raw", "x", "y"), color=GREY, alpha=0.45, name="raw-line")
     top.line("x", "y", source=_source("error", "x", "y"), color=RED, alpha=0.7, name="error-line")
     flux = top.line("x", "y", source=_source("flux", "x", "y"), color=BLACK, name="flux-line")
@@ -123,8 +123,8 @@ def _diagram(diagram, name):
     made.x_range.flipped, made.y_range.flipped = diagram.flip_x, diagram.flip_y
     others = ColumnDataSource({"x": list(map(float, diagram.x)), "y": list(map(float, diagram.y))})
     made.scatter("x", "y", source=others, size=4, color=GREY, alpha=0.5, line_color=None)
-    for label, x, y in diagram.curves:
-        made.line(list(map(float, x)), list(map(float, y)), color=BLUE, line_dash="dashed",
+    for (label, x, y), dash in zip(diagram.curves, DASHES, strict=False):
+        made.line(list(map(float, x)), list(map(float, y)), color=BLUE, line_dash=dash,
                   name=label)  # fmt: skip
     bars = _source(f"{name}-bars", "x0", "y0", "x1", "y1")
     made.segment("x0", "y0", "x1", "y1", source=bars, color=RED, line_width=2)

@@ -61,7 +61,7 @@ function exportVerdicts() {
 const KEYS = {
   ArrowRight: () => show(state.at + 1), n: () => show(state.at + 1),
   ArrowLeft: () => show(state.at - 1), p: () => show(state.at - 1),
-  t: takeShown, r: restore, e: exportVerdicts,
+  t: takeShown, r: restore, f: () => byId("whole").click(), e: exportVerdicts,
 };
 function onKey(event) {
   const tag = event.target.tagName, type = event.target.type;

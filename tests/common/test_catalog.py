@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,9 @@ def test_units_ucds_and_meta_reach_fits_ecsv_and_parquet(frame, tmp_path):
     assert (header["TUCD3"], header["TCOMM3"]) == ("src.redshift", "redshift from \\xc5")
     assert (header["NETWORK"], header["LONGER_THAN_8"]) == ("toy", 2)
     assert str(Table.read(tmp_path / "a.fits")["z"].unit) == "dex"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert "z" in read_table(tmp_path / "a.fits")
     write_table(frame, tmp_path / "a.ecsv", meta={"SEED": 1}, **notes)
     table = Table.read(tmp_path / "a.ecsv", format="ascii.ecsv")
     assert (str(table["z"].unit), table["z"].description) == ("dex", "redshift from Å")

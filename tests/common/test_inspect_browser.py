@@ -3,10 +3,13 @@
 import csv
 import io
 import itertools
+from urllib.parse import quote
 
+import numpy as np
 import pytest
 
 from common.inspect.page import MOST, write_page
+from common.inspect.shown import Place
 from common.inspect.verdicts import COLUMNS, read_verdicts
 from tests.browser import browser, opened
 from tests.common.toy_page import toy
@@ -115,6 +118,61 @@ def test_every_control_does_what_it_says(chromium, tmp_path):
         page.fill("#v-comment", "n4e")  # keys are letters where one types
         assert page.evaluate("[state.at, verdicts['3 object'].quality]") == [3, ""]
         assert errors == []
+
+
+@pytest.mark.slow
+def test_names_of_lines_stay_readable_when_one_zooms_and_objects_change(chromium, tmp_path):
+    made = toy(2)
+    made.kinds = {"QSO": {f"line {k}": 2800.0 + k for k in range(5)}}
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    shares = (
+        "(({ start, end }) => model('lines').data.y.map((y) => (y - start) / (end - start)))"
+        "(model('spectrum').y_range)"
+    )
+    with opened(chromium, path) as (page, errors):
+        drawn = page.evaluate("model('lines').data.name.filter((name) => name)")
+        assert drawn == ["line 0", "line 1", "line 2"] and len(lines(page)) == 5  # three rows
+        box = page.locator("#plot-spectrum").bounding_box()
+        page.mouse.move(box["x"] + 200, box["y"] + 120)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 400, box["y"] + 250, steps=5)
+        page.mouse.up()
+        page.wait_for_function("model('spectrum').x_range.end < 9000")
+        assert max(page.evaluate(shares)) == pytest.approx(0.99)
+        page.keyboard.press("n")
+        assert max(page.evaluate(shares)) == pytest.approx(0.99)
+        top = "[model('spectrum').y_range.end, Math.max(...state.arrays.flux.filter(isFinite))]"
+        page.evaluate("state.arrays.flux[100] = 1000")  # the top of a sharp line
+        page.keyboard.press("f")
+        shown, most = page.evaluate(top)
+        assert shown > most == 1000
+        page.keyboard.press("f")
+        assert page.evaluate(top)[0] < most / 2
+        assert errors == []
+
+
+@pytest.mark.slow
+def test_an_address_names_the_object_that_is_shown(chromium, tmp_path):
+    path = write_page(toy(4, ids=["a b", "c%", "ü#1", "d"]), tmp_path / "page.html", key="toy")
+    with opened(chromium, f"{path}#{quote('ü#1')}") as (page, errors):
+        assert page.evaluate("state.at") == 2
+        page.evaluate(f"location.hash = {quote('c%')!r}")
+        page.wait_for_function("state.at === 1")
+        page.evaluate("location.hash = '%'")  # no object's: nothing moves
+        assert page.evaluate("state.at") == 1 and errors == []
+    with opened(chromium, f"{path}#nobody") as (page, errors):
+        assert page.evaluate("state.at") == 0 and errors == []
+
+
+@pytest.mark.slow
+def test_an_object_without_a_place_in_a_diagram_is_told(chromium, tmp_path):
+    made = toy(2)
+    made.objects[1].places["Kiel"] = Place(np.nan, 4.0)
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    with opened(chromium, path) as (page, errors):
+        assert not page.is_visible("#placeless0")
+        page.keyboard.press("n")
+        assert page.is_visible("#placeless0") and errors == []
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from PIL import Image
 
 from common import evaluation, pictures
 from common.figures import save
+from common.inspect.page import write_page
 from common.report import VERDICTS, Section, claims_section, write_report
+from tests.common.toy_page import toy
 from tests.pictures import EMPTY, rendered
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -166,15 +169,30 @@ def test_failures_link_the_page_of_their_spectra_where_it_is(tmp_path, there):
         looked_at = "Wrong."
 
         def worst(self):
-            return pd.DataFrame({"id": [f"o{i}" for i in range(120)]})
+            return pd.DataFrame({"id": [f"o {i}" for i in range(120)]})
 
     if there:
-        (tmp_path / "inspect.html").touch()
+        write_page(toy(3, ids=["o 1", "o 99", "z"]), tmp_path / "inspect.html", key="k")
     (section,) = evaluation._worst(Two(df=pd.DataFrame(), dataset="x"), tmp_path)
     ((caption, table),) = section.tables.items()
     assert len(table) == 100 and "120" in caption
+    ids = (tmp_path / "tables/worth_a_look.txt").read_text(encoding="utf-8").splitlines()
+    assert ids == [f"o {i}" for i in range(100)]
     page = Page(write_report(tmp_path / "r.html", title="T", sections=[section]))
-    assert len(page.of("a", href="inspect.html")) == there
+    links = [a["href"] for a in page.of("a") if a.get("href", "").startswith("inspect.html")]
+    wanted = ["inspect.html", "inspect.html#o%201", "inspect.html#o%2099"]
+    assert links == (wanted if there else [])
+
+
+def test_a_report_tells_how_its_failures_are_looked_at(tmp_path):
+    class Named(evaluation.Evaluation):
+        paper = SimpleNamespace(module="paper.{}".format)
+
+        def worst(self):
+            return pd.DataFrame({"id": ["a"]})
+
+    (section,) = evaluation._worst(Named(df=pd.DataFrame(), dataset="x"), tmp_path)
+    assert "python -m paper.inspect" in section.text and "worth_a_look.txt" in section.text
 
 
 def in_browser(tmp_path, script):

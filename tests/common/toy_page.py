@@ -7,8 +7,8 @@ from common.inspect.shown import Curve, Diagram, Page, Place, Shown, Solution
 LINES = {"QSO": {"Lyα": 1215.67, "Mg II": 2799.12}, "STAR": {"Hα": 6564.61}}
 
 
-def toy(n, *, n_pixels=400, name="object", title="A toy", n_z=200, overlay=True):
-    """Return a `Page` of n objects with n_pixels each."""
+def toy(n, *, n_pixels=400, name="object", title="A toy", n_z=200, overlay=True, ids=None):
+    """Return a `Page` of n objects with n_pixels each, called as `ids` or numbered."""
     rng = np.random.default_rng(1)
     wave = 10 ** np.linspace(np.log10(3600), np.log10(9800), n_pixels)
     z_grid = np.linspace(0, 6, n_z)
@@ -21,7 +21,8 @@ def toy(n, *, n_pixels=400, name="object", title="A toy", n_z=200, overlay=True)
         strip = Curve(wave, line - 0.2)
         objects.append(
             Shown(
-                id=f"{k} {name}", file=f"/there/{name}.fits", wavelength=wave, flux=flux,
+                id=ids[k] if ids else f"{k} {name}",
+                file=f"/there/{name}.fits", wavelength=wave, flux=flux,
                 error=np.full(n_pixels, 0.1), headline=f"QSO at z = {z:.3f} {name}", kind="QSO",
                 z=z, flags=[("LOW_SNR", name)] if k == 0 else [],
                 numbers=[("z", f"{z:.4f}", "redshift"), ("snr", "–", "")],

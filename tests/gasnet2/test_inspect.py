@@ -6,6 +6,7 @@ import pytest
 
 from gasnet2 import evaluate, inspect, predict
 from gasnet2.data import by_eye
+from gasnet2.inspecting import answer
 from tests.browser import browser, opened
 from tests.gasnet2.toy import write_table
 from tests.pages import told
@@ -50,6 +51,16 @@ def test_page_shows_why_and_verdicts_become_labels(catalogue, tmp_path, capsys):
     assert list(table["id"]) == [objects[0]["id"]]
     assert table["z_true"].iloc[0] == pytest.approx(objects[0]["z"])
     assert "labels by eye" in (out / "report.html").read_text(encoding="utf-8")
+
+
+def test_headline_tells_the_probability_of_each_part_of_the_answer():
+    row = {"class": "STAR_OB", "class_probability": 0.43, "z": 1e-4, "z_err": 2e-4, "p_z": 0.98}
+    assert answer(row)["headline"] == (
+        "STAR_OB at z = 0.00010 ± 0.00020; STAR and redshift right with 98 % probability, the "
+        "subclass with 43 %"
+    )
+    none = {"class": "NONE", "class_probability": 0.9, "z": np.nan, "p_z": 0.9}
+    assert answer(none)["headline"] == "NONE; NONE right with 90 % probability"
 
 
 @pytest.mark.parametrize(
