@@ -49,7 +49,9 @@ lint: env
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 
+# The tutorials are run, at smoke scale, before the pages that hold them are built.
 docs: env
+	$(PY) -m pytest -q -n 0 --slow tests/test_tutorials.py
 	$(PY) -m sphinx -W -q -b html docs docs/_build/html
 
 bench: env

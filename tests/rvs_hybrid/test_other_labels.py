@@ -98,7 +98,7 @@ def test_labels_of_another_scale_never_fill_the_papers_column():
 
 def test_labelled_files_are_of_the_networks_own_scale(run_dir, files, tmp_path):
     table, rejects = predict.predict_labelled(run_dir, [files])
-    assert set(table["dataset"]) == {"the user's files (GSP-Spec labels)"}
+    assert set(table["dataset"]) == {"real files (GSP-Spec labels)"}
     stars = toy.make_sample(300, with_m_h=True).stars.set_index("source_id")
     true = stars.loc[table["source_id"], "teff"]
     np.testing.assert_allclose(table["teff_true"], true, rtol=1e-6)
