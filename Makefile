@@ -6,10 +6,11 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 DEMO ?= demo
 WORKERS ?= logical
-MOCKS := gasnet2 lamost_metallicity solarlike_distance
+MOCKS := gasnet2 lamost_metallicity solarlike_distance mtopnet
 MOCK_gasnet2 := --n 40
 MOCK_lamost_metallicity := --n 1500
 MOCK_solarlike_distance := --n 600
+MOCK_mtopnet := --n 200 --variant both
 
 .PHONY: env demo test lint lock docs bench clean
 

@@ -10,7 +10,7 @@ from mtopnet.predict import predict_files
 
 main = partial(command.main, PAPER, Evaluation, load=load_networks, predict=predict_files,
                errors={"z": "z_std", "log_mass": "log_mass_err", "log_sfr": "log_sfr_err"},
-               tables=("success", "residuals", "errors"))  # fmt: skip
+               tables=("success", "residuals", "errors", "calibration", "none"))  # fmt: skip
 
 if __name__ == "__main__":
     raise SystemExit(main())

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from common.catalog import read_table
 from common.released import CARD, released, room
+from mtopnet.kinds import OTHER_KINDS
 from tests.test_docs import PACKAGES
 
 MOST = 80e6  # bytes of all together
@@ -15,6 +17,7 @@ PINNED_OH = {"2504-54179-0257": 8.833, "1492-52932-0043": 8.837, "0783-52325-032
              "0504-52316-0040": 9.067}  # fmt: skip
 PINNED_SUNS = {"210231": (5639, 4.294, -0.042, 4.51), "203120": (5999, 4.020, 0.286, 3.04),
                "382502163": (4981, 4.732, -0.284, 6.24)}  # fmt: skip
+PINNED_Z = (0.89, 22)  # fraction of right redshifts, how many are sure
 EVERY = [(package, name) for package in PACKAGES for name in released(package)]
 
 
@@ -96,3 +99,25 @@ def test_parameters_of_real_suns_without_training(shared_data, tmp_path, capsys)
         for name, value in zip(("teff", "logg", "feh", "mg"), pinned, strict=True):
             error = table.loc[obsid, f"cnn_{name}_err"]
             assert table.loc[obsid, f"cnn_{name}"] == pytest.approx(value, abs=0.1 * error), name
+
+
+def test_redshifts_of_mock_galaxies_without_training(tmp_path, capsys):
+    """No real MOONS spectrum exists: a mock, of a seed that no training had."""
+    from mtopnet.mock.make import make_mock
+
+    paths = make_mock(n=40, seed=202, out_dir=tmp_path / "mock", exposures=(8,), progress=False,
+                      variant="both", offline=True)  # fmt: skip
+    table = predicted("mtopnet", tmp_path / "a.parquet", paths).set_index("id")
+    assert "released network galaxies" in capsys.readouterr().out
+    labels = read_table(tmp_path / "mock" / "labels.fits").set_index("id").loc[table.index]
+    own = ~labels["kind"].isin(OTHER_KINDS)
+    right = (table["z"] - labels["z"]).abs() < 0.01
+    assert right[own].mean() == pytest.approx(PINNED_Z[0], abs=0.05)
+    sure = own & (table["p_z"] > 0.9)
+    assert sure.sum() >= PINNED_Z[1] and right[sure].mean() > 0.95
+    assert table["p_none"].between(0, 1).all() and table["p_none"][own].median() < 0.05
+    off = (table["log_mass"] - labels["log_mass"])[own & right]
+    assert (
+        abs(off.median()) < 0.15
+        and (off.abs() < 2 * table.loc[off.index, "log_mass_err"]).mean() > 0.8
+    )
