@@ -18,7 +18,7 @@ def add_up(argv, *, carefully):
     """Write the numbers to 30, each once: `carefully`, else those of an earlier call again."""
     from pathlib import Path
 
-    from common.files import write_json
+    from common.files import clear_temporary, write_json
 
     done, out = Path(argv[0]) / "done.json", Path(argv[0]) / "a.fits"
     known = json.loads(done.read_text()) if done.exists() else []
@@ -27,6 +27,7 @@ def add_up(argv, *, carefully):
         write_json(done, known)
         time.sleep(0.02)
     write_json(out, known)
+    clear_temporary(done)  # of a writer that was killed
     done.unlink()
     return 0
 

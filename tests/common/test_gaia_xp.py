@@ -250,5 +250,6 @@ def test_joined_coefficients_are_those_of_the_parts():
 def test_sampling_leaves_the_settings_of_figures_alone():
     for name in [m for m in sys.modules if m.split(".")[0] == "gaiaxpy"]:
         del sys.modules[name]
-    to_sampled(made_up())
-    assert not matplotlib.rcParams["text.usetex"]
+    with matplotlib.rc_context({"text.usetex": False}):  # whoever imported it before
+        to_sampled(made_up())
+        assert not matplotlib.rcParams["text.usetex"]
