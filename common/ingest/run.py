@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from common.cli import progress
 from common.errors import SuiteError, UsageError
+from common.files import clear_temporary
 from common.ingest import work
 from common.ingest.folder import REJECTS, Folder
 from common.surveys import find_files
@@ -91,6 +92,7 @@ def ingest(paths, out, *, survey=None, workers=None, max_rejects=None, grid=None
     files = find_files(paths)
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
+        clear_temporary(out / REJECTS, every=True)  # of a writer that was killed
         folder, options = Folder(out), {"survey": survey, "grid": list(grid) if grid else None}
         rows = lost = n = 0
         changed = folder.begin(files, options)

@@ -225,6 +225,15 @@ def begin(files, out, workers):
     return process
 
 
+def test_what_a_killed_writer_left_is_cleared(tmp_path):
+    files = write(tmp_path / "in", range(1, 4))
+    left = tmp_path / "out" / ".d6e7c1ae.rejects.ecsv"
+    left.parent.mkdir()
+    left.write_bytes(b"")
+    ingest([files], tmp_path / "out", workers=1)
+    assert not left.exists()
+
+
 @pytest.mark.parametrize(
     "kills, workers", [(2, [1]), pytest.param(50, [1, 2], marks=pytest.mark.slow)]
 )
