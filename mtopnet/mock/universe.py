@@ -6,7 +6,7 @@ import numpy as np
 
 from common.errors import UsageError
 from common.mocks import moons, moons_camera
-from mtopnet.config import MOCKS, Config
+from mtopnet.config import Config
 from mtopnet.mock import files as mock_files
 from mtopnet.mock import lines as mock_lines
 from mtopnet.mock import population as mock_population
@@ -61,7 +61,7 @@ class Universe:
 
     def __init__(self, *, variant="default", offline=False):
         if variant not in VARIANTS:
-            raise UsageError(f"variant must be one of {', '.join(MOCKS)}. Received {variant!r}.")
+            raise UsageError(f"variant must be one of {', '.join(VARIANTS)}. Received {variant!r}.")
         self.observation, self.shift = VARIANTS[variant]
         self.camera = moons_camera.Camera(self.observation, offline=offline)
         self.sky_lines = mock_files.sky_lines(self.camera.photons)

@@ -21,7 +21,8 @@ from common.surveys.ids import place_of
 from mtopnet.config import PAPER, Config
 from mtopnet.data import label_table, spectrum_files, split_of
 from mtopnet.figures.peer import success_beside
-from mtopnet.mock.make import VARIANTS, make_mock
+from mtopnet.kinds import other_kind
+from mtopnet.mock.make import BOTH, make_mock
 from mtopnet.peer import scalars
 from mtopnet.peer.fit import NO_ERRORS, Fitter, Grid, peak
 from mtopnet.peer.templates import make
@@ -80,13 +81,12 @@ def peer_run(run_dir, out=None, *, on=None, data_dir=None, n=None, prior=False, 
 
         df, _, _ = predict_labelled(run_dir, [Path(on)])
         out, df = kept(df, run_dir, on, out), tables.with_types(df)
-    df = df[df["z_true"].notna()].reset_index(drop=True)
+    df = of_its_kind(df[df["z_true"].notna()])
     if n is not None and n < len(df):
         rows = np.sort(np.random.default_rng(config.seed).permutation(len(df))[:n])
         df = df.iloc[rows].reset_index(drop=True)
     grid = Grid(moons.grid(), z_range=(config.z_min, config.z_max))
-    variant = config.mock if config.mock in VARIANTS else "default"
-    templates = make(grid, variant=variant, seed=config.seed, offline=offline)
+    templates = make(grid, variant=light_of(config.mock), seed=config.seed, offline=offline)
     density = _density(templates.z) if prior else None
     fitter = Fitter(templates.all, grid, parts=_arms(), degree=degree)
     own = Path(on) if on is not None else data_dir or about.get("data_dir")
@@ -96,6 +96,7 @@ def peer_run(run_dir, out=None, *, on=None, data_dir=None, n=None, prior=False, 
         learn = labels.iloc[:0]
         if on is None:
             learn = labels[split_of(labels["galaxy"].astype(str), config) == "train"]
+            learn = of_its_kind(learn)
         found, known = _fitted(folder, df, learn, grid, templates, fitter, density)
     df = df.merge(found, on="id", how="inner", validate="1:1")
     floor = pd.DataFrame()
@@ -110,6 +111,16 @@ def peer_run(run_dir, out=None, *, on=None, data_dir=None, n=None, prior=False, 
     write_parquet(df[[c for c in names if c in df]], out / "peer.parquet")
     save(success_beside(table), out / "figures" / "peer")
     return table, floor
+
+
+def light_of(mock):
+    """Return the variant that templates are made of: both kinds of a mixed mock shine alike."""
+    return BOTH[0] if mock == "both" else mock
+
+
+def of_its_kind(df):
+    """Return the rows of galaxies: redshifts of stars and failed fibres are nobody's to find."""
+    return df[~other_kind(df)].reset_index(drop=True)
 
 
 def _arms():

@@ -201,6 +201,16 @@ def test_what_is_learned_is_told_of_new_rows():
     assert np.std(told - y[450:]) < 0.4 < np.nanstd(y)
 
 
+def test_of_a_mixed_mock_the_galaxies_alone_are_fitted_with_their_own_templates():
+    df = pd.DataFrame({"kind": ["star-forming", "star", "agn", "failed", "outside"]})
+    assert beside.of_its_kind(df)["kind"].tolist() == ["star-forming", "agn"]
+    assert [beside.light_of(m) for m in ("default", "faint", "both")] == [
+        "default", "faint", "faint"
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match=r"faint, realistic\. Received 'both'"):
+        Universe(variant="both")
+
+
 def test_tables_and_figure_say_what_was_planted(tmp_path):
     df, _ = toy.predictions(700)
     rng = np.random.default_rng(2)
