@@ -90,6 +90,8 @@ def make_mock(
         )
     if len({f"{hours:g}" for hours in exposures}) < len(exposures):  # as ids name them
         raise UsageError(f"exposures must differ from each other. Received {exposures}.")
+    if variant not in MOCKS:
+        raise UsageError(f"variant must be one of {', '.join(MOCKS)}. Received {variant!r}.")
     out_dir, jobs = Path(out_dir), []
     for name, number in _parts(variant, n).items():
         universe = _universe(name, offline)
