@@ -54,6 +54,15 @@ def pytest_configure():
     render_on_demand()
 
 
+@pytest.fixture(autouse=True)
+def own_settings_of_figures():
+    """Keep matplotlib's settings to one test: importing gaiaxpy switches LaTeX on for all."""
+    import matplotlib
+
+    with matplotlib.rc_context({"text.usetex": False}):
+        yield
+
+
 @pytest.fixture(scope="session")
 def made_once(tmp_path_factory):
     """Return a function (name, make) -> folder that `make` filled: for all files and workers.
