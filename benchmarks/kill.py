@@ -114,12 +114,13 @@ def parts_of(out):
 
 
 def networks(out):
-    """Return the weights of a run's networks and its predictions."""
+    """Return the weights of a run's networks, its predictions and the names of its files."""
     import keras
     import pandas as pd
 
     table = pd.read_parquet(out / "run" / "predictions.parquet")
-    found = {"rows": list(table["id"])}
+    files = (path for path in (out / "run").rglob("*") if path.is_file())
+    found = {"rows": list(table["id"]), "files": sorted(str(p.relative_to(out)) for p in files)}
     for name in table.select_dtypes("number"):
         found[name] = table[name].to_numpy()
     for path in sorted((out / "run" / "models").glob("*.keras")):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from common.errors import ReadError, SuiteError, UsageError
-from common.files import atomic_path, write_json, write_parquet
+from common.files import atomic_path, clear_temporary, temporary_of, write_json, write_parquet
 from common.provenance import versions
 
 
@@ -58,10 +58,18 @@ def begin(run_dir, config, *, accelerator, data_dir=None, resume=False, later=()
     if not about:  # what lies there without a configuration is of nobody knows what
         (prepared / "shards.json").unlink(missing_ok=True)
         shutil.rmtree(run_dir / "work", ignore_errors=True)
+    _clear(run_dir)
     about = {"timing": {}, "versions": versions(), "device": accelerator.device} | about
     about |= {"config": asdict(config), "data_dir": str(data_dir) if data_dir else None}
     write_json(run_dir / "config.json", about)
     return run_dir, about
+
+
+def _clear(run_dir):
+    """Remove what a killed training left half written."""
+    models = run_dir / "models"
+    for folder in (run_dir, models, *(path for path in models.rglob("*") if path.is_dir())):
+        clear_temporary(folder / "any", every=True)
 
 
 def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False, offline=False,
@@ -90,7 +98,8 @@ def start(config, run_dir, prepare, *, accelerator, data_dir=None, resume=False,
     folder, began = run_dir / "data", time.perf_counter()
     if config.is_mock and data_dir is None:
         # The files of a mock can be made again: only a folder that the user names keeps them.
-        with TemporaryDirectory(prefix="mock-", dir=run_dir) as files:
+        name = temporary_of("mock").name
+        with TemporaryDirectory(prefix=f"{name}-", dir=run_dir) as files:
             shards = prepare(config, folder, data_dir=files, offline=offline)
     else:
         shards = prepare(config, folder, data_dir=data_dir, offline=offline)

@@ -1,7 +1,7 @@
 // What the page shows of the chosen object.
 "use strict";
 const byId = (name) => document.getElementById(name);
-const state = { at: 0, z: 0, kind: "", smooth: 0, arrays: null, strip: 0 };
+const state = { at: 0, z: 0, kind: "", smooth: 0, smoothChosen: false, arrays: null, strip: 0 };
 const models = {};
 
 function model(name) {
@@ -22,22 +22,41 @@ function element(tag, text, parent) {
   return made;
 }
 
-// A Gaussian of `sigma` pixels, by inverse variance where the errors are known.
+// A Gaussian of `sigma` pixels, by inverse variance where the errors are known, and its error.
 function smoothed(flux, error, sigma) {
-  if (!sigma) return flux;
-  const half = Math.ceil(3 * sigma), out = new Float64Array(flux.length), kernel = [];
+  if (!sigma) return [flux, error];
+  const half = Math.ceil(3 * sigma), out = [new Float64Array(flux.length), error && new Float64Array(flux.length)], kernel = [];
   for (let k = -half; k <= half; k++) kernel.push(Math.exp(-0.5 * (k / sigma) ** 2));
   for (let i = 0; i < flux.length; i++) {
-    let sum = 0, weight = 0;
+    let sum = 0, weight = 0, variance = 0;
     for (let k = -half; k <= half; k++) {
       const j = i + k, v = flux[j];
       if (v === undefined || !isFinite(v)) continue;
       const w = kernel[k + half] * (error ? (error[j] > 0 ? 1 / error[j] ** 2 : 0) : 1);
       sum += w * v; weight += w;
+      if (w) variance += (w * error?.[j]) ** 2;
     }
-    out[i] = weight > 0 ? sum / weight : NaN;
+    out[0][i] = weight > 0 ? sum / weight : NaN;
+    if (error) out[1][i] = weight > 0 ? Math.sqrt(variance) / weight : NaN;
   }
   return out;
+}
+// A signal-to-noise ratio of 2 in what is shown, but lines of some pixels must not drown.
+function smoothing(flux, error) {
+  if (!error) return 0;
+  const [ratio] = quantiles(flux.map((v, i) => Math.abs(v) / error[i]), [0.5]);
+  const sigma = ratio > 0 ? (2 / ratio) ** 2 / (2 * Math.sqrt(Math.PI)) : 0;
+  return sigma < 1 ? 0 : Math.min(Math.round(sigma), 4);
+}
+function setSmooth(sigma) { state.smooth = sigma; byId("smooth").value = sigma; byId("smoothed").textContent = sigma; }
+// A point without a value in each gap of the wavelengths: no line is drawn over it.
+function broken(x, y) {
+  const steps = quantiles(x.slice(1).map((w, i) => w / x[i] - 1), [0.5])[0], at = [], value = [];
+  for (let i = 0; i < x.length; i++) {
+    if (i && x[i] / x[i - 1] - 1 > 8 * steps) { at.push((x[i] + x[i - 1]) / 2); value.push(NaN); }
+    at.push(x[i]); value.push(y[i]);
+  }
+  return { x: at, y: value };
 }
 function quantiles(values, shares) {
   const good = Array.from(values).filter(isFinite).sort((a, b) => a - b);
@@ -45,16 +64,16 @@ function quantiles(values, shares) {
 }
 
 function drawSpectrum(fit) {
-  const a = state.arrays, flux = smoothed(a.flux, a.error, state.smooth);
-  fill("flux", { x: a.wave, y: flux });
-  fill("raw", state.smooth ? { x: a.wave, y: a.flux } : { x: [], y: [] });
-  fill("error", a.error && byId("error").checked ? { x: a.wave, y: a.error } : { x: [], y: [] });
+  const a = state.arrays, [flux, error] = smoothed(a.flux, a.error, state.smooth);
+  fill("flux", broken(a.wave, flux));
+  fill("raw", state.smooth ? broken(a.wave, a.flux) : { x: [], y: [] });
+  fill("error", error && byId("error").checked ? broken(a.wave, error) : { x: [], y: [] });
   if (fit) { fitFlux(); fitWavelength(); }
   drawModel();
 }
 function fitFlux() {
   const a = state.arrays, whole = byId("whole").checked;
-  let [low, high] = whole ? quantiles(a.flux, [0, 1]) : quantiles(smoothed(a.flux, a.error, Math.max(state.smooth, 2)), [0.004, 0.997]);
+  let [low, high] = whole ? quantiles(a.flux, [0, 1]) : quantiles(smoothed(a.flux, a.error, Math.max(state.smooth, 2))[0], [0.004, 0.997]);
   if (low === undefined) return;
   const step = (high - low) || Math.abs(high) || 1;
   low = low > 0 && low < 0.5 * high ? 0 : low - 0.1 * step;
@@ -212,6 +231,7 @@ function show(at) {
   const one = PAGE.objects[state.at];
   state.arrays = arraysOf(state.at);
   byId("jump").value = state.at;
+  if (!state.smoothChosen) setSmooth(smoothing(state.arrays.flux, state.arrays.error));
   tell(); drawSpectrum(true); restore(); drawStrip(); drawPdf(true); drawPlaces(); showVerdict();
 }
 
@@ -243,7 +263,7 @@ async function begin() {
   slider.oninput = () => setZ(Math.exp(+slider.value) - 1, "slider");
   byId("zfine").oninput = () => setZ((1 + state.base) * (1 + +byId("zfine").value) - 1, "fine");
   byId("z").oninput = () => setZ(parseFloat(byId("z").value), "number");
-  byId("smooth").oninput = () => { state.smooth = +byId("smooth").value; byId("smoothed").textContent = state.smooth; drawSpectrum(false); };
+  byId("smooth").oninput = () => { state.smoothChosen = true; setSmooth(+byId("smooth").value); drawSpectrum(false); };
   byId("kind").onchange = () => setKind(byId("kind").value);
   for (const name of ["error", "overlay"]) if (byId(name)) byId(name).onchange = () => drawSpectrum(false);
   byId("lines").onchange = drawLines;

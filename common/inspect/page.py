@@ -6,13 +6,14 @@ import datetime
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from common.files import write_text
 from common.inspect.pack import ERROR_STEP, Grids, packed, signed, text_of
-from common.inspect.plots import DASHES, check_bokeh, plots, script
+from common.inspect.plots import DASHES, check_bokeh, limits, plots, script
 from common.inspect.verdicts import COLUMNS, QUALITIES
 
 MOST = 500  # objects of a page
@@ -44,6 +45,7 @@ def write_page(page, path, *, key):
     from jinja2 import Environment, PackageLoader
 
     check_bokeh()
+    page = replace(page, diagrams=[d for d in page.diagrams if limits(d, page.objects)])
     grids, arrays, objects = Grids(), [], []
     for one in page.objects:
         data, about = packed(one, grids)

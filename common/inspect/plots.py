@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from common.colours import BLACK, BLUE, GREEN, ORANGE, PURPLE, RED
 from common.errors import UsageError
 
@@ -35,7 +37,8 @@ def plots(page):
     if page.pdf_z is not None:
         made["pdf"] = _pdf()
     for number, diagram in enumerate(page.diagrams):
-        made[f"diagram{number}"] = _diagram(diagram, f"diagram{number}")
+        ranges = limits(diagram, page.objects)
+        made[f"diagram{number}"] = _diagram(diagram, f"diagram{number}", *ranges)
     return {name: json_item(model) for name, model in made.items()}
 
 
@@ -76,7 +79,7 @@ def _spectrum(strips):
     top.vspan(x="x", source=lines, line_color="colour", line_dash="dashed", line_alpha=0.8)
     top.text(x="x", y="y", text="name", source=lines, angle=1.5708, text_font_size="11px",
              text_align="right", text_baseline="bottom", x_offset=-2, text_color="colour",
-             background_fill_alpha=0.7, name="line-names")  # fmt: skip
+             background_fill_alpha=0.7, name="line-names", level="overlay")  # fmt: skip
     top.line("x", "y", source=_source("raw", "x", "y"), color=GREY, alpha=0.45, name="raw-line")
     top.line("x", "y", source=_source("error", "x", "y"), color=RED, alpha=0.7, name="error-line")
     flux = top.line("x", "y", source=_source("flux", "x", "y"), color=BLACK, name="flux-line")
@@ -114,13 +117,41 @@ def _pdf():
     return made
 
 
-def _diagram(diagram, name):
-    """Return a diagram: the others in grey, lines of division, the object with its errors."""
-    from bokeh.models import ColumnDataSource
+def limits(diagram, objects):
+    """Return the limits of a diagram's axes, which hold all that stands in it.
 
-    made = _figure(name, 290, tools=SMALL, active_drag="box_zoom", toolbar_location="above")
+    Parameters
+    ----------
+    diagram : common.inspect.shown.Diagram
+    objects : list of common.inspect.shown.Shown
+
+    Returns
+    -------
+    list of (float, float)
+        Of x and y, in the order in which the axis runs; empty where nothing stands in it.
+    """
+    places = [one.places[diagram.name] for one in objects if diagram.name in one.places]
+    x = [diagram.x, [p.x for p in places], *(x for _, x, _ in diagram.curves)]
+    y = [diagram.y, [p.y for p in places], *(y for _, _, y in diagram.curves)]
+    x, y = (np.concatenate([np.asarray(part, float) for part in parts]) for parts in (x, y))
+    known = np.isfinite(x) & np.isfinite(y)
+    found = []
+    if known.any():
+        for values, flip in ((x[known], diagram.flip_x), (y[known], diagram.flip_y)):
+            low, high = float(values.min()), float(values.max())
+            margin = 0.06 * (high - low) or 1.0
+            ends = (low - margin, high + margin)
+            found.append(ends[::-1] if flip else ends)
+    return found
+
+
+def _diagram(diagram, name, x_limits, y_limits):
+    """Return a diagram: the others in grey, lines of division, the object with its errors."""
+    from bokeh.models import ColumnDataSource, Range1d
+
+    made = _figure(name, 290, tools=SMALL, active_drag="box_zoom", toolbar_location="above",
+                   x_range=Range1d(*x_limits), y_range=Range1d(*y_limits))  # fmt: skip
     made.xaxis.axis_label, made.yaxis.axis_label = diagram.x_label, diagram.y_label
-    made.x_range.flipped, made.y_range.flipped = diagram.flip_x, diagram.flip_y
     others = ColumnDataSource({"x": list(map(float, diagram.x)), "y": list(map(float, diagram.y))})
     made.scatter("x", "y", source=others, size=4, color=GREY, alpha=0.5, line_color=None)
     for (label, x, y), dash in zip(diagram.curves, DASHES, strict=False):

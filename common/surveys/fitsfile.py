@@ -13,7 +13,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from common.errors import ReadError, short
-from common.surveys.quick import CARD, SPARE, quick_hdus
+from common.surveys.quick import BLOCK, CARD, SPARE, quick_hdus
 
 FITS_START = b"SIMPLE  ="
 GZIP_START = b"\x1f\x8b"
@@ -140,7 +140,10 @@ def _checked(content):
         raise ValueError(f"{len(odd)} lines of its headers are no cards")
     if not isinstance(content, bytes):
         return content
-    content = content[: hdus[-1].end]  # astropy would look for headers in what follows
+    # Astropy would look for headers in what follows, and warn at each look of a last block cut off
+    # behind the data.
+    content = content[: hdus[-1].end]
+    content += bytes(-len(content) % BLOCK)
     parts = [(hdu.place, content[hdu.place]) for hdu in hdus]
     foreign = [place for place, part in parts if not part.isascii() or b"\0" in part]
     if not (odd or foreign):

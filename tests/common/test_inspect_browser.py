@@ -3,6 +3,7 @@
 import csv
 import io
 import itertools
+from dataclasses import replace
 from urllib.parse import quote
 
 import numpy as np
@@ -173,6 +174,61 @@ def test_an_object_without_a_place_in_a_diagram_is_told(chromium, tmp_path):
         assert not page.is_visible("#placeless0")
         page.keyboard.press("n")
         assert page.is_visible("#placeless0") and errors == []
+
+
+@pytest.mark.slow
+def test_a_diagram_in_which_nothing_stands_is_left_out(chromium, tmp_path):
+    made = toy(2)
+    empty = replace(made.diagrams[0], name="empty", x=np.full(3, np.nan), y=np.ones(3), curves=[])
+    made.diagrams.insert(0, empty)
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    with opened(chromium, path) as (page, errors):
+        assert page.evaluate("PAGE.diagrams") == ["Kiel"]
+        assert page.evaluate("model('diagram0-place').data.x") == [5000]
+        assert errors == []
+    made.objects[1].places["empty"] = Place(1.0, 2.0)
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    with opened(chromium, path) as (page, errors):
+        assert page.evaluate("PAGE.diagrams") == ["empty", "Kiel"] and errors == []
+
+
+@pytest.mark.slow
+def test_noise_is_smoothed_until_one_sees_something(chromium, tmp_path):
+    made = toy(3)
+    made.objects[1] = replace(made.objects[1], error=np.full(400, 2.0))
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    smooth = "[state.smooth, +byId('smooth').value, byId('smoothed').textContent]"
+    with opened(chromium, path) as (page, errors):
+        assert page.evaluate(smooth) == [0, 0, "0"]
+        page.keyboard.press("n")
+        chosen, slider, told = page.evaluate(smooth)
+        assert chosen == slider == float(told) and 1 <= chosen <= 4
+        page.evaluate("byId('smooth').value = 7")
+        page.dispatch_event("#smooth", "input")
+        page.keyboard.press("n")
+        assert page.evaluate(smooth) == [7, 7, "7"]  # the inspector's own stays
+        error = page.evaluate("Array.from(model('error').data.y)")[200]
+        assert error == pytest.approx(0.1 / np.sqrt(2 * np.sqrt(np.pi) * 7), rel=0.02)
+        assert errors == []
+
+
+@pytest.mark.slow
+def test_no_line_is_drawn_over_a_gap(chromium, tmp_path):
+    made = toy(1)
+    one = made.objects[0]
+    keep = np.abs(one.wavelength - 6000) > 500
+    made.objects[0] = replace(
+        one, wavelength=one.wavelength[keep], flux=one.flux[keep], error=one.error[keep]
+    )
+    path = write_page(made, tmp_path / "page.html", key="toy")
+    with opened(chromium, path) as (page, errors):
+        for name in ("flux", "error"):
+            x, y = page.evaluate(f"['x', 'y'].map((c) => Array.from(model('{name}').data[c]))")
+            known = np.array([v is not None and v == v for v in y])
+            assert np.count_nonzero(known[4:]) > 200
+            inside = (np.array(x) > 5500) & (np.array(x) < 6500)
+            assert inside.any() and not known[inside].any()
+        assert errors == []
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """Run folders: what a second command on the same folder may and may not do."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,42 @@ def test_a_new_folder_says_what_runs_and_a_resumed_run_keeps_what_was_noted(tmp_
     with pytest.raises(UsageError, match="holds a run already"):
         begin(folder)
     assert begin(folder, resume=True)[1]["timing"] == {"data_s": 1.0}
+
+
+def test_what_a_killed_training_left_half_written_is_taken_away(tmp_path):
+    begin(tmp_path)
+    mine = tmp_path / "models" / ".hidden.keras"
+    half = [
+        tmp_path / ".15c80896.predictions.parquet",
+        tmp_path / "models" / ".15c80896.classifier.keras",
+        tmp_path / "models" / "inner" / ".0a0a0a0a.regressor.keras",
+        tmp_path / ".15c80896.mock-x" / "spectra.fits",
+    ]
+    for path in [mine, *half]:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    begin(tmp_path, resume=True)
+    assert not any(path.exists() for path in half) and mine.exists()
+    assert not half[-1].parent.exists()
+
+
+def test_the_files_of_a_mock_lie_where_a_killed_training_clears_them(tmp_path):
+    @dataclass(frozen=True)
+    class OfMock(BaseConfig):
+        is_mock = True
+
+    def killed(config, folder, *, data_dir, offline):
+        (Path(data_dir) / "spectra.fits").write_text("a mock's")
+        shutil.copytree(tmp_path, tmp_path.parent / "left")
+        raise KeyboardInterrupt
+
+    device = Accelerator("a device", "float32", strategy=None, worker=0)
+    with pytest.raises(KeyboardInterrupt):
+        runs.start(OfMock(), tmp_path, killed, accelerator=device)
+    left = tmp_path.parent / "left"
+    assert len(list(left.rglob("spectra.fits"))) == 1
+    runs.begin(left, OfMock(), accelerator=device, resume=True)
+    assert [path.name for path in left.iterdir()] == ["config.json"]
 
 
 def test_another_configuration_is_refused_but_for_what_is_known_later(tmp_path):

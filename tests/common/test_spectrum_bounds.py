@@ -1,8 +1,10 @@
 """Sizes that a header or a gzip file only claims, and messages: all of them bounded."""
 
 import gzip
+import io
 import time
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from common.errors import ReadError
 from common.surveys import read, read_many
 from common.surveys.describe import describe
+from common.surveys.fitsfile import open_fits
 from common.surveys.quick import quick_hdus
 from tests.common.test_sdss import spec_hdus, table_hdus
 
@@ -105,6 +108,20 @@ def test_odd_lines_of_a_header_are_passed_over_in_silence(tmp_path, line):
     (tmp_path / "a.fits").write_bytes(content[:at] + filler + content[at:])
     with pytest.raises(ReadError, match="36 lines of its headers are no cards"):
         read(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("missing", [1, 168])
+def test_a_last_block_cut_off_behind_the_data_costs_nothing(tmp_path, missing):
+    """Nothing is lost; astropy would warn at every look at the file."""
+    table_hdus().writeto(tmp_path / "a.fits")
+    content = (tmp_path / "a.fits").read_bytes()
+    assert content.endswith(bytes(missing))
+    (tmp_path / "a.fits").write_bytes(content[:-missing])
+    with warnings.catch_warnings(action="error"), open_fits(tmp_path / "a.fits") as hdus:
+        found = [hdu.data for hdu in hdus]
+    with fits.open(io.BytesIO(content)) as whole:
+        for data, hdu in zip(found, whole, strict=True):
+            np.testing.assert_array_equal(data, hdu.data)
 
 
 def test_a_damaged_header_in_the_middle_is_told(tmp_path):

@@ -313,7 +313,7 @@ def test_dataset_trains_from_all_inputs_and_leaves_no_files(run):
     table = pd.read_parquet(run / "predictions.parquet")
     assert set(table["dataset"]) == {MOCK}
     assert 0.3 < table["has_rvs"].mean() < 0.9 and table["has_xp"].all()
-    assert not list(run.glob("mock-*"))
+    assert not list(run.glob(".*mock-*"))
 
 
 def test_results_say_mock_and_never_fill_the_surveys_column(run, folder, tmp_path):
