@@ -247,7 +247,8 @@ def differences(one, other):
             elif not np.array_equal(value, other[name], equal_nan=True):
                 found.append(f"{name}: by up to {np.nanmax(np.abs(value - other[name])):.2g}")
         elif value != other[name]:
-            found.append(name)
+            odd = set(value) ^ set(other[name]) if isinstance(value, list) else ()
+            found.append(f"{name} {sorted(odd)}" if odd else name)
     return found
 
 

@@ -67,8 +67,7 @@ def begin(run_dir, config, *, accelerator, data_dir=None, resume=False, later=()
 
 def _clear(run_dir):
     """Remove what a killed training left half written."""
-    models = run_dir / "models"
-    for folder in (run_dir, models, *(path for path in models.rglob("*") if path.is_dir())):
+    for folder in (run_dir, *(path for path in run_dir.rglob("*") if path.is_dir())):
         clear_temporary(folder / "any", every=True)
 
 

@@ -154,7 +154,10 @@ def _checked(content):
     for place in foreign:
         text = changed[place].decode("ascii", "replace").replace("\ufffd", "?")
         changed[place] = text.replace("\0", " ").encode()
-    return bytes(changed)
+    changed = bytes(changed)
+    if [hdu.end for hdu in quick_hdus(changed, limit=None)] != [hdu.end for hdu in hdus]:
+        raise ValueError("a size in its headers holds bytes that are no text")
+    return changed
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class QuickHDU:
             if card[8:10] == b"= ":
                 if card[:8] == b"END     ":
                     raise ValueError("the card END has a value")
-                key = card[:8].decode("latin1").rstrip()
+                key = card[:8].decode("latin1").rstrip(" ")
                 first = self._cards.setdefault(key, card)
                 # Which of two counts depends on the reader; astropy takes small letters too.
                 if (first is not card or key.islower()) and STRUCTURE.match(card):
@@ -121,16 +121,16 @@ class QuickHDU:
 
     def _size(self):
         """Return the bytes of the data, by the header alone."""
+        if self.is_table:
+            self._count("TFIELDS", 0, MOST_AXES)
         n = self._count("NAXIS", 0, MOST_AXES)
         if not n:
             return 0
         axes = [self._count(f"NAXIS{i}") for i in range(1, n + 1)]
         bytes_each = self._bytes("BITPIX", None)
         size = bytes_each * self._count("GCOUNT", 1) * (self._count("PCOUNT", 0) + math.prod(axes))
-        if self.is_table:
-            self._count("TFIELDS", 0, MOST_AXES)
-            if axes[-1] and not axes[0]:
-                raise ValueError(f"{axes[-1]} rows of no bytes")
+        if self.is_table and axes[-1] and not axes[0]:
+            raise ValueError(f"{axes[-1]} rows of no bytes")
         if self.get("ZIMAGE") is True:
             pixels = [self._count(f"ZNAXIS{i}") for i in
                       range(1, self._count("ZNAXIS", 0, MOST_AXES) + 1)]  # fmt: skip
@@ -177,7 +177,7 @@ class QuickHDU:
 @lru_cache(maxsize=512)
 def _layout(cards):
     """Return dtype and {column: (TZERO, TSCAL)} of a table by its cards, which many share."""
-    known = {c[:8].decode("latin1").rstrip(): _value(c[10:].decode("latin1")) for c in cards}
+    known = {c[:8].decode("latin1").rstrip(" "): _value(c[10:].decode("latin1")) for c in cards}
     names, types, scaled = [], [], {}
     scales = any(key.startswith(("TZERO", "TSCAL")) for key in known)
     for i in range(1, known.get("TFIELDS") + 1):

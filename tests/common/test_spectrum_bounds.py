@@ -44,6 +44,7 @@ HUGE = "99999999999"
         header(**FIRST) + header(**TABLE | {"BITPIX": "9"}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"NAXIS1": "0", "NAXIS2": HUGE}),
         header(**FIRST) + header(**TABLE | {"TFIELDS": HUGE}) + bytes(2880),
+        header(**FIRST) + header(**TABLE | {"NAXIS": "0", "TFIELDS": "3000000"}),
         header(**FIRST) + header(**TABLE | {"PCOUNT": HUGE}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"PCOUNT": "-9"}) + bytes(2880),
         header(**FIRST) + header(**TABLE | {"GCOUNT": HUGE}) + bytes(2880),
@@ -55,7 +56,8 @@ HUGE = "99999999999"
         gzip.compress(header(**FIRST) + bytes(200_000_000), 9),
     ],
     ids=["NAXIS", "negative", "twice", "small letters", "NAXISn", "rows", "BITPIX", "empty rows",
-         "TFIELDS", "PCOUNT", "PCOUNT-", "GCOUNT", "hidden", "ZNAXIS", "no END", "gzip"],
+         "TFIELDS", "TFIELDS alone", "PCOUNT", "PCOUNT-", "GCOUNT", "hidden", "ZNAXIS", "no END",
+         "gzip"],
 )  # fmt: skip
 def test_absurd_sizes_are_refused_at_once(tmp_path, content):
     path = tmp_path / "absurd.fits"
@@ -108,6 +110,17 @@ def test_odd_lines_of_a_header_are_passed_over_in_silence(tmp_path, line):
     (tmp_path / "a.fits").write_bytes(content[:at] + filler + content[at:])
     with pytest.raises(ReadError, match="36 lines of its headers are no cards"):
         read(tmp_path / "a.fits")
+
+
+def test_a_size_behind_a_blank_that_is_none_is_refused_in_silence(tmp_path):
+    """Astropy would take what follows for headers, and warn of each line."""
+    odd = header(**TABLE).replace(b"NAXIS   =", b"NAXIS \xa0 =")
+    (tmp_path / "a.fits").write_bytes(header(**FIRST) + odd + b"\xe9" * 2880)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        with pytest.raises(ReadError), open_fits(tmp_path / "a.fits") as hdus:
+            assert len(hdus)
+    assert told == []
 
 
 @pytest.mark.parametrize("missing", [1, 168])
