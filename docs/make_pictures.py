@@ -1,8 +1,8 @@
 """Copy the gallery's pictures, small, out of evaluated runs: python docs/make_pictures.py RUNS
 
 RUNS is a folder with the runs rvs_hybrid, lamost_metallicity, mtopnet and solarlike_distance,
-evaluated and explained; a picture whose run is not there stays as it is. That of the report needs
-Chromium.
+evaluated and explained, a page of inspection inspect.html, and a notebook's view of spectra,
+spectra.html; a picture whose source is not there stays as it is. Those of pages need Chromium.
 """
 
 import shutil
@@ -11,7 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 HERE = Path(__file__).parent
 CARD = HERE.parent / "gasnet2/released/surveys/figures"
@@ -26,7 +26,7 @@ FIGURES = {  # picture -> figure of a run, or a file
     "why": "mtopnet/figures/saliency.png",
     "training": "mtopnet/figures/training.png",
 }
-REPORT = "mtopnet/report.html"
+PAGES = {"report": "mtopnet/report.html", "inspect": "inspect.html", "spectra": "spectra.html"}
 
 
 def shrink(source, target):
@@ -34,6 +34,7 @@ def shrink(source, target):
     with Image.open(source) as image:
         for width, colours in ((WIDEST, 64), (800, 32), (700, 32), (600, 24), (500, 16), (400, 12)):
             small = image.convert("RGB")
+            small = small.crop(ImageOps.invert(small).getbbox())  # without a white margin
             small.thumbnail((width, 2 * width), Image.Resampling.LANCZOS)
             small.quantize(colours).save(target, optimize=True)
             if target.stat().st_size < SMALL:
@@ -41,7 +42,7 @@ def shrink(source, target):
 
 
 def screenshot(page, target):
-    """Write how a page looks at its top; nothing without a browser."""
+    """Write how a page looks at its top once it is drawn; nothing without a browser."""
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         return
@@ -49,7 +50,7 @@ def screenshot(page, target):
         raw = Path(folder) / "page.png"
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             "--window-size=1200,900", f"--user-data-dir={folder}/profile",
+             "--window-size=1200,900", "--virtual-time-budget=20000", f"--user-data-dir={folder}/profile",
              f"--screenshot={raw}", Path(page).resolve().as_uri()],
             check=True, capture_output=True, timeout=300,
         )  # fmt: skip
@@ -64,9 +65,10 @@ def main(runs):
         if (runs / source).is_file():
             shrink(runs / source, out / f"{name}.png")
             print(name, (out / f"{name}.png").stat().st_size)
-    if (runs / REPORT).is_file():
-        screenshot(runs / REPORT, out / "report.png")
-        print("report")
+    for name, page in PAGES.items():
+        if (runs / page).is_file():
+            screenshot(runs / page, out / f"{name}.png")
+            print(name)
 
 
 if __name__ == "__main__":
