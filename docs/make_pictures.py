@@ -50,7 +50,8 @@ def screenshot(page, target):
         raw = Path(folder) / "page.png"
         subprocess.run(
             [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
-             "--window-size=1200,900", "--virtual-time-budget=20000", f"--user-data-dir={folder}/profile",
+             "--window-size=1200,900", "--virtual-time-budget=20000",
+             f"--user-data-dir={folder}/profile",
              f"--screenshot={raw}", Path(page).resolve().as_uri()],
             check=True, capture_output=True, timeout=300,
         )  # fmt: skip
