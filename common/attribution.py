@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 
 from common.errors import SuiteError
+from common.graphs import graph
 
 
 def gradients(model, x, *, outputs, batch_size=64):
@@ -32,7 +33,6 @@ def _function(model, outputs):
     """Return a compiled function: batch -> gradients of each output, (len(outputs), n, pixels)."""
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
     def slopes(batch):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(batch)
@@ -40,7 +40,7 @@ def _function(model, outputs):
             values = [y[:, k] for k in outputs]
         return tf.stack([tape.gradient(value, batch) for value in values])
 
-    return slopes
+    return graph(slopes, reduce_retracing=True)
 
 
 def _walk(slopes, x, n_outputs, batch_size):

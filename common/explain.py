@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.errors import SuiteError
+from common.graphs import graph
 
 TRIES = 20  # a window that was placed badly may leave no room for the next
 
@@ -30,7 +31,6 @@ def saliency(model, x, *, output=None, batch_size=64):
     """
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
     def gradient(batch, which):
         with tf.GradientTape() as tape:
             tape.watch(batch)
@@ -40,6 +40,7 @@ def saliency(model, x, *, output=None, batch_size=64):
             )
         return tape.gradient(value, batch)
 
+    gradient = graph(gradient, reduce_retracing=True)
     which = np.zeros(len(x), dtype="int32") if output is None else np.asarray(output, dtype="int32")
     parts = [
         gradient(
@@ -74,7 +75,6 @@ def input_gradients(model, inputs, *, names, outputs, batch_size=128):
     """
     import tensorflow as tf
 
-    @tf.function(reduce_retracing=True)
     def gradient(batch, which):
         with tf.GradientTape() as tape:
             watched = [batch[name] for name in names]
@@ -82,6 +82,7 @@ def input_gradients(model, inputs, *, names, outputs, batch_size=128):
             value = tf.gather(model(batch, training=False), which, axis=1)
         return tape.gradient(value, watched, unconnected_gradients="zero")
 
+    gradient = graph(gradient, reduce_retracing=True)
     n = len(next(iter(inputs.values())))
     out = {k: np.zeros((n, len(outputs), inputs[k].shape[1]), "float32") for k in names}
     for start in range(0, n, batch_size):

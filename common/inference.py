@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from common.cli import progress
+from common.graphs import graph
 
 
 def predict(model, x, *, batch_size=256, desc=None):
@@ -52,7 +53,7 @@ def compiled(model):
     def graph_of(named):
         if named not in graphs:
             specs = {t.name: tf.TensorSpec((None, *t.shape[1:]), tf.float32) for t in model.inputs}
-            graphs[named] = tf.function(
+            graphs[named] = graph(
                 lambda x: model(x, training=False),
                 input_signature=[specs if named else next(iter(specs.values()))],
             )
