@@ -16,42 +16,49 @@ EDGES = tables.M_H_EDGES
 
 
 def peer_table(df):
-    """Return right redshifts of the peer and of the network by exposure and m_H.
+    """Return right redshifts of the peer and of the network by exposure and m_H, and by kind.
 
     Parameters
     ----------
     df : DataFrame
-        id, galaxy, z_true, z_peak (the network's), z_peer, and where known exposure and m_h.
+        id, galaxy, z_true, z_peak (the network's), z_peer, and where known exposure, m_h and kind.
 
     Returns
     -------
     DataFrame
-        exposure ("all", "2 h", ...), low, high (mag; NaN: all), n, and for each limit L of |z -
+        kind ("all", "quiescent" ...), exposure ("all", "2 h", ...), low, high (mag; NaN: all), n,
+        and for each limit L of |z -
         z_true| peer_L, network_L, network_minus_peer_L and its error _err, by resampling of
         galaxies. NaN below `FEWEST` spectra.
     """
     rows = []
+    every = np.ones(len(df), bool)
     hours = {f"{h:g} h": tables.exposed(df, h) for h in tables.EXPOSURES}
     m_h = df["m_h"].to_numpy(float) if "m_h" in df else np.full(len(df), np.nan)
-    bins = {(np.nan, np.nan): np.ones(len(df), bool)}
+    bins = {(np.nan, np.nan): every}
     bins |= {(a, b): (m_h >= a) & (m_h < b) for a, b in pairwise(EDGES)}
-    for name, exposed in {"all": np.ones(len(df), bool), **hours}.items():
-        for (low, high), inside in bins.items():
-            here = df[exposed & inside]
-            if not len(here):
-                continue
-            row = {"exposure": name, "low": low, "high": high, "n": len(here)}
-            peer = here.assign(dz=here["z_peer"] - here["z_true"])
-            own = here.assign(dz=here["z_peak"] - here["z_true"])
-            for limit in LIMITS:
-                found = compare(peer, own, limit=limit)
-                row |= {
-                    f"peer_{limit:g}": found.get("first", np.nan),
-                    f"network_{limit:g}": found.get("second", np.nan),
-                    f"network_minus_peer_{limit:g}": found.get("difference", np.nan),
-                    f"network_minus_peer_{limit:g}_err": found.get("error", np.nan),
-                }
-            rows.append(row)
+    kind = df["kind"] if "kind" in df else pd.Series("", index=df.index)
+    groups = [("all", when, limits, exposed & inside)
+              for when, exposed in {"all": every, **hours}.items()
+              for limits, inside in bins.items()]  # fmt: skip
+    groups += [(name, "all", (np.nan, np.nan), (kind == name).to_numpy())
+               for name in sorted(set(kind) - {""})]  # fmt: skip
+    for name, when, (low, high), chosen in groups:
+        here = df[chosen]
+        if not len(here):
+            continue
+        row = {"kind": name, "exposure": when, "low": low, "high": high, "n": len(here)}
+        peer = here.assign(dz=here["z_peer"] - here["z_true"])
+        own = here.assign(dz=here["z_peak"] - here["z_true"])
+        for limit in LIMITS:
+            found = compare(peer, own, limit=limit)
+            row |= {
+                f"peer_{limit:g}": found.get("first", np.nan),
+                f"network_{limit:g}": found.get("second", np.nan),
+                f"network_minus_peer_{limit:g}": found.get("difference", np.nan),
+                f"network_minus_peer_{limit:g}_err": found.get("error", np.nan),
+            }
+        rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -218,8 +218,15 @@ def test_tables_and_figure_say_what_was_planted(tmp_path):
     df = df.assign(z_peer=np.where(right, df["z_true"], 0.61))
     for name, sigma in (("lgm", 0.1), ("sfr", 0.2)):
         df[f"{name}_peer"] = df[f"{name}_true"] + sigma * rng.standard_normal(len(df))
+    df["kind"] = np.where(np.arange(len(df)) % 3 == 0, "quiescent", "star-forming")
     table = tables_peer.peer_table(df)
-    whole = table[table["low"].isna()].set_index("exposure")
+    kinds = table[table["kind"] != "all"].set_index("kind")
+    assert list(kinds.index) == ["quiescent", "star-forming"] and kinds["n"].sum() == len(df)
+    near = np.abs(df["z_peak"] - df["z_true"]) < 0.01
+    for name in kinds.index:
+        share = near[df["kind"] == name].mean()
+        assert kinds.loc[name, "network_0.01"] == pytest.approx(share, abs=1e-6)
+    whole = table[table["low"].isna() & (table["kind"] == "all")].set_index("exposure")
     assert list(whole.index) == ["all", "2 h", "4 h", "8 h"] and whole.loc["all", "n"] == len(df)
     for name, wanted in (("2 h", 0.77), ("8 h", 0.90)):
         row = whole.loc[name]
