@@ -69,14 +69,15 @@ def read_redshifts(path):
             layout = ", ".join(hdu.name or type(hdu).__name__ for hdu in hdus)
             raise ReadError(path, f"no table with TARGETID and Z (HDUs: {layout})", ALLOWED)
         n, target = int(table.header["NAXIS2"]), column(table, "TARGETID")
+        _check_single(path, target, "TARGETID")
         whole = target.dtype.kind in "iu"  # below zero: sky positions and stuck fibres
         out = {
             "targetid": target.astype(str) if whole else exact_ids(path, target, name="TARGETID")
         }
         for ours, theirs in COLUMNS.items():
             values = column(table, *theirs)
-            if values is not None and values.ndim != 1:
-                raise ReadError(path, f"column {theirs[0]} with arrays", "one value in a row")
+            if values is not None:
+                _check_single(path, values, theirs[0].upper())
             if ours in TEXT:
                 out[ours] = np.full(n, "") if values is None else values.astype(str)
             elif ours in ("zwarn", "primary"):
@@ -88,3 +89,9 @@ def read_redshifts(path):
     if "spectype" not in names_of(table):  # a QSO_cat
         out["class"] = np.full(n, "QSO")
     return pd.DataFrame(out)
+
+
+def _check_single(path, values, name):
+    """Raise `ReadError` where the cells of a column hold arrays."""
+    if values.ndim != 1:
+        raise ReadError(path, f"column {name} with arrays", "one value in a row")

@@ -185,3 +185,14 @@ def test_tables_of_redshifts(tmp_path, shared_data):
     zall = read_redshifts(tmp_path / "zall-pix.fits")
     assert zall["targetid"].tolist() == ["5", "5", "-7"] and zall["survey"][1] == "main"
     assert zall["primary"].tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("name", ["TARGETID", "Z"])
+def test_a_table_of_redshifts_with_arrays_in_its_cells_is_refused(tmp_path, name):
+    forms = {"TARGETID": "K", "Z": "D"}
+    forms[name] = "2" + forms[name]
+    values = {k: np.ones((3, 2) if k == name else 3) for k in forms}
+    columns = [fits.Column(k, form, array=values[k]) for k, form in forms.items()]
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "zall-pix.fits")
+    with pytest.raises(ReadError, match=f"column {name} with arrays"):
+        read_redshifts(tmp_path / "zall-pix.fits")
