@@ -54,7 +54,8 @@ def card(ev, run_dir, folder, *, config, kept, about, half=None, tables=()):
     found = sorted(run_dir.glob(f"on_*/tables/{beside.table}.ecsv")) if beside else []
     if not own + found:
         parts.append("The run was not evaluated: nothing is known.")
-    for path in own + found:
+    further = [f.with_name(f"{t}.ecsv") for f in found for t in beside.further]
+    for path in own + found + [f for f in further if f.is_file()]:
         table = Table.read(path, format="ascii.ecsv")
         parts += [f"**{table.meta.get('dataset', path.parts[-3])}**", markdown(table.to_pandas())]
     pictures = [f for p in found for f in sorted((p.parents[1] / "figures").glob("*.png"))

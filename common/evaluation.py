@@ -48,12 +48,15 @@ class Beside:
         Name of the table of each that is shown.
     figures : dict of str to str
         Name of a figure -> caption.
+    further : tuple of str
+        Names of tables that are shown after it.
     """
 
     title: str
     text: str
     table: str
     figures: dict = field(default_factory=dict)
+    further: tuple = ()
 
 
 @dataclass(kw_only=True)
@@ -360,6 +363,10 @@ def beside_sections(beside, folders):
         if MOCK_FILES in dataset:
             continue
         found[dataset] = table.to_pandas()
+        for name in beside.further:
+            more = path.with_name(f"{name}.ecsv")
+            if more.is_file():
+                found[f"{dataset}: {name}"] = Table.read(more, format="ascii.ecsv").to_pandas()
         for picture in sorted((path.parents[1] / "figures").glob("*.png")):
             if picture.stem in beside.figures:
                 figures[f"{beside.figures[picture.stem]} ({path.parts[-3]})"] = picture

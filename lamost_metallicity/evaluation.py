@@ -59,7 +59,7 @@ PARTS = {  # section: (text, names of its tables)
     "Real spectra, one by one": (
         "The reference is the strong-line estimate of the same spectrum, not the truth: Pettini & "
         "Pagel's O3N2 itself scatters by 0.14 dex about direct abundances.",
-        ("agreement", "objects"),
+        ("agreement", "kinds", "objects"),
     ),
 }
 ELSEWHERE = {"saliency": ("Where the network looks, at rest wavelengths, by redshift", "explain")}
@@ -109,7 +109,7 @@ class Evaluation(evaluation.Evaluation):
     claims = Path(__file__).with_name("claims.toml")
     title = "Gas-phase metallicity on {}"
     survey, subject, place = "lamost", "LAMOST", "LAMOST itself"
-    printed = ("methods", "classifier", "agreement")
+    printed = ("methods", "classifier", "agreement", "kinds")
     elsewhere = ELSEWHERE
     cover_figures = ("F4_predicted_true", "F6_mzr")
     gives = (
@@ -124,6 +124,7 @@ class Evaluation(evaluation.Evaluation):
         "estimate of the same spectrum. Reports of their own are in the folders on_*.",
         "agreement",
         {"real": "Network against strong lines"},
+        ("kinds",),
     )
     references, parts = REFERENCES, PARTS
 
@@ -245,6 +246,11 @@ def _tables(ev):
     if ev.real:
         out["agreement"] = ("Network less the strong-line estimate of the same spectrum",
                             tables_real.agreement_table(df))  # fmt: skip
+        out["kinds"] = (
+            "The classifier against the lines of the same spectrum (Kauffmann et al. 2003, Kewley "
+            f"et al. 2001); kept: with confidence {ev.confidence:g}",
+            tables_real.kind_table(df, ev.confidence),
+        )
         out["objects"] = ("One by one", tables_real.object_table(df))
     return out
 

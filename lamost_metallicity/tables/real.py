@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy.stats import binom_conf_interval
 
 from common.metrics import mad_sigma
+from lamost_metallicity.selection import star_forming
 from lamost_metallicity.stronglines import bpt_kind
 
 AGAINST = {
@@ -77,6 +79,40 @@ def _agreement(rows, column):
         if np.isfinite(sigma).any()
         else np.nan,
     }
+
+
+def kind_table(df, confidence):
+    """Return what the classifier says of each class that the measured lines give.
+
+    Parameters
+    ----------
+    df : DataFrame
+        Predictions of real files, `with_kind`: lines_say, p_sf, p_other.
+    confidence : float
+        p_sf from which a galaxy counts as star-forming.
+
+    Returns
+    -------
+    DataFrame
+        lines_say ("star-forming", "composite", "AGN", "not all four lines"), n, median_p_sf,
+        called (fraction with p_sf above p_other), kept (with p_sf of `confidence` and more, whose
+        metallicity the catalogue gives), kept_err (half of Wilson's interval, 68 %).
+    """
+    told = df[df["p_sf"].notna()]
+    rows = []
+    for name in ("star-forming", "composite", "AGN", ""):
+        part = told[told["lines_say"] == name]
+        if not len(part):
+            continue
+        kept = star_forming(p_sf=part["p_sf"], p_other=part["p_other"], confidence=confidence)
+        low, high = binom_conf_interval(kept.sum(), len(kept), interval="wilson")
+        rows.append({
+            "lines_say": name or "not all four lines", "n": len(part),
+            "median_p_sf": part["p_sf"].median(),
+            "called": float((part["p_sf"] > part["p_other"]).mean()),
+            "kept": float(np.mean(kept)), "kept_err": float(high - low) / 2,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
 
 
 def object_table(df):

@@ -28,6 +28,8 @@ def test_evaluations_on_mock_files_stand_in_no_section_of_real_spectra(tmp_path)
         claims.write(table, tmp_path / name / "tables" / "t.ecsv", dataset=f"x -> {kind} files")
         (tmp_path / name / "figures").mkdir()
         (tmp_path / name / "figures" / "f.png").touch()
-    (section,) = beside_sections(Beside("Real spectra", "", "t", {"f": "F"}), [tmp_path])
-    assert list(section.tables) == ["x -> real files"]
+    claims.write(table, tmp_path / "on_sky" / "tables" / "u.ecsv", dataset="x -> real files")
+    shown = Beside("Real spectra", "", "t", {"f": "F"}, ("u", "v"))
+    (section,) = beside_sections(shown, [tmp_path])
+    assert list(section.tables) == ["x -> real files", "x -> real files: u"]
     assert list(section.figures) == ["F (on_sky)"]

@@ -414,6 +414,14 @@ def test_real_spectra_are_compared_with_their_own_lines(rows):
     assert row.loc["all with these lines", "mean"] == pytest.approx(-0.1, abs=0.03)
     assert row.loc["all with these lines", "sigma"] == pytest.approx(0.05, abs=0.02)
     assert len(tables_real.object_table(df)) == 40
+    forming = (df["lines_say"] == "star-forming").to_numpy()
+    sure = np.where(np.arange(40) % 8 < 6, 0.99, 0.6)
+    df = df.assign(p_sf=np.where(forming, sure, 0.01), p_other=np.where(forming, 0.3, 0.99))
+    kinds = tables_real.kind_table(df, 0.85).set_index("lines_say")
+    assert list(kinds.index) == ["star-forming", "AGN"] and list(kinds["n"]) == [30, 10]
+    assert kinds.loc["star-forming", "called"] == 1 and kinds.loc["AGN", "called"] == 0
+    assert kinds.loc["star-forming", "kept"] == np.mean(sure[forming] > 0.85) < 1
+    assert 0.05 < kinds.loc["star-forming", "kept_err"] < 0.1
     ev = Evaluation(df=df, everything=df, dataset="x", real=True)
     names = [plot.name for plot in ev.figures()]
     assert names[0] == "real" and not len(ev.rows)
